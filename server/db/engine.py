@@ -1,0 +1,93 @@
+"""Engines and sessions: SQLite (WAL, synchronous FULL) or PostgreSQL behind one door."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from server.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 10_000
+LEAST_SQLITE = (3, 35, 0)  # RETURNING and UPSERT as used by the stores
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _on_begin
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "wal_autocheckpoint=4000",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+
+
+class Database:
+    """One database of one server process.
+
+    `reading()` gives a session for reads; `writing()` one whose transaction takes the write lock at its start
+    (BEGIN IMMEDIATE on SQLite), commits at a clean exit and rolls back at an exception.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            if sqlite3.sqlite_version_info < LEAST_SQLITE:
+                raise Unavailable("sqlite-too-old", version=sqlite3.sqlite_version)
+            self._async_url = self.url.set(drivername="sqlite+aiosqlite")
+            self._sync_url = self.url.set(drivername="sqlite")
+        else:
+            self._async_url = self._sync_url = self.url.set(drivername="postgresql+psycopg")
+        self.engine: AsyncEngine = create_async_engine(self._async_url)
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine.sync_engine)
+        self._read = async_sessionmaker(self.engine, expire_on_commit=False)
+        writing = self.engine.execution_options(begin="IMMEDIATE") if self.is_sqlite else self.engine
+        self._write = async_sessionmaker(writing, expire_on_commit=False)
+        self._one_writer = asyncio.Lock()
+
+    def sync_engine(self) -> Engine:
+        """Make a synchronous engine of its own: for the answer writer's thread, children and migrations."""
+        engine = create_engine(self._sync_url)
+        if self.is_sqlite:
+            _prepare_sqlite(engine)
+            return engine.execution_options(begin="IMMEDIATE")
+        return engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Give a session for reads; nothing written in it is kept."""
+        async with self._read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """Give a session for one short transaction (under 20 ms on SQLite); commit at a clean exit."""
+        if not self.is_sqlite:
+            async with self._write() as session, session.begin():
+                yield session
+            return
+        async with self._one_writer, self._write() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()

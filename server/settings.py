@@ -1,0 +1,79 @@
+"""Settings of one server, read from a closed TOML file: an unknown field is an error that names its place."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from server.errors import BadInput
+
+Role = Literal["registry", "centre"]
+
+
+class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    """TCP port; 0 picks a free one and writes it to `<data>/address.json`."""
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    """DNS names and addresses that the certificate of this server is made out for."""
+
+
+class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One room camera."""
+
+    id: str
+    room: str
+    """Room number as in the exam package."""
+    source: str
+    """URL (rtsp://, http:// MJPEG or snapshot) or a folder of pictures."""
+    kind: Literal["rtsp", "mjpeg", "snapshot", "folder", "file"]
+    layout: str | None = None
+    """Path of the seat layout (TOML), relative to the data folder."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings of one server process; every default is usable."""
+
+    role: Role
+    data: str
+    """Folder that holds database, keys and certificates; relative paths are taken from the file's folder."""
+    name: str = "gongyuan"
+    """Name shown on pages: the authority or the exam centre."""
+    database: str | None = None
+    """SQLAlchemy URL; None means SQLite in the data folder. Use postgresql+psycopg://… for PostgreSQL."""
+    jurisdiction: str = "beijing"
+    listen: Listen = Listen()
+    registry_url: str | None = None
+    """Centre only: base URL of the registry, when there is a line to it."""
+    cameras: tuple[CameraSettings, ...] = ()
+    writer_gap_ms: int = 5
+    """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""
+    secure_cookies: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL without a driver decision for SQLite (engine adds it)."""
+        return self.database or f"sqlite:///{self.folder / 'gongyuan.db'}"
+
+
+def load_settings(path: Path, role: Role | None = None) -> Settings:
+    """Read and check the file; BadInput with the place when a field is unknown or of the wrong type."""
+    try:
+        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise BadInput("settings-unreadable", path=str(path), reason=str(error)) from error
+    except msgspec.DecodeError as error:
+        raise BadInput("settings-invalid", path=str(path), reason=str(error)) from error
+    if role is not None and settings.role != role:
+        raise BadInput("settings-other-role", path=str(path), role=settings.role, asked=role)
+    folder = Path(settings.data)
+    if not folder.is_absolute():
+        folder = (path.parent / folder).resolve()
+    return msgspec.structs.replace(settings, data=str(folder))
