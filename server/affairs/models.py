@@ -1,0 +1,150 @@
+"""Tables of exam affairs; the registry writes them first, a centre copies them from the exam package."""
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, Float, ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.db.metadata import Base
+
+
+class OrganisationRow(Base):
+    """An evaluation organisation and its newest standing."""
+
+    __tablename__ = "affairs_organisation"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    jurisdiction: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20), default="good")
+    standing_serial: Mapped[int] = mapped_column(Integer, default=0)
+    standing_as_of: Mapped[datetime]
+    standing_case: Mapped[str | None] = mapped_column(String(36))
+    bank_root: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+
+
+class PlanRow(Base):
+    """One batch plan."""
+
+    __tablename__ = "affairs_plan"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    organisation: Mapped[str] = mapped_column(ForeignKey("affairs_organisation.id"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    short_name: Mapped[str] = mapped_column(String(80))
+    occupation: Mapped[str] = mapped_column(String(120))
+    occupation_code: Mapped[str] = mapped_column(String(20))
+    level: Mapped[int]
+    jurisdiction: Mapped[str] = mapped_column(String(40))
+    state: Mapped[str] = mapped_column(String(24), index=True)
+    site_district: Mapped[str] = mapped_column(String(60), default="")
+    contact: Mapped[str] = mapped_column(String(200), default="")
+    statement: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    filed_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    candidates_confirmed_at: Mapped[datetime | None]
+    imported_at: Mapped[datetime | None]
+    packed_at: Mapped[datetime | None]
+    commitment: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    committed_at: Mapped[datetime | None]
+    nonce: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    bank_root: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    draw_seed: Mapped[str | None] = mapped_column(String(64))
+    draw_secret: Mapped[str | None] = mapped_column(String(64))
+
+
+class SlotRow(Base):
+    """One subject of a plan at one planned time."""
+
+    __tablename__ = "affairs_slot"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), index=True)
+    subject: Mapped[str] = mapped_column(String(12))
+    method: Mapped[str] = mapped_column(String(20))
+    starts_at: Mapped[datetime]
+    minutes: Mapped[int]
+    early: Mapped[int]
+    late: Mapped[int]
+    pass_mark: Mapped[float] = mapped_column(Float)
+    total: Mapped[float] = mapped_column(Float)
+    place: Mapped[str] = mapped_column(String(200))
+    policy: Mapped[int]
+
+
+class RoomRow(Base):
+    """One exam room of a plan."""
+
+    __tablename__ = "affairs_room"
+    __table_args__ = (UniqueConstraint("plan", "number"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"))
+    number: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(120))
+    seats: Mapped[int]
+
+
+class CandidateRow(Base):
+    """One person enrolled in a plan."""
+
+    __tablename__ = "affairs_candidate"
+    __table_args__ = (UniqueConstraint("plan", "ticket"), UniqueConstraint("plan", "id_kind", "id_number"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"))
+    ticket: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(80))
+    id_kind: Mapped[str] = mapped_column(String(20))
+    id_number: Mapped[str] = mapped_column(String(40))
+    subjects: Mapped[str] = mapped_column(String(60))
+    state: Mapped[str] = mapped_column(String(20), default="enrolled")
+    condition: Mapped[str] = mapped_column(String(200), default="")
+    committed: Mapped[bool] = mapped_column(Boolean, default=False)
+    enrolled_at: Mapped[datetime]
+
+
+class SeatingRow(Base):
+    """One candidate's seat in one slot; its key is the sitting's id."""
+
+    __tablename__ = "affairs_seating"
+    __table_args__ = (UniqueConstraint("slot", "room", "seat"), UniqueConstraint("slot", "candidate"))
+
+    sitting: Mapped[str] = mapped_column(String(36), primary_key=True)
+    slot: Mapped[str] = mapped_column(ForeignKey("affairs_slot.id"))
+    candidate: Mapped[str] = mapped_column(ForeignKey("affairs_candidate.id"))
+    room: Mapped[str] = mapped_column(String(20))
+    seat: Mapped[int]
+
+
+class StaffRow(Base):
+    """One person on duty in a plan."""
+
+    __tablename__ = "affairs_staff"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), index=True)
+    name: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(24))
+    room: Mapped[str | None] = mapped_column(String(20))
+    username: Mapped[str] = mapped_column(String(80))
+
+
+class SpotCheckRow(Base):
+    """One district's spot check of a plan: drawn by commitment and nonce, its result by candidate id."""
+
+    __tablename__ = "affairs_spot_check"
+
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), primary_key=True)
+    commitment: Mapped[bytes] = mapped_column(LargeBinary(32))
+    secret: Mapped[bytes] = mapped_column(LargeBinary(32))
+    nonce: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    seed: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    drawn: Mapped[str] = mapped_column(Text, default="[]")
+    unqualified: Mapped[str] = mapped_column(Text, default="[]")
+    committed_by: Mapped[str] = mapped_column(String(120))
+    committed_at: Mapped[datetime]
+    drawn_at: Mapped[datetime | None]
+    reported_at: Mapped[datetime | None]

@@ -1,0 +1,208 @@
+"""Reads of exam affairs: rows in, facts out. Unknown ids raise NotFound."""
+
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.affairs.facts import (
+    Candidate,
+    DrawTerms,
+    Organisation,
+    Plan,
+    Room,
+    Seating,
+    Slot,
+    Staff,
+    Standing,
+    StandingStatus,
+    Subject,
+)
+from server.affairs.models import (
+    CandidateRow,
+    OrganisationRow,
+    PlanRow,
+    RoomRow,
+    SeatingRow,
+    SlotRow,
+    StaffRow,
+)
+from server.errors import NotFound, Unavailable
+
+
+async def organisation_row(session: AsyncSession, organisation: str) -> OrganisationRow:
+    """Return the row of an organisation."""
+    row = await session.get(OrganisationRow, organisation)
+    if row is None:
+        raise NotFound("organisation-unknown", organisation=organisation)
+    return row
+
+
+async def plan_row(session: AsyncSession, plan: str) -> PlanRow:
+    """Return the row of a plan."""
+    row = await session.get(PlanRow, plan)
+    if row is None:
+        raise NotFound("plan-unknown", plan=plan)
+    return row
+
+
+async def organisation(session: AsyncSession, organisation: str) -> Organisation:
+    """Return an organisation with its newest standing."""
+    return organisation_fact(await organisation_row(session, organisation))
+
+
+async def organisations(session: AsyncSession) -> tuple[Organisation, ...]:
+    """Return all organisations in order of name."""
+    rows = await session.scalars(select(OrganisationRow).order_by(OrganisationRow.name))
+    return tuple(organisation_fact(row) for row in rows)
+
+
+async def standing(session: AsyncSession, organisation: str) -> Standing:
+    """Return the newest standing of an organisation."""
+    return standing_fact(await organisation_row(session, organisation))
+
+
+async def plan(session: AsyncSession, plan: str) -> Plan:
+    """Return a plan."""
+    return plan_fact(await plan_row(session, plan))
+
+
+async def plans(session: AsyncSession, organisation: str | None = None) -> tuple[Plan, ...]:
+    """Return all plans, or those of one organisation, newest first."""
+    query = select(PlanRow).order_by(PlanRow.created_at.desc(), PlanRow.id)
+    if organisation is not None:
+        query = query.where(PlanRow.organisation == organisation)
+    return tuple(plan_fact(row) for row in await session.scalars(query))
+
+
+async def slots(session: AsyncSession, plan: str) -> tuple[Slot, ...]:
+    """Return the slots of a plan in order of start."""
+    rows = await session.scalars(
+        select(SlotRow).where(SlotRow.plan == plan).order_by(SlotRow.starts_at, SlotRow.id)
+    )
+    return tuple(slot_fact(row) for row in rows)
+
+
+async def slot(session: AsyncSession, slot: str) -> Slot:
+    """Return one slot."""
+    row = await session.get(SlotRow, slot)
+    if row is None:
+        raise NotFound("slot-unknown", slot=slot)
+    return slot_fact(row)
+
+
+async def rooms(session: AsyncSession, plan: str) -> tuple[Room, ...]:
+    """Return the rooms of a plan in order of number."""
+    rows = await session.scalars(select(RoomRow).where(RoomRow.plan == plan).order_by(RoomRow.number))
+    return tuple(Room(row.id, row.plan, row.number, row.name, row.seats) for row in rows)
+
+
+async def candidates(session: AsyncSession, plan: str) -> tuple[Candidate, ...]:
+    """Return the candidates of a plan who were not refused or withdrawn, in order of ticket."""
+    rows = await session.scalars(
+        select(CandidateRow)
+        .where(CandidateRow.plan == plan, CandidateRow.state.not_in(("refused", "withdrawn")))
+        .order_by(CandidateRow.ticket)
+    )
+    return tuple(candidate_fact(row) for row in rows)
+
+
+async def candidate(session: AsyncSession, candidate: str) -> Candidate:
+    """Return one candidate, in whatever state."""
+    row = await session.get(CandidateRow, candidate)
+    if row is None:
+        raise NotFound("candidate-unknown", candidate=candidate)
+    return candidate_fact(row)
+
+
+async def seating(session: AsyncSession, slot: str) -> tuple[Seating, ...]:
+    """Return the seating of a slot in order of room and seat."""
+    rows = await session.scalars(
+        select(SeatingRow).where(SeatingRow.slot == slot).order_by(SeatingRow.room, SeatingRow.seat)
+    )
+    return tuple(Seating(row.sitting, row.slot, row.candidate, row.room, row.seat) for row in rows)
+
+
+async def staff(session: AsyncSession, plan: str) -> tuple[Staff, ...]:
+    """Return the people on duty in a plan, in order of role and name."""
+    rows = await session.scalars(
+        select(StaffRow).where(StaffRow.plan == plan).order_by(StaffRow.role, StaffRow.name, StaffRow.id)
+    )
+    return tuple(Staff(row.id, row.plan, row.name, row.role, row.room, row.username) for row in rows)
+
+
+async def draw_terms(session: AsyncSession, plan: str) -> DrawTerms:
+    """Return what binds the plan's draw; Unavailable until commitment, nonce and bank root are all there."""
+    row = await plan_row(session, plan)
+    if row.commitment is None or row.nonce is None or row.bank_root is None:
+        raise Unavailable("draw-terms-missing", plan=plan)
+    return DrawTerms(row.commitment, row.nonce, row.bank_root)
+
+
+def standing_fact(row: OrganisationRow) -> Standing:
+    """Return the standing that an organisation's row states."""
+    return Standing(
+        row.id, StandingStatus(row.status), row.standing_serial, row.standing_as_of, row.standing_case
+    )
+
+
+def organisation_fact(row: OrganisationRow) -> Organisation:
+    """Return the fact of an organisation's row."""
+    return Organisation(row.id, row.name, row.jurisdiction, standing_fact(row))
+
+
+def plan_fact(row: PlanRow) -> Plan:
+    """Return the fact of a plan's row."""
+    return Plan(
+        id=row.id,
+        organisation=row.organisation,
+        name=row.name,
+        short_name=row.short_name,
+        occupation=row.occupation,
+        occupation_code=row.occupation_code,
+        level=row.level,
+        jurisdiction=row.jurisdiction,
+        state=row.state,
+        site_district=row.site_district,
+        contact=row.contact,
+        statement=row.statement,
+        created_at=row.created_at,
+        filed_at=row.filed_at,
+        accepted_at=row.accepted_at,
+        confirmed_at=row.confirmed_at,
+        candidates_confirmed_at=row.candidates_confirmed_at,
+        imported_at=row.imported_at,
+        packed_at=row.packed_at,
+    )
+
+
+def slot_fact(row: SlotRow) -> Slot:
+    """Return the fact of a slot's row."""
+    return Slot(
+        id=row.id,
+        plan=row.plan,
+        subject=cast(Subject, row.subject),
+        method=row.method,
+        starts_at=row.starts_at,
+        minutes=row.minutes,
+        early=row.early,
+        late=row.late,
+        pass_mark=row.pass_mark,
+        total=row.total,
+        place=row.place,
+        policy=row.policy,
+    )
+
+
+def candidate_fact(row: CandidateRow) -> Candidate:
+    """Return the fact of a candidate's row."""
+    return Candidate(
+        id=row.id,
+        plan=row.plan,
+        ticket=row.ticket,
+        name=row.name,
+        id_kind=row.id_kind,
+        id_number=row.id_number,
+        subjects=tuple(row.subjects.split(",")),
+        state=row.state,
+    )
