@@ -1,0 +1,45 @@
+"""Who may call a route: the signed-in account behind a request, and guards by role."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+
+from server.accounts.roles import Role
+from server.errors import NotPermitted, NotSignedIn
+
+if TYPE_CHECKING:
+    from server.web.site import Site
+
+LOGIN_COOKIE = "gongyuan-login"
+
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+
+
+class LoginMiddleware(AbstractAuthenticationMiddleware):
+    """Read the login cookie; `request.user` is the Login, or None for an anonymous request."""
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        from server.accounts.service import login_of
+
+        token = connection.cookies.get(LOGIN_COOKIE)
+        if not token:
+            return AuthenticationResult(user=None, auth=None)
+        site: Site = connection.app.state.site
+        async with site.db.reading() as session:
+            login = await login_of(session, token, site.clock.monotonic())
+        return AuthenticationResult(user=login, auth=token if login else None)
+
+
+def requires(*roles: Role) -> Guard:
+    """Make a guard: the caller is signed in and holds at least one of the roles (any account when none is named)."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        if connection.user is None:
+            raise NotSignedIn("not-signed-in")
+        if roles and not connection.user.roles.intersection(roles):
+            raise NotPermitted("not-permitted")
+
+    return guard

@@ -1,0 +1,80 @@
+"""Errors as people and programs see them: problem+json (RFC 9457) for the API, a page for a browser."""
+
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
+from litestar.response import Redirect
+
+from server.errors import BadInput, GongyuanError, NotFound, NotPermitted, NotSignedIn
+from server.web.catalogue import language_of, say
+from server.web.pages import page
+
+_log = logging.getLogger("gongyuan.web")
+
+
+def _as_ours(error: Exception) -> GongyuanError | None:
+    if isinstance(error, GongyuanError):
+        return error
+    if isinstance(error, NotAuthorizedException):
+        return NotSignedIn("not-signed-in")
+    if isinstance(error, PermissionDeniedException):
+        return NotPermitted("csrf-failed" if "CSRF" in str(error.detail) else "not-permitted")
+    if isinstance(error, msgspec.ValidationError):
+        return BadInput("bad-input", reason=str(error))
+    if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return NotFound("not-found")
+        if error.status_code == 405:
+            return _with_status(405, "method-not-allowed")
+        if error.status_code < 500:
+            reasons = [str(extra.get("message", extra)) for extra in _extras(error)] or [error.detail]
+            return _with_status(error.status_code, "bad-input", "; ".join(reasons))
+    return None
+
+
+def _extras(error: HTTPException) -> list[dict[str, Any]]:
+    return [extra for extra in error.extra if isinstance(extra, dict)] if isinstance(error.extra, list) else []
+
+
+def _with_status(status: int, code: str, reason: str = "") -> GongyuanError:
+    problem = BadInput(code, reason=reason)
+    problem.status = status
+    return problem
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether a person's browser asks for a page (and not a programme for JSON)."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Turn any exception of a handler into an answer in the user's language; unknown ones say nothing of the inside."""
+    ours = _as_ours(error)
+    if ours is None:
+        _log.exception("unexpected error at %s", request.url.path, exc_info=error)
+        ours = GongyuanError("internal-error")
+    language = language_of(request)
+    title = say(language, ours.code, ours.facts)
+    if wants_page(request):
+        if ours.status == 401:
+            return Redirect(f"/login?next={request.url.path}")
+        return page(
+            request,
+            "problem.html",
+            status_code=ours.status,
+            title=title,
+            code=ours.code,
+            article=ours.article,
+            status=ours.status,
+        )
+    body = {
+        "type": ours.code,
+        "title": title,
+        "status": ours.status,
+        "article": ours.article,
+        "facts": dict(ours.facts),
+    }
+    return Response(body, status_code=ours.status, media_type="application/problem+json")
