@@ -1,4 +1,4 @@
-"""The pattern of certificate numbers: which part stands where, who gives it, and which characters it may hold.
+"""The pattern of certificate numbers: its parts, who gives each, and what each may hold.
 
 The pattern is versioned data, because top grades above level 1 and later national rules number differently.
 """
@@ -11,7 +11,7 @@ from server.errors import BadInput
 from server.law.closed import Closed, Text
 
 
-class NumberPart(Closed):
+class NumberPart(Closed, frozen=True):
     """One part of fixed length. `letters` are A–Z, `digits` 0–9; `allowed` empty means every such string.
 
     `given_by` says whether the authorities or the issuing body determine it.
@@ -25,7 +25,7 @@ class NumberPart(Closed):
     allowed: tuple[str, ...] = ()
 
     def accepts(self, text: str) -> bool:
-        """Say whether a text may stand in this part: right length, right characters, one of the allowed ones."""
+        """Say whether a text may stand in this part: length, characters, allowed values."""
         characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if self.alphabet == "letters" else "0123456789"
         return (
             len(text) == self.length
@@ -34,13 +34,16 @@ class NumberPart(Closed):
         )
 
 
-class CertificatePattern(Closed):
-    """The parts of a number in order; in use from `since`. `stated` false: not from the pack's own documents."""
+class CertificatePattern(Closed, frozen=True):
+    """The parts of a number in order; in use from `since` (None: no start is known).
+
+    `stated` false: the pattern does not come from the pack's own documents.
+    """
 
     version: str
-    since: date
     article: str
     parts: tuple[NumberPart, ...]
+    since: date | None = None
     stated: bool = True
     note: Text | None = None
 
@@ -55,7 +58,10 @@ class CertificatePattern(Closed):
         return int(10 ** self.parts[-1].length) - 1
 
     def compose(self, values: Mapping[str, str]) -> str:
-        """Join the parts; BadInput naming the first part that is missing or does not fit, or one that is not known."""
+        """Join the parts.
+
+        BadInput naming the first part that is missing or does not fit, or one that is not known.
+        """
         strange = sorted(set(values) - {part.code for part in self.parts})
         if strange:
             raise BadInput("law-certificate-part-unknown", self.article, part=strange[0])

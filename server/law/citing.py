@@ -3,9 +3,10 @@
 Two honest ways for a function to rest on the law, both recorded when its module is imported:
 
 - `@cites("BJ-E:25")` when the rule itself states what the article says, whatever the jurisdiction;
-- `@reads("numbers.plan_filing_days")` when the rule applies an entry that each jurisdiction's pack holds with its own
-  article: then every article which the packs hold under that path counts as cited by that function. A path is a section of `Pack`, or `section.code` for one entry.
-  An article that stands in a pack and is read by no function is not cited: data alone enforces nothing.
+- `@reads("numbers.plan_filing_days")` when the rule applies an entry that each jurisdiction's pack holds
+  with its own article: then every article which the packs hold under that path counts as cited by that
+  function. A path is a section of `Pack`, or `section.code` for one entry. An article that stands in a pack
+  and is read by no function is not cited: data alone enforces nothing.
 
 A decorator changes nothing about the function. An id of the wrong form is an error at import.
 """
@@ -26,7 +27,7 @@ Rule = TypeVar("Rule", bound=Callable[..., object])
 
 
 def is_article(text: str) -> bool:
-    """Say whether a text has the form of an article id, such as BJ-E:8, BJ-F:4.2.2-1, BJ-E:A1.n6 or BJ-F:2#1."""
+    """Say whether a text has the form of an article id, such as BJ-E:8, BJ-F:4.2.2-1 or BJ-E:A1.n6."""
     return _ARTICLE.fullmatch(text) is not None
 
 
@@ -66,7 +67,7 @@ def reads(*paths: str) -> Callable[[Rule], Rule]:
 
 
 def cited() -> dict[str, tuple[str, ...]]:
-    """Return article → names (module.function, sorted) of the functions imported so far that name it by `@cites`."""
+    """Return article → names (module.function, sorted) of the functions imported so far that cite it."""
     return {article: tuple(sorted(names)) for article, names in sorted(_cited.items())}
 
 

@@ -1,7 +1,8 @@
 """Reads packs and calendars from their TOML files, once per process.
 
-A pack is the folder `packs/<jurisdiction>/`; its files may divide the sections of `Pack` as they like: lists of one
-section found in several files are joined in order of file name. A folder more is a jurisdiction more: no code knows their names.
+A pack is the folder `packs/<jurisdiction>/`; its files may divide the sections of `Pack` as they like:
+lists of one section found in several files are joined in order of file name. A folder more is a
+jurisdiction more: no code knows their names.
 """
 
 import re
@@ -15,7 +16,8 @@ import msgspec
 
 from server.errors import BadInput, NotFound
 from server.law.closed import Closed, Text
-from server.law.pack import Pack, Violation
+from server.law.enforcement_entries import Violation
+from server.law.pack import Pack
 from server.law.references import faults
 from server.law.workdays import Calendar, YearNotice, YearUnknown, calendar_of
 
@@ -44,21 +46,21 @@ _PackFile = msgspec.defstruct(
 )
 
 
-class _Holiday(Closed):
+class _Holiday(Closed, frozen=True):
     name: Text
     first: date
     last: date
     make_up: tuple[date, ...] = ()
 
 
-class _CalendarFile(Closed):
+class _CalendarFile(Closed, frozen=True):
     year: int
     number: str
     issued: date
     holidays: tuple[_Holiday, ...]
 
 
-class Clause(Closed):
+class Clause(Closed, frozen=True):
     """One clause of a regulation: whether software must carry it out, and what it says in our own words."""
 
     kind: str
@@ -69,7 +71,7 @@ class Clause(Closed):
             raise ValueError(f"no kind of clause: {self.kind}")
 
 
-class _ClauseFile(Closed):
+class _ClauseFile(Closed, frozen=True):
     clauses: dict[str, Clause]
 
 
@@ -82,8 +84,8 @@ def jurisdictions(folder: Path = PACKS) -> tuple[str, ...]:
 def load_pack(jurisdiction: str, folder: Path = PACKS) -> Pack:
     """Return a jurisdiction's pack; the same object at each call.
 
-    NotFound when there is none; BadInput, naming file and place, when a file is not of the form, holds an unknown
-    key, or when the pack names something that it does not have.
+    NotFound when there is none; BadInput, naming file and place, when a file is not of the form, holds an
+    unknown key, or when the pack names something that it does not have.
     """
     home = folder / jurisdiction
     files = sorted(home.glob("*.toml")) if _CODE.fullmatch(jurisdiction) else []
@@ -115,7 +117,8 @@ def load_pack(jurisdiction: str, folder: Path = PACKS) -> Pack:
 def load_calendar(years: Iterable[int] | None = None, folder: Path = CALENDARS) -> Calendar:
     """Return the calendar of the named years, or of every year there is a file for.
 
-    YearUnknown when a named year has no file; BadInput, naming file and place, when a file is not of the form.
+    YearUnknown when a named year has no file; BadInput, naming file and place, when a file is not of the
+    form.
     """
     return _load_calendar(None if years is None else tuple(sorted(set(years))), folder)
 
@@ -135,7 +138,7 @@ def _load_calendar(years: tuple[int, ...] | None, folder: Path) -> Calendar:
 
 
 def _notice(path: Path) -> YearNotice:
-    page = _decode(path, _CalendarFile)
+    page: _CalendarFile = _decode(path, _CalendarFile)
     if str(page.year) != path.stem:
         raise _faulty(path, f"the file is of {page.year}")
     off = [
@@ -149,8 +152,12 @@ def _notice(path: Path) -> YearNotice:
 
 @cache
 def load_clauses(path: Path = CLAUSES) -> dict[str, Clause]:
-    """Return every listed clause, id → kind and content; BadInput, naming the place, when the list is not sound."""
-    return _decode(path, _ClauseFile).clauses
+    """Return every listed clause, id → kind and content.
+
+    BadInput, naming the place, when the list is not sound.
+    """
+    page: _ClauseFile = _decode(path, _ClauseFile)
+    return page.clauses
 
 
 def _decode(path: Path, type: type[Any]) -> Any:

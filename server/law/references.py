@@ -1,7 +1,7 @@
 """Does everything a pack names exist? One pure check, run whenever a pack is loaded.
 
-A clock that names no number, a stage at an unknown desk or an article of a document that the header does not list is
-a fault of the data, found when the pack is read and never on the day it is needed.
+A clock that names no number, a stage at an unknown desk or an article of a document that the header does
+not list is a fault of the data, found when the pack is read and never on the day it is needed.
 """
 
 from collections import Counter
@@ -11,6 +11,28 @@ import msgspec
 
 from server.law.citing import article_document, is_article
 from server.law.pack import DatedNumber, Pack
+
+_CODED = (
+    "kinds",
+    "desks",
+    "procedures",
+    "criteria",
+    "bars",
+    "changes",
+    "quotas",
+    "reports",
+    "yearly",
+    "plan_steps",
+    "subjects",
+    "results",
+    "proofs",
+    "roles",
+    "run_sheet",
+    "tiers",
+    "violations",
+    "terminations",
+    "public",
+)
 
 
 def articles_of(entry: object) -> Iterator[str]:
@@ -29,14 +51,13 @@ def articles_of(entry: object) -> Iterator[str]:
 
 def faults(pack: Pack) -> tuple[str, ...]:
     """Return a sentence for each reference of the pack that leads nowhere; empty when the pack is sound."""
-    return tuple(
-        [
-            *_articles(pack),
-            *_doubles(pack),
-            *_numbers(pack),
-            *_desks_kinds_tiers(pack),
-            *_values(pack),
-        ]
+    return (
+        *_articles(pack),
+        *_doubles(pack),
+        *_numbers(pack),
+        *_desks_kinds_tiers(pack),
+        *_roles(pack),
+        *_values(pack),
     )
 
 
@@ -50,7 +71,7 @@ def _articles(pack: Pack) -> Iterator[str]:
 
 
 def _doubles(pack: Pack) -> Iterator[str]:
-    coded = {
+    coded: dict[str, list[object]] = {
         "documents": [document.id for document in pack.header.documents],
         "numbers": [(number.name, number.since) for number in pack.numbers],
         "staff": [(rule.role, rule.per) for rule in pack.staff],
@@ -58,10 +79,7 @@ def _doubles(pack: Pack) -> Iterator[str]:
         "stages": [(stage.code, stage.kinds) for stage in pack.stages],
         "materials": [(material.code, material.filing, material.kinds) for material in pack.materials],
     }
-    for section in (
-        "kinds desks procedures criteria bars changes quotas reports yearly plan_steps subjects results proofs "
-        "run_sheet tiers violations terminations public"
-    ).split():
+    for section in _CODED:
         coded[section] = [entry.code for entry in getattr(pack, section)]
     for section, codes in coded.items():
         for code, times in Counter(codes).items():
@@ -113,10 +131,19 @@ def _desks_kinds_tiers(pack: Pack) -> Iterator[str]:
         *((f"report {report.code}", report.from_desk) for report in pack.reports),
         *((f"report {report.code}", report.to_desk) for report in pack.reports),
     ):
-        if desk not in desks:
+        if desk and desk not in desks:
             yield f"{where} names the desk {desk!r}, which the pack does not have"
-    kinded = (*stages, *pack.criteria, *pack.bars, *pack.materials, *pack.intake, *pack.validity)
-    used = {kind for entry in (*kinded, *pack.changes, *pack.reports) for kind in entry.kinds}
+    kinds_named = (
+        *(stage.kinds for stage in stages),
+        *(criterion.kinds for criterion in pack.criteria),
+        *(bar.kinds for bar in pack.bars),
+        *(material.kinds for material in pack.materials),
+        *(rule.kinds for rule in pack.intake),
+        *(validity.kinds for validity in pack.validity),
+        *(change.kinds for change in pack.changes),
+        *(report.kinds for report in pack.reports),
+    )
+    used = {kind for named in kinds_named for kind in named}
     for kind in sorted((used | {pack.header.default_kind}) - kinds):
         yield f"the kind of body {kind!r} is named, but the pack does not have it"
     named_tiers = {violation.tier for violation in pack.violations}
@@ -125,6 +152,13 @@ def _desks_kinds_tiers(pack: Pack) -> Iterator[str]:
         yield f"the tier {tier!r} is named, but the pack does not have it"
     for procedure in sorted({kind.procedure for kind in pack.terminations} - procedures):
         yield f"the procedure {procedure!r} is named, but the pack does not have it"
+
+
+def _roles(pack: Pack) -> Iterator[str]:
+    roles = {role.code for role in pack.roles}
+    named = {rule.role for rule in pack.staff} | {role for step in pack.run_sheet for role in step.who}
+    for role in sorted(named - roles):
+        yield f"the role {role!r} is named, but the pack does not have it"
 
 
 def _values(pack: Pack) -> Iterator[str]:
@@ -140,7 +174,7 @@ def _value(number: DatedNumber) -> Iterator[str]:
 
 
 def articles_at(pack: Pack, path: str) -> frozenset[str]:
-    """Return the articles that a pack holds at a path: a section of Pack, or `section.code` for one entry of it.
+    """Return the articles that a pack holds at a path: a section, or `section.code` for one entry of it.
 
     Empty when this pack has no such entry.
     """

@@ -1,9 +1,10 @@
 """Counting legal days: dates in Asia/Shanghai, working days by the State Council's yearly notices.
 
-The texts do not say how to count, so these are the house's own defaults (row R2 of the requirements): the day of the
-event is not counted; a period ends at 24:00 of its last day; "at least n days before D" is met on D − n and on every
-day before it; a month ends on the same day number or, where that number is missing, on the month's last day.
-A year whose official notice is not loaded is an error or a `Provisional`, never a guess.
+The texts do not say how to count, so these are the house's own defaults (row R2 of the requirements): the
+day of the event is not counted; a period ends at 24:00 of its last day; "at least n days before D" is met
+on D − n and on every day before it; a month ends on the same day number or, where that number is missing,
+on the month's last day. A year whose official notice is not loaded is an error or a `Provisional`, never a
+guess.
 """
 
 import calendar as month_lengths
@@ -13,11 +14,13 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 
 from server.errors import BadInput, Unavailable
 
-# China has kept UTC+8 without daylight saving since 1992; a fixed offset needs no time-zone database on the machine.
+# China has kept UTC+8 without daylight saving since 1992; a fixed offset needs no time-zone database on the
+# machine.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
-# The notice of a year may also move days at the end of the December before it: the notice for 2019 made Saturday
-# 2018-12-29 a working day, the one for 2012 Saturday 2011-12-31. From this day on, the next notice must be there too.
+# The notice of a year may also move days at the end of the December before it: the notice for 2019 made
+# Saturday 2018-12-29 a working day, the one for 2012 Saturday 2011-12-31. From this day on, the next notice
+# must be there too.
 _NEXT_NOTICE_FROM = (12, 29)
 
 _DAY = timedelta(days=1)
@@ -33,7 +36,7 @@ class YearUnknown(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class YearNotice:
-    """One year's notice: its number and date of issue, its days off, and the weekend days it makes working days."""
+    """One year's notice: number, date of issue, days off, and the weekend days it makes working days."""
 
     year: int
     number: str
@@ -47,7 +50,9 @@ class YearNotice:
             raise BadInput("law-calendar-faulty", year=self.year, day=min(both).isoformat(), fault="both")
         weekdays = sorted(day for day in self.make_up if day.weekday() < 5)
         if weekdays:
-            raise BadInput("law-calendar-faulty", year=self.year, day=weekdays[0].isoformat(), fault="weekday")
+            raise BadInput(
+                "law-calendar-faulty", year=self.year, day=weekdays[0].isoformat(), fault="weekday"
+            )
         strange = sorted(day for day in self.holidays | self.make_up if not self._governs(day))
         if strange:
             raise BadInput("law-calendar-faulty", year=self.year, day=strange[0].isoformat(), fault="year")
@@ -62,7 +67,8 @@ class YearNotice:
 class Provisional:
     """A day that cannot be fixed yet: the notice for `year` is missing.
 
-    `not_before` is certain whatever that notice will say, because no calendar day counts as more than one working day.
+    `not_before` is certain whatever that notice will say, because no calendar day counts as more than one
+    working day.
     """
 
     not_before: date
@@ -93,7 +99,10 @@ class Calendar:
         raise YearUnknown(year)
 
     def is_workday(self, day: date) -> bool:
-        """Say whether offices work on this day; YearUnknown when a notice that may govern it is not loaded."""
+        """Say whether offices work on this day.
+
+        YearUnknown when a notice that may govern it is not loaded.
+        """
         governing = [self.notice(day.year)]
         if (day.month, day.day) >= _NEXT_NOTICE_FROM:
             governing.append(self.notice(day.year + 1))
@@ -129,14 +138,20 @@ def latest_date_before(day: date, n: int) -> date:
 
 
 def add_months(day: date, n: int) -> date:
-    """Return the same day number n months later, or that month's last day where the number is missing; n ≥ 0."""
+    """Return the same day number n months later, or that month's last day where the number is missing.
+
+    N ≥ 0.
+    """
     years, month0 = divmod(day.month - 1 + _counted(n), 12)
     year, month = day.year + years, month0 + 1
     return date(year, month, min(day.day, month_lengths.monthrange(year, month)[1]))
 
 
 def latest_date_months_before(day: date, n: int) -> date:
-    """Return the same day number n months earlier, or that month's last day where the number is missing; n ≥ 0."""
+    """Return the same day number n months earlier, or that month's last day where the number is missing.
+
+    N ≥ 0.
+    """
     years, month0 = divmod(day.month - 1 - _counted(n), 12)
     year, month = day.year + years, month0 + 1
     return date(year, month, min(day.day, month_lengths.monthrange(year, month)[1]))
@@ -148,7 +163,7 @@ def add_years(day: date, n: int) -> date:
 
 
 def due_workday(calendar: Calendar, day: date, n: int) -> date | Provisional:
-    """Return the n-th working day after `day` (the day itself is not counted), or Provisional past the notices; n ≥ 0.
+    """Return the n-th working day after `day`, which is not counted, or Provisional past the notices; n ≥ 0.
 
     With n = 0 it is `day` itself, working or not.
     """
@@ -163,7 +178,10 @@ def due_workday(calendar: Calendar, day: date, n: int) -> date | Provisional:
 
 
 def add_workdays(calendar: Calendar, day: date, n: int) -> date:
-    """Return the n-th working day after `day`; YearUnknown where `due_workday` would be provisional; n ≥ 0."""
+    """Return the n-th working day after `day`.
+
+    YearUnknown where `due_workday` would be provisional; n ≥ 0.
+    """
     due = due_workday(calendar, day, n)
     if isinstance(due, Provisional):
         raise YearUnknown(due.year)
@@ -171,10 +189,10 @@ def add_workdays(calendar: Calendar, day: date, n: int) -> date:
 
 
 def latest_workday_before(calendar: Calendar, day: date, n: int) -> date:
-    """Return the last date from which n working days lie before `day`, counting that date and not `day`; n ≥ 0.
+    """Return the last date with n working days in [date, `day`), counting that date and not `day`; n ≥ 0.
 
-    An act "at least 3 working days before" a Monday is in time on the Wednesday before it. With n = 0 it is `day`.
-    Raises YearUnknown when a notice on the way is not loaded.
+    An act "at least 3 working days before" a Monday is in time on the Wednesday before it. With n = 0 it is
+    `day`. Raises YearUnknown when a notice on the way is not loaded.
     """
     reached, left = day, _counted(n)
     while left:
@@ -184,7 +202,10 @@ def latest_workday_before(calendar: Calendar, day: date, n: int) -> date:
 
 
 def workdays_between(calendar: Calendar, after: date, until: date) -> int:
-    """Count the working days in (after, until]; 0 when `until` ≤ `after`; YearUnknown when a notice is not loaded."""
+    """Count the working days in (after, until].
+
+    0 when `until` ≤ `after`; YearUnknown when a notice is not loaded.
+    """
     days = (until - after).days
     return sum(calendar.is_workday(after + timedelta(days=k)) for k in range(1, days + 1))
 
@@ -225,7 +246,10 @@ def period_of_days(event: date, n: int) -> Period:
 
 
 def period_of_workdays(calendar: Calendar, event: date, n: int) -> Period:
-    """Return the period that ends with the n-th working day after the event; n ≥ 1; YearUnknown as `add_workdays`."""
+    """Return the period that ends with the n-th working day after the event.
+
+    N ≥ 1; YearUnknown as `add_workdays`.
+    """
     return Period(event + _DAY, add_workdays(calendar, event, n))
 
 
