@@ -1,0 +1,218 @@
+"""The blueprint (双向细目表): knowledge points × types × difficulty bands, with counts and scores."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from server.errors import BadInput, Refusal
+from server.protocol.paper import ItemType
+
+Band = Literal["easy", "medium", "hard"]
+EASY_FROM = 0.7
+HARD_BELOW = 0.5
+
+
+def band_of(difficulty: float) -> Band:
+    """Return the band of a facility: easy from 0.7 (inclusive), hard below 0.5 (exclusive), else medium."""
+    if difficulty >= EASY_FROM:
+        return "easy"
+    return "hard" if difficulty < HARD_BELOW else "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """Which items a cell draws from."""
+
+    point: str
+    type: ItemType
+    band: Band
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`count` items of one key, each worth `score`."""
+
+    key: CellKey
+    count: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What every paper of a slot is made of. `minutes` is the sitting's length; scores are in points.
+
+    `sections`: items stand in sections by type, in the order in which the cells first name each type;
+    without it they are mixed. `multiple` says how multiple choice is scored. `spares` is the number of
+    spare papers a room.
+    """
+
+    title: str
+    occupation: str
+    level: str
+    minutes: int
+    pass_mark: float
+    cells: tuple[Cell, ...]
+    shuffle_items: bool
+    shuffle_options: bool
+    sections: bool
+    multiple: Literal["exact", "partial"]
+    fill: Literal["exact", "partial"]
+    spares: int
+
+    @property
+    def count(self) -> int:
+        """Items on a paper."""
+        return sum(cell.count for cell in self.cells)
+
+    @property
+    def total(self) -> float:
+        """Score of a wholly right paper."""
+        return round(sum(cell.count * cell.score for cell in self.cells), 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A cell that the bank cannot fill: it has `have` items, one paper needs `need`."""
+
+    key: CellKey
+    have: int
+    need: int
+
+
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    title: str
+    occupation: str
+    level: int | str
+    minutes: int
+    pass_mark: float
+    shuffle_items: bool = True
+    shuffle_options: bool = True
+    sections: bool = True
+    multiple: Literal["exact", "partial"] = "exact"
+    fill: Literal["exact", "partial"] = "exact"
+    spares: int = 1
+
+
+class _Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    point: str
+    type: ItemType
+    band: Band
+    count: int
+    score: float
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    blueprint: _Head
+    cell: list[_Cell]
+
+
+def read_blueprint(data: bytes) -> Blueprint:
+    """Read a blueprint from TOML; BadInput names the place of what is wrong."""
+    try:
+        return _checked(msgspec.toml.decode(data, type=_File))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput("blueprint-invalid", reason=str(error)) from error
+
+
+def blueprint_bytes(blueprint: Blueprint) -> bytes:
+    """Return the canonical bytes of a blueprint (UTF-8 JSON); `blueprint_from_bytes` reads them."""
+    head = _Head(
+        title=blueprint.title,
+        occupation=blueprint.occupation,
+        level=blueprint.level,
+        minutes=blueprint.minutes,
+        pass_mark=blueprint.pass_mark,
+        shuffle_items=blueprint.shuffle_items,
+        shuffle_options=blueprint.shuffle_options,
+        sections=blueprint.sections,
+        multiple=blueprint.multiple,
+        fill=blueprint.fill,
+        spares=blueprint.spares,
+    )
+    cells = [
+        _Cell(
+            point=cell.key.point,
+            type=cell.key.type,
+            band=cell.key.band,
+            count=cell.count,
+            score=cell.score,
+        )
+        for cell in blueprint.cells
+    ]
+    return msgspec.json.encode(_File(head, cells), order="deterministic")
+
+
+def blueprint_from_bytes(data: bytes) -> Blueprint:
+    """Read the canonical bytes of a blueprint; BadInput when they are not of the form."""
+    try:
+        return _checked(msgspec.json.decode(data, type=_File))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput("blueprint-invalid", reason=str(error)) from error
+
+
+def _checked(file: _File) -> Blueprint:
+    head = file.blueprint
+    cells = tuple(Cell(CellKey(c.point, c.type, c.band), c.count, c.score) for c in file.cell)
+    if not cells:
+        raise BadInput("blueprint-invalid", reason="no [[cell]]")
+    seen: set[CellKey] = set()
+    for place, cell in enumerate(cells, start=1):
+        named = f"cell {place}: {cell.key.point} / {cell.key.type} / {cell.key.band}"
+        if cell.count < 1:
+            raise BadInput("blueprint-invalid", reason=f"{named}: count must be at least 1")
+        if not 0 < cell.score <= 1000:
+            raise BadInput("blueprint-invalid", reason=f"{named}: score must be above 0 and at most 1000")
+        if cell.key in seen:
+            raise BadInput("blueprint-invalid", reason=f"{named}: stands twice")
+        seen.add(cell.key)
+    blueprint = Blueprint(
+        title=head.title,
+        occupation=head.occupation,
+        level=str(head.level),
+        minutes=head.minutes,
+        pass_mark=head.pass_mark,
+        cells=cells,
+        shuffle_items=head.shuffle_items,
+        shuffle_options=head.shuffle_options,
+        sections=head.sections,
+        multiple=head.multiple,
+        fill=head.fill,
+        spares=head.spares,
+    )
+    if not 1 <= blueprint.minutes <= 1440:
+        raise BadInput("blueprint-invalid", reason="minutes must be 1 to 1440")
+    if not 0 <= blueprint.pass_mark <= blueprint.total:
+        raise BadInput("blueprint-invalid", reason="pass_mark must be within 0 and the total score")
+    if not 0 <= blueprint.spares <= 20:
+        raise BadInput("blueprint-invalid", reason="spares must be 0 to 20")
+    return blueprint
+
+
+def coverage(keys: Iterable[CellKey]) -> Mapping[CellKey, int]:
+    """Count the items of each point × type × band."""
+    counts: dict[CellKey, int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def shortages(blueprint: Blueprint, have: Mapping[CellKey, int]) -> tuple[Shortage, ...]:
+    """Return the cells that the bank cannot fill, in the blueprint's order; empty when it can."""
+    return tuple(
+        Shortage(cell.key, have.get(cell.key, 0), cell.count)
+        for cell in blueprint.cells
+        if have.get(cell.key, 0) < cell.count
+    )
+
+
+def fillable(blueprint: Blueprint, have: Mapping[CellKey, int]) -> Refusal | None:
+    """Refuse a blueprint that the bank cannot fill; the facts name the number of short cells and each of
+    them."""
+    short = shortages(blueprint, have)
+    if not short:
+        return None
+    named = "; ".join(f"{s.key.point} / {s.key.type} / {s.key.band}: {s.have} < {s.need}" for s in short)
+    missing = sum(s.need - s.have for s in short)
+    return Refusal("blueprint-not-fillable", facts={"cells": len(short), "missing": missing, "short": named})
