@@ -1,0 +1,115 @@
+"""The ceremony: custodians are made, each with a key pair under his own passphrase."""
+
+import asyncio
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from server.db.act import Act
+from server.errors import BadInput, Refusal, Refused, required
+from server.keys.models import CustodianRow
+from server.keys.openings import CUSTODIANS_NEEDED
+from server.keys.passwords import LEAST_PASSPHRASE, argon2id, password_refusal
+from server.keys.ring import Custodian, Key, KeyKind, create_key, custodian_aad, custodians, passphrase_bytes
+from server.keys.sealing import KEY_BYTES, generate_receiving, random_key, seal, wipe
+
+MOST_CUSTODIANS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NewCustodian:
+    """One person's pair, wrapped, not yet stored."""
+
+    id: str
+    username: str
+    name: str
+    public: bytes
+    salt: bytes
+    passphrase_check: bytes
+    nonce: bytes
+    wrapped: bytes
+
+
+def group_refusal(usernames: Sequence[str]) -> Refusal | None:
+    """Say whether these people may become the custodians: at least two, at most twenty, each named once."""
+    if not CUSTODIANS_NEEDED <= len(usernames) <= MOST_CUSTODIANS:
+        return Refusal(
+            "custodians-count",
+            facts={"least": CUSTODIANS_NEEDED, "most": MOST_CUSTODIANS, "given": len(usernames)},
+        )
+    if len(set(usernames)) != len(usernames):
+        return Refusal("custodian-twice")
+    return None
+
+
+def wrap_new(username: str, name: str, passphrase: str) -> NewCustodian:
+    """Make a pair and wrap its private half; blocks for a third of a second. Refused for a weak
+    passphrase."""
+    if not username or not name.strip():
+        raise BadInput("custodian-name-missing")
+    required(password_refusal(passphrase, username, LEAST_PASSPHRASE))
+    identity, salt = str(uuid.uuid4()), os.urandom(16)
+    private, public = generate_receiving()
+    derived = bytearray(argon2id(passphrase_bytes(passphrase), salt, 2 * KEY_BYTES))
+    nonce, wrapped = seal(derived[:KEY_BYTES], private, custodian_aad(identity, public))
+    check = hashlib.sha256(derived[KEY_BYTES:]).digest()
+    wipe(derived)
+    return NewCustodian(identity, username, name.strip(), public, salt, check, nonce, wrapped)
+
+
+async def store_custodians(act: Act, made: Sequence[NewCustodian]) -> tuple[Custodian, ...]:
+    """Write the custodians of a centre that has none; Refused `custodians-exist` otherwise."""
+    required(group_refusal([person.username for person in made]))
+    if (await act.session.scalar(select(CustodianRow.id).limit(1))) is not None:
+        raise Refused(Refusal("custodians-exist"))
+    for person in made:
+        act.session.add(
+            CustodianRow(
+                id=person.id,
+                username=person.username,
+                name=person.name,
+                public=person.public,
+                salt=person.salt,
+                passphrase_check=person.passphrase_check,
+                nonce=person.nonce,
+                wrapped=person.wrapped,
+                created_at=act.now,
+                retired_at=None,
+            )
+        )
+    await act.session.flush()
+    await act.record(
+        "keys:custodians:created",
+        {"custodians": {person.username: person.public.hex() for person in made}},
+    )
+    return await custodians(act.session)
+
+
+async def create_custodians(act: Act, people: Sequence[tuple[str, str, str]]) -> tuple[Custodian, ...]:
+    """Make the custodians of a centre from (username, name, passphrase); for the terminal and for tests.
+
+    Refused `same-passphrase` when two people gave the same one.
+    """
+    required(group_refusal([username for username, _name, _passphrase in people]))
+    required(same_passphrase_refusal([passphrase for _username, _name, passphrase in people]))
+    made = [await asyncio.to_thread(wrap_new, *person) for person in people]
+    return await store_custodians(act, made)
+
+
+def same_passphrase_refusal(passphrases: Sequence[str]) -> Refusal | None:
+    """Say no when two custodians gave the same passphrase: then one of them could open alone."""
+    forms = [passphrase_bytes(passphrase) for passphrase in passphrases]
+    return Refusal("same-passphrase") if len(set(forms)) != len(forms) else None
+
+
+async def create_bank_key(act: Act, bank: str) -> Key:
+    """Make the key of a bank, split it, and forget it: the custodians' shares are the only way back to it."""
+    key = random_key()
+    try:
+        return await create_key(act, KeyKind.BANK, bank, key)
+    finally:
+        wipe(key)
