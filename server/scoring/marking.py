@@ -1,34 +1,20 @@
-"""How one answer is marked against the key of the version drawn.
+"""How one answer is marked against the marking sheet of the paper drawn.
 
-A choice is exact; a multiple choice is all or nothing, or partial by policy; a fill-in is compared blank
-by blank after normalisation, with variants and a numeric tolerance. Points are whole hundredths. A
-missing answer earns nothing.
-
-Keys stand in displayed labels: ("B",), ("A", "C"), ("T",) or ("F",); for a fill-in one text a blank, its
-variants separated by `|`, a numeric tolerance written `3.14±0.01`.
+A choice is exact; a multiple choice is all or nothing, or by policy half for a right but incomplete choice; a
+fill-in is compared blank by blank after normalisation, with variants and a numeric tolerance written
+`3.14±0.01`. Points are whole hundredths. A missing answer earns nothing.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from server.law.citing import cites
-
-
-class MarkingPolicy(StrEnum):
-    """What an answer earns that is right in part.
-
-    EXACT nothing. PARTIAL, for a multiple choice: nothing when any wrong option is chosen, else the
-    chosen share of the right ones. HALF, for a multiple choice: half of the points for a right but
-    incomplete choice. For a fill-in PARTIAL and HALF pay each right blank its equal share.
-    """
-
-    EXACT = "exact"
-    PARTIAL = "partial"
-    HALF = "half"
+from server.papers.marking_sheet import MarkingEntry
+from server.protocol.paper import AnswerValue
+from server.scoring.points import points
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +79,21 @@ def number_in(text: str) -> Decimal | None:
     return Decimal(text.replace(",", ""))
 
 
-def matches(answer: str, key: str) -> bool:
-    """Say whether one blank's answer is one of the key's variants."""
+def matches(answer: str, variants: Iterable[str]) -> bool:
+    """Say whether one blank's answer is one of its accepted texts."""
     given = normalised(answer)
-    if not given:
-        return False
-    return any(_matches_variant(given, variant) for variant in key.replace("｜", "|").split("|"))
+    return bool(given) and any(_matches_variant(given, variant) for variant in variants)
 
 
 def _matches_variant(given: str, variant: str) -> bool:
-    bounds = _TOLERANCE.fullmatch(variant)
     number = number_in(given)
+    bounds = _TOLERANCE.fullmatch(variant)
     if bounds is not None:
         value = number_in(normalised(bounds["value"]))
         within = number_in(normalised(bounds["within"]))
         if value is not None and within is not None:
             return number is not None and abs(number - value) <= abs(within)
     wanted = normalised(variant)
-    if not wanted:
-        return False
     if given == wanted:
         return True
     expected = number_in(wanted)
@@ -119,40 +101,35 @@ def _matches_variant(given: str, variant: str) -> bool:
 
 
 @cites("BJ-E:24")
-def award(
-    type: str, key: Sequence[str], answer: Sequence[str] | None, points: int, policy: MarkingPolicy
-) -> Awarded:
+def award(entry: MarkingEntry, answer: AnswerValue | None) -> Awarded:
     """Return what an answer to one item earns.
 
-    `type` is single, judge, multiple or fill; `points` the item's full hundredths. The same arguments
-    always earn the same: nothing but them enters.
+    The same entry and answer always earn the same: nothing but them enters.
     """
-    given = tuple(value for value in answer or () if value.strip())
-    if not given:
+    full = points(entry.score)
+    given = tuple(answer or ())
+    if not any(value.strip() for value in given):
         return Awarded(0, False, False)
-    if type == "fill":
-        return _award_blanks(key, tuple(answer or ()), points, policy)
-    if type == "multiple":
-        return _award_choices(frozenset(key), frozenset(given), points, policy)
-    right = len(key) == 1 and given == tuple(key)
-    return Awarded(points if right else 0, True, right)
+    if entry.type == "fill":
+        return _award_blanks(entry, given, full)
+    if entry.type == "multiple":
+        return _award_choices(entry, frozenset(given), full)
+    right = len(entry.key) == 1 and given == entry.key
+    return Awarded(full if right else 0, True, right)
 
 
-def _award_choices(key: frozenset[str], given: frozenset[str], points: int, policy: MarkingPolicy) -> Awarded:
+def _award_choices(entry: MarkingEntry, given: frozenset[str], full: int) -> Awarded:
+    key = frozenset(entry.key)
     if given == key:
-        return Awarded(points, True, True)
-    if policy is MarkingPolicy.EXACT or not given < key:
-        return Awarded(0, True, False)
-    if policy is MarkingPolicy.HALF:
-        return Awarded(points // 2, True, False)
-    return Awarded(points * len(given) // len(key), True, False)
+        return Awarded(full, True, True)
+    part = entry.policy == "partial" and given < key
+    return Awarded(full // 2 if part else 0, True, False)
 
 
-def _award_blanks(key: Sequence[str], answer: Sequence[str], points: int, policy: MarkingPolicy) -> Awarded:
-    right = sum(matches(given, wanted) for given, wanted in zip(answer, key, strict=False))
-    whole = right == len(key) and len(answer) <= len(key)
-    if whole:
-        return Awarded(points, True, True)
-    if policy is MarkingPolicy.EXACT:
-        return Awarded(0, True, False)
-    return Awarded(points * min(right, len(key)) // len(key) if right < len(key) else points, True, False)
+def _award_blanks(entry: MarkingEntry, given: AnswerValue, full: int) -> Awarded:
+    blanks = entry.accepted or tuple((text,) for text in entry.key)
+    right = sum(matches(text, variants) for text, variants in zip(given, blanks, strict=False))
+    if right == len(blanks) and len(given) == len(blanks):
+        return Awarded(full, True, True)
+    shared = entry.policy == "partial" and len(given) <= len(blanks)
+    return Awarded(full * right // len(blanks) if shared else 0, True, False)
