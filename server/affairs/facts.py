@@ -22,7 +22,7 @@ class StandingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The newest standing received: `serial` rises with each statement; `case` names the enforcement case behind it."""
+    """The newest standing received: `serial` rises with each; `case` names the enforcement case behind it."""
 
     organisation: str
     status: StandingStatus
@@ -32,12 +32,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What a filing letter covers: occupations as (code, level), and venues by their filed names."""
+
+    occupations: frozenset[tuple[str, int]]
+    venues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Organisation:
-    """An evaluation organisation by the name in its filing letter."""
+    """An evaluation organisation by the name in its filing letter; on a centre the scope is empty."""
 
     id: str
     name: str
     jurisdiction: str
+    scope: Scope
+    centre: str | None
     standing: Standing
 
 
@@ -70,8 +80,8 @@ class Plan:
 class Slot:
     """One subject of a plan at one planned time.
 
-    `early` and `late` are whole minutes: hand-in is allowed in [bell + early, own end − late). `starts_at` is aware
-    UTC. `policy` is the version of the hand-in and duration rules that was filed.
+    `early` and `late` are whole minutes: hand-in is allowed in [bell + early, own end − late). `starts_at` is
+    aware UTC. `policy` is the version of the hand-in and duration rules that was filed.
     """
 
     id: str
@@ -125,7 +135,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Seating:
-    """One candidate's seat in one slot: the sitting's id was made when seating was imported; `room` is its number."""
+    """One candidate's seat in one slot; the sitting's id was made at the import; `room` is the room's
+    number.
+    """
 
     sitting: str
     slot: str
@@ -148,9 +160,8 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class DrawTerms:
-    """What binds the draw: the centre's commitment, the registry's nonce made after it, the bank's Merkle root.
-
-    Each 32 bytes.
+    """What binds the draw: centre's commitment, registry's nonce made after it, bank's Merkle root; 32
+    bytes each.
     """
 
     commitment: bytes

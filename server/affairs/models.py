@@ -21,6 +21,9 @@ class OrganisationRow(Base):
     standing_as_of: Mapped[datetime]
     standing_case: Mapped[str | None] = mapped_column(String(36))
     bank_root: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    scope: Mapped[str] = mapped_column(Text, default='{"occupations":[],"venues":[]}')
+    centre: Mapped[str | None] = mapped_column(String(200))
+    """The packages peer of the organisation's centre, once its keys stand in the filing letter."""
 
 
 class PlanRow(Base):

@@ -38,8 +38,9 @@ STOPS: dict[StandingStatus, frozenset[ActKind]] = {
 def may(act_kind: ActKind | str, standing: Standing) -> Refusal | None:
     """Return None when the act may be done, else why not.
 
-    Suspended: no enrolment, plan, exam package, start; certificates are held; an exam past its bell goes on and its
-    notice and results are accepted and recorded. Terminated: also no publicity, recruiting or filing.
+    Suspended: no enrolment, plan, exam package, start; certificates are held; an exam past its bell
+    goes on and
+    its notice and results are accepted and recorded. Terminated: also no publicity, recruiting or filing.
     """
     if ActKind(act_kind) not in STOPS[standing.status]:
         return None

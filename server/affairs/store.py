@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +12,7 @@ from server.affairs.facts import (
     Organisation,
     Plan,
     Room,
+    Scope,
     Seating,
     Slot,
     Staff,
@@ -148,7 +150,23 @@ def standing_fact(row: OrganisationRow) -> Standing:
 
 def organisation_fact(row: OrganisationRow) -> Organisation:
     """Return the fact of an organisation's row."""
-    return Organisation(row.id, row.name, row.jurisdiction, standing_fact(row))
+    return Organisation(
+        row.id, row.name, row.jurisdiction, scope_of(row.scope), row.centre, standing_fact(row)
+    )
+
+
+def scope_of(text: str) -> Scope:
+    """Return the scope from its stored JSON: {"occupations": [[code, level], …], "venues": [name, …]}."""
+    data = msgspec.json.decode(text)
+    return Scope(
+        frozenset((str(code), int(level)) for code, level in data["occupations"]), frozenset(data["venues"])
+    )
+
+
+def scope_text(scope: Scope) -> str:
+    """Return the stored JSON of a scope."""
+    pairs = sorted(scope.occupations)
+    return msgspec.json.encode({"occupations": pairs, "venues": sorted(scope.venues)}).decode()
 
 
 def plan_fact(row: PlanRow) -> Plan:

@@ -1,0 +1,90 @@
+"""May this person be enrolled in this plan? Identity, condition of the level, commitment, duplicates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from server.errors import Refusal
+from server.law.citing import cites
+
+ID_KINDS = frozenset({"resident", "passport", "permit"})
+
+
+class EnrolmentState(StrEnum):
+    """Where one person's enrolment stands."""
+
+    ENROLLED = "enrolled"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class EnrolmentEvent(StrEnum):
+    """What is done to an enrolment."""
+
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    WITHDRAW = "withdraw"
+
+
+TRANSITIONS: Mapping[tuple[EnrolmentState, EnrolmentEvent], EnrolmentState] = MappingProxyType(
+    {
+        (EnrolmentState.ENROLLED, EnrolmentEvent.CONFIRM): EnrolmentState.CONFIRMED,
+        (EnrolmentState.ENROLLED, EnrolmentEvent.REFUSE): EnrolmentState.REFUSED,
+        (EnrolmentState.ENROLLED, EnrolmentEvent.WITHDRAW): EnrolmentState.WITHDRAWN,
+        (EnrolmentState.CONFIRMED, EnrolmentEvent.REFUSE): EnrolmentState.REFUSED,
+    }
+)
+
+
+def step(state: EnrolmentState, event: EnrolmentEvent) -> EnrolmentState | Refusal:
+    """Return the state after the event, or why the event is not possible in this state."""
+    following = TRANSITIONS.get((state, event))
+    if following is None:
+        return Refusal("enrolment-step-out-of-order", None, {"state": str(state), "event": str(event)})
+    return following
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an applicant states. `identity_fault` is None when the document's number is sound, else a code.
+
+    `committed` is the signed commitment for training or work history; `condition` names the condition
+    of the level.
+    """
+
+    name: str
+    id_kind: str
+    id_number: str
+    identity_fault: str | None
+    condition: str
+    committed: bool
+    subjects: tuple[str, ...]
+
+
+@cites("BJ-E:9", "BJ-E:10", "BJ-E:A2#1", "BJ-E:A2-1", "BJ-E:A2-2")
+def may_enrol(
+    application: Application,
+    plan_subjects: frozenset[str],
+    taken: frozenset[tuple[str, str]],
+) -> Refusal | None:
+    """Return why an applicant is not accepted, or None; `taken` holds (id kind, id number) already
+    enrolled.
+    """
+    if not application.name.strip():
+        return Refusal("enrolment-name-missing", "BJ-E:9")
+    if application.id_kind not in ID_KINDS:
+        return Refusal("enrolment-id-kind-unknown", "BJ-E:19", {"kind": application.id_kind})
+    if application.identity_fault is not None:
+        return Refusal(application.identity_fault, "BJ-E:A2-1", {"name": application.name})
+    if (application.id_kind, application.id_number) in taken:
+        return Refusal("enrolment-duplicate", "BJ-E:9", {"name": application.name})
+    if not application.condition.strip():
+        return Refusal("enrolment-condition-missing", "BJ-E:A2#1", {"name": application.name})
+    if not application.committed:
+        return Refusal("enrolment-commitment-missing", "BJ-E:A2-2", {"name": application.name})
+    strange = sorted(set(application.subjects) - plan_subjects)
+    if strange or not application.subjects:
+        return Refusal("enrolment-subject-not-in-plan", "BJ-E:10", {"subject": strange[0] if strange else ""})
+    return None
