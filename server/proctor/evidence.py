@@ -1,7 +1,8 @@
 """The facts of the camera flow: Frame, Quality, Detections, SeatReading, Anomaly, Alert.
 
-Each is made by one stage and never edited; a correction is a new fact that names the old one. All times are capture
-times in UTC. All positions are pixels of the source picture, origin at the top left, x to the right, y down.
+Each is made by one stage and never edited; a correction is a new fact that names the old one. All times are
+capture times in UTC. All positions are pixels of the source picture, origin at the top left, x to the right,
+y down.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Picture = NDArray[np.uint8]
 
 
 def require_utc(moment: datetime, name: str) -> None:
@@ -38,7 +40,7 @@ class CameraFault(StrEnum):
 
 
 class SeatState(StrEnum):
-    """What a camera says of one seat. OBJECT is something on the seat without life: an unverified empty seat."""
+    """What a camera says of one seat. OBJECT is a thing without life: a seat not verified as empty."""
 
     OCCUPIED = "occupied"
     EMPTY = "empty"
@@ -55,13 +57,12 @@ class AnomalyKind(StrEnum):
     CROWDED_SEAT = "crowded_seat"
     EXTRA_PERSON = "extra_person"
     UNEXPECTED_OCCUPANT = "unexpected_occupant"
-    ROOM_COUNT = "room_count"
     CAMERA_FAULT = "camera_fault"
 
     @property
     def on_candidate(self) -> bool:
-        """True where the finding can speak against a candidate, so that one person alone may not confirm it."""
-        return self not in (AnomalyKind.CAMERA_FAULT, AnomalyKind.ROOM_COUNT)
+        """True where the finding can speak against a candidate: then one person alone may not confirm it."""
+        return self is not AnomalyKind.CAMERA_FAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class Quality:
     """What the quality stage found: the faults that are on, and the measures they were judged by.
 
     `measures` holds the numbers by name: `std` (grey levels), `mean` (grey levels), `sharpness` (share of the
-    reference's), `shift` (pixels at 1280 wide), `inliers` (count), `difference` (mean grey levels to the last picture).
-    A measure that could not be taken is absent.
+    reference's), `shift` (pixels at 1280 wide), `inliers` (count), `difference` (mean grey levels to the
+    last picture). A measure that could not be taken is absent.
     """
 
     camera_id: str
@@ -108,11 +109,12 @@ class Quality:
 class Detections:
     """The faces of one frame as a struct of arrays.
 
-    `boxes` float32 (N, 4): x1, y1, x2, y2 in source pixels with x1 < x2 and y1 < y2. `scores` float32 (N,): 0 to 1.
-    `detector` names the detector's key. Both arrays become read-only.
+    `boxes` float32 (N, 4): x1, y1, x2, y2 in source pixels with x1 < x2 and y1 < y2. `scores` float32 (N,):
+    0 to 1. `detector` names the detector's key. Both arrays become read-only.
 
     Raises:
-        ValueError: a shape does not fit, a number is not finite, a box is empty, or a score is outside 0 to 1.
+        ValueError: a shape does not fit, a number is not finite, a box is empty, or a score is outside 0 to
+        1.
     """
 
     frame: Frame
@@ -158,10 +160,10 @@ class Detections:
 class SeatEvidence:
     """What one picture shows of one seat.
 
-    `structure` is the share of changed cells against the empty reference, 0 to 1, or None without a reference or
-    with too little in view; `visible` the share of the seat's cells not hidden by the row in front; `motion` the share
-    of pixels that changed since the picture before, None on the first; `faces` how many faces were given to this seat;
-    `face_score` the best of them, 0 when none.
+    `structure` is the share of changed cells against the empty reference, 0 to 1, or None without a
+    reference or with too little in view; `visible` the share of the seat's cells not hidden by the row in
+    front; `motion` the share of pixels that changed since the picture before, None on the first; `faces` how
+    many faces were given to this seat; `face_score` the best of them, 0 when none.
     """
 
     seat: str
@@ -195,8 +197,8 @@ class SeatReading:
 class RoomSample:
     """Everything one camera says at one capture time: what the worker sends and the rules compare.
 
-    `faces` are those of the whole picture; `stray_faces` the boxes (x1, y1, x2, y2, score) that fit no seat and lie
-    outside the staff zones. `seats` is empty on a camera that has no layout.
+    `faces` are those of the whole picture; `stray_faces` the boxes (x1, y1, x2, y2, score) that fit no seat
+    and lie outside the staff zones. `seats` is empty on a camera that has no layout.
     """
 
     quality: Quality
@@ -216,8 +218,9 @@ class RoomSample:
 class Anomaly:
     """One machine finding: a lead for a person, never a verdict.
 
-    `key` is unique: rule, room, camera, seat and start. `started_at` is when the evidence began, `found_at` when the
-    rule was satisfied. `score` is 0 to 1, higher is more worth a look. `facts` are the numbers that led to it.
+    `key` is unique: rule, room, camera, seat and start. `started_at` is when the evidence began, `found_at`
+    when the rule was satisfied. `score` is 0 to 1, higher is more worth a look. `facts` are the numbers that
+    led to it.
     """
 
     key: str

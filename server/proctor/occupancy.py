@@ -1,8 +1,9 @@
 """Decides the state of one seat from pictures over time.
 
-One picture never settles a state: evidence must last for seconds of capture time *and* come from at least two pictures,
-so that the same rule works at one picture a second and at one in thirty seconds. Faces alone never make a seat empty:
-people write with their heads down. A picture that cannot be used makes the seat UNKNOWN, never EMPTY.
+One picture never settles a state: evidence must last for seconds of capture time *and* come from at least
+two pictures, so that the same rule works at one picture a second and at one in thirty seconds. Faces alone
+never make a seat empty: people write with their heads down. A picture that cannot be used makes the seat
+UNKNOWN, never EMPTY.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from server.proctor.evidence import SeatEvidence, SeatReading, SeatState
 class OccupancyRule:
     """The thresholds of the seat state, with the version that readings were decided under.
 
-    Shares are 0 to 1. Durations are seconds of capture time; a duration is fulfilled when it is reached, not only
-    when it is passed. `samples` is the least number of pictures that must agree.
+    Shares are 0 to 1. Durations are seconds of capture time; a duration is fulfilled when it is reached, not
+    only when it is passed. `samples` is the least number of pictures that must agree.
     """
 
     version: int = 1
@@ -52,9 +53,10 @@ RULE = OccupancyRule()
 class SeatMemory:
     """What is remembered of a seat between two pictures. A new seat starts UNKNOWN at the first capture time.
 
-    `leaning` is the state that the latest pictures speak for, since `leaning_since`, in `leaning_samples` pictures.
-    `lively_at` is the last capture time with a face or motion while something sat there. `crowd` holds the capture
-    times of the latest pictures and whether two faces or more belonged to the seat; `state` itself is never CROWDED.
+    `leaning` is the state that the latest pictures speak for, since `leaning_since`, in `leaning_samples`
+    pictures. `lively_at` is the last capture time with a face or motion while something sat there. `crowd`
+    holds the capture times of the latest pictures and whether two faces or more belonged to the seat;
+    `state` itself is never CROWDED.
     """
 
     state: SeatState
@@ -86,9 +88,9 @@ def decide(
 ) -> tuple[SeatMemory, SeatReading]:
     """Takes one picture's evidence into account and tells the seat's state at `at`.
 
-    `evidence` None means that the picture could not be used: the seat is UNKNOWN at once and starts again after. A gap
-    between pictures longer than `gap_s` also starts again. Evidence between the two structure thresholds speaks for
-    nothing: the state stays.
+    `evidence` None means that the picture could not be used: the seat is UNKNOWN at once and starts again
+    after. A gap between pictures longer than `gap_s` also starts again. Evidence between the two structure
+    thresholds speaks for nothing: the state stays.
 
     Raises:
         ValueError: `at` lies before the last picture.
@@ -119,7 +121,9 @@ def decide(
 
 
 def _lively(evidence: SeatEvidence, rule: OccupancyRule) -> bool:
-    """A face, or motion in a seat that differs from its empty reference (a shadow on an empty chair is no life)."""
+    """A face, or motion in a seat that differs from its empty reference (a shadow on an empty chair is no
+    life).
+    """
     if evidence.faces > 0:
         return True
     sits = evidence.structure is not None and evidence.structure >= rule.structure_empty
@@ -143,7 +147,9 @@ def _speaks_for(
 def _without_structure(
     memory: SeatMemory, evidence: SeatEvidence, at: datetime, rule: OccupancyRule
 ) -> SeatState:
-    """Without a reference, or hidden by the row in front, faces can show that somebody is there, never that nobody is."""
+    """Without a reference, or hidden by the row in front, faces can show that somebody is there, never that
+    nobody is.
+    """
     if evidence.faces or _alive(memory, at, rule.face_without_reference_s):
         return SeatState.OCCUPIED
     return SeatState.UNKNOWN

@@ -1,7 +1,7 @@
 """Where seats are on the picture, and whose face is whose.
 
-A layout belongs to one camera and one picture size; `scaled` gives it for another. Polygons hold chair back, torso and
-head; the head point is where the face is expected, `head_px` how tall it is there.
+A layout belongs to one camera and one picture size; `scaled` gives it for another. Polygons hold chair back,
+torso and head; the head point is where the face is expected, `head_px` how tall it is there.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from server.proctor.evidence import Detections
 
 Point = tuple[float, float]
 
-# A face belongs to a seat when its middle is nearer to the head point than this many expected face heights: people
-# lean and write, but a person standing behind the chair is more than two heights away.
+# A face belongs to a seat when its middle is nearer to the head point than this many expected face heights:
+# people lean and write, but a person standing behind the chair is more than two heights away.
 REACH = 1.5
 
 
@@ -26,8 +26,8 @@ REACH = 1.5
 class SeatRegion:
     """One seat on one picture: polygon (at least 3 points), expected head point, face height in pixels.
 
-    `hidden_by` names the seats in front whose occupants cover a part of this one. `sureness` is 0 to 1: how well the
-    region was established; 1 for one that a person drew or confirmed.
+    `hidden_by` names the seats in front whose occupants cover a part of this one. `sureness` is 0 to 1: how
+    well the region was established; 1 for one that a person drew or confirmed.
     """
 
     seat: str
@@ -108,7 +108,9 @@ class CameraLayout:
 
 @dataclass(frozen=True, slots=True)
 class FaceAssignment:
-    """Who is whose in one picture: for each seat the indices of its faces, best first; then faces that fit no seat."""
+    """Who is whose in one picture: for each seat the indices of its faces, best first; then faces that fit
+    no seat.
+    """
 
     by_seat: Mapping[str, tuple[int, ...]]
     stray: tuple[int, ...]
@@ -118,9 +120,9 @@ class FaceAssignment:
 def assign_faces(layout: CameraLayout, detections: Detections) -> FaceAssignment:
     """Gives each face to at most one seat: that with the nearest expected head point, within its reach.
 
-    Distance counts in expected face heights, so that near and far rows are treated alike. A face that is twice as tall
-    or less than half as tall as expected does not fit. Faces outside every reach are staff inside a staff
-    zone and strays elsewhere.
+    Distance counts in expected face heights, so that near and far rows are treated alike. A face that is
+    twice as tall or less than half as tall as expected does not fit. Faces outside every reach are staff
+    inside a staff zone and strays elsewhere.
 
     Raises:
         ValueError: the layout is for pictures of another size.

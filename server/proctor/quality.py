@@ -1,0 +1,209 @@
+"""Judges whether a camera's picture may be used: dark, white, covered, blurred, moved, unrecognised or
+frozen.
+
+All tests run on a grey copy of 320 x 180. Durations are seconds of capture time and at least a number of
+pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from server.proctor.evidence import CameraFault, Frame, Picture, Quality
+
+SMALL = (320, 180)
+# Corner shifts are counted in pixels of a picture 1280 wide.
+TO_1280 = 1280 / SMALL[0]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityRule:
+    """The thresholds of the picture tests, with their version.
+
+    `std_least` grey levels; `sharpness_least` share of the reference's contrast-normalised Laplacian
+    variance; `covered_light` share of the reference's mean; `shift_most` pixels at 1280 wide;
+    `inliers_least` matched points.
+    """
+
+    version: int = 1
+    std_least: float = 12.0
+    dark_mean: float = 90.0
+    sharpness_least: float = 0.30
+    covered_light: float = 0.6
+    shift_most: float = 8.0
+    inliers_least: int = 25
+    unrecognised_samples: int = 3
+    recent_after_s: float = 60.0
+    recent_inliers: int = 40
+    recent_shift: float = 3.0
+    frozen_s: float = 4.0
+    frozen_samples: int = 5
+
+
+RULE = QualityRule()
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The fixed points of a picture, and how far it was itself off the first reference when it was taken."""
+
+    points: Any
+    descriptors: Any
+    off: float
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What the picture looked like when the camera was set up."""
+
+    mean: float
+    sharpness: float
+    view: _View
+
+
+class QualityGauge:
+    """Judges one camera, picture after picture, against a reference of the same view.
+
+    Without `reference` the first picture that is neither dark nor white becomes it. `fixed` (bool, any size)
+    marks what does not move of itself, that is all but the seats; without it the whole picture counts.
+    """
+
+    def __init__(
+        self,
+        reference: Picture | None = None,
+        rule: QualityRule = RULE,
+        fixed: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self._rule = rule
+        self._orb = cv2.ORB_create(nfeatures=700, fastThreshold=10)  # type: ignore[attr-defined]
+        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
+        self._fixed: Picture | None = None
+        if fixed is not None:
+            shrunk = cv2.resize(fixed.astype(np.uint8) * 255, SMALL, interpolation=cv2.INTER_NEAREST)
+            self._fixed = np.asarray(shrunk, dtype=np.uint8)
+        self._reference = None if reference is None else self._learn(_small(reference))
+        self._recent: _View | None = None
+        self._before: Picture | None = None
+        self._same_since: datetime | None = None
+        self._same = 1
+        self._unrecognised = 0
+
+    def assess(self, picture: Picture, frame: Frame) -> Quality:
+        """Judges one picture (uint8, BGR or grey) and tells every fault that is on with the measures behind
+        it.
+        """
+        small = _small(picture)
+        measures: dict[str, float] = {"mean": float(small.mean()), "std": float(small.std())}
+        faults: set[CameraFault] = set()
+        if self._frozen(small, frame.captured_at, measures):
+            faults.add(CameraFault.FROZEN)
+        if measures["std"] < self._rule.std_least:
+            dark = measures["mean"] < self._rule.dark_mean
+            faults.add(CameraFault.DARK if dark else CameraFault.WHITE)
+        elif self._reference is None:
+            self._reference = self._learn(small)
+        else:
+            faults |= self._against(self._reference, small, frame.captured_at, measures)
+        return Quality(
+            frame.camera_id, frame.room_id, frame.captured_at, frozenset(faults), MappingProxyType(measures)
+        )
+
+    def _against(
+        self, reference: _Reference, small: Picture, at: datetime, measures: dict[str, float]
+    ) -> set[CameraFault]:
+        measures["sharpness"] = _sharpness(small) / reference.sharpness
+        blurred = measures["sharpness"] < self._rule.sharpness_least
+        shift, inliers = self._shift(reference.view, small, at)
+        measures["inliers"] = float(inliers)
+        recognised = inliers >= self._rule.inliers_least
+        self._unrecognised = 0 if recognised else self._unrecognised + 1
+        if recognised:
+            measures["shift"] = shift
+            # A moved picture is often blurred too by the test's measure: being moved is the better answer.
+            if shift > self._rule.shift_most:
+                return {CameraFault.MOVED}
+        if blurred:
+            dim = measures["mean"] < self._rule.covered_light * reference.mean
+            return {CameraFault.COVERED if dim else CameraFault.BLURRED}
+        if self._unrecognised >= self._rule.unrecognised_samples:
+            return {CameraFault.LOST_REFERENCE}
+        return set()
+
+    def _frozen(self, small: Picture, at: datetime, measures: dict[str, float]) -> bool:
+        before, self._before = self._before, small
+        if before is None:
+            self._same_since = at
+            return False
+        difference = float(np.abs(small.astype(np.int16) - before.astype(np.int16)).mean())
+        measures["difference"] = difference
+        if difference > 0.0:
+            self._same, self._same_since = 1, at
+            return False
+        self._same += 1
+        since = self._same_since or at
+        return self._same >= self._rule.frozen_samples and (at - since).total_seconds() >= self._rule.frozen_s
+
+    def _learn(self, small: Picture) -> _Reference:
+        points, descriptors = self._orb.detectAndCompute(small, self._fixed)
+        view = _View(points, descriptors, 0.0, None)
+        return _Reference(float(small.mean()), max(1e-6, _sharpness(small)), view)
+
+    def _shift(self, first: _View, small: Picture, at: datetime) -> tuple[float, int]:
+        """The largest movement of a corner in pixels at 1280 wide, and how many points agree with it.
+
+        The view of set-up decides; where too little of it is left, the last well recognised one does.
+        """
+        points, descriptors = self._orb.detectAndCompute(small, self._fixed)
+        shift, inliers = self._match(first, points, descriptors)
+        if inliers < self._rule.inliers_least and self._fixed is not None:
+            # A camera that was pushed has its fixed points where seats were: look everywhere before giving
+            # up.
+            shift, inliers = self._match(first, *self._orb.detectAndCompute(small, None))
+        if inliers < self._rule.inliers_least and self._recent is not None:
+            recent, agreed = self._match(self._recent, points, descriptors)
+            if agreed > inliers:
+                shift, inliers = recent + self._recent.off, agreed
+        if inliers >= self._rule.recent_inliers and shift <= self._rule.recent_shift:
+            taken = None if self._recent is None else self._recent.taken_at
+            if taken is None or (at - taken).total_seconds() >= self._rule.recent_after_s:
+                self._recent = _View(points, descriptors, shift, at)
+        return shift, inliers
+
+    def _match(self, view: _View, points: Any, descriptors: Any) -> tuple[float, int]:
+        if descriptors is None or view.descriptors is None or min(len(points), len(view.points)) < 2:
+            return 0.0, 0
+        pairs = self._matcher.knnMatch(view.descriptors, descriptors, k=2)
+        good = [p[0] for p in pairs if len(p) == 2 and p[0].distance < 0.8 * p[1].distance]
+        if len(good) < 4:
+            return 0.0, 0
+        was = np.array([view.points[m.queryIdx].pt for m in good], np.float32)
+        now = np.array([points[m.trainIdx].pt for m in good], np.float32)
+        fit: tuple[Any, Any] = cv2.estimateAffinePartial2D(
+            was, now, method=cv2.RANSAC, ransacReprojThreshold=2.0
+        )
+        turn, inside = fit
+        if turn is None:
+            return 0.0, 0
+        width, height = SMALL
+        corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+        moved = corners @ turn[:, :2].T + turn[:, 2]
+        return float(np.linalg.norm(moved - corners, axis=1).max()) * TO_1280, int(inside.sum())
+
+
+def _small(picture: Picture) -> Picture:
+    shrunk = cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY) if shrunk.ndim == 3 else shrunk
+    return np.asarray(grey, dtype=np.uint8)
+
+
+def _sharpness(small: Picture) -> float:
+    """Variance of the Laplacian over the variance of the picture: a dimmed picture is as sharp as before."""
+    return float(cv2.Laplacian(small, cv2.CV_64F).var() / max(1.0, float(small.var())))
