@@ -1,0 +1,133 @@
+"""Draw and seal papers; print each figure and its ratio to a plain AES-256-GCM pass over the same bytes.
+
+`python -m benchmarks.draw [--quick]`: 5,000 papers of 100 items from 5,000 items (quick: 500 papers).
+One JSON line a figure: figure, value, unit, floor, ratio, conditions.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import time
+
+from server.itembank.blueprint import Band, Blueprint, Cell, CellKey
+from server.itembank.items import ItemContent
+from server.keys.sealing import paper_key, seal
+from server.papers.drawing import Draw, DrawItem, Place, draw, figures_of, places_of
+from server.papers.sealed import Composer, associated_data, paper_bytes, paper_hash
+from server.protocol.paper import ItemType
+
+ITEMS = 5000
+CELLS = 20
+PER_CELL = 5
+SEATS_A_ROOM = 30
+
+
+def made_bank() -> tuple[list[DrawItem], list[ItemContent]]:
+    """Return 5,000 items of about 600 bytes each, from a fixed seed."""
+    source = random.Random(20260314)
+    syllables = "职业技能评价考试安全操作电路设备检测标准规范流程数据分析质量管理方法"
+    bank: list[DrawItem] = []
+    contents: list[ItemContent] = []
+    types: tuple[ItemType, ...] = ("single", "single", "multiple", "judge")
+    for number in range(ITEMS):
+        kind = types[number % 4]
+        stem = "".join(source.choices(syllables, k=60))
+        options: tuple[str, ...] = ()
+        key: tuple[str, ...] = ("T",)
+        if kind != "judge":
+            options = tuple("".join(source.choices(syllables, k=24)) + str(place) for place in range(4))
+            key = ("A",) if kind == "single" else ("A", "C")
+        point = f"{number % 5 + 1}"
+        bank.append(DrawItem(f"{number:08d}", 1, number.to_bytes(32, "big"), kind, point, 0.6, len(options)))
+        contents.append(ItemContent(f"{number}", kind, stem, options, key, (), point, 0.6, 1.0))
+    return bank, contents
+
+
+def made_blueprint(bank: list[DrawItem]) -> Blueprint:
+    """Return a blueprint of 100 items over every point and type of the bank."""
+    band: Band = "medium"
+    keys = sorted({(item.point, item.type) for item in bank})
+    each, over = divmod(100, len(keys))
+    cells = tuple(
+        Cell(CellKey(point, kind, band), each + (place < over), 1.0)
+        for place, (point, kind) in enumerate(keys)
+    )
+    return Blueprint("基准", "基准", "4", 90, 60.0, cells, True, True, True, "exact", "exact", 0)
+
+
+def timed_draw(papers: int) -> None:
+    """Draw, compose, hash, seal; then only encrypt the same bytes again."""
+    bank, contents = made_bank()
+    blueprint = made_blueprint(bank)
+    seats = [
+        Place(f"sitting-{number}", f"{number // SEATS_A_ROOM:04d}", number % SEATS_A_ROOM + 1)
+        for number in range(papers)
+    ]
+    places = places_of(seats, 0)
+    start_key, seed = bytes(range(32)), bytes(32)
+    composer = Composer("plan", "slot", "基准", blueprint, bank, contents)
+
+    begin = time.process_time()
+    draws: tuple[Draw, ...] = draw(seed, bank, blueprint, places)
+    drawn_at = time.process_time()
+    total = 0
+    for one in draws:
+        data = paper_bytes(composer.paper(one))
+        digest = paper_hash(data)
+        aad = associated_data(one.paper, "plan", one.place.sitting, digest, 1)
+        seal(paper_key(start_key, one.paper), data, aad)
+        total += len(data)
+    sealed_at = time.process_time()
+    sheets = 0
+    for one in draws:
+        sheets += len(composer.sheet(one).entries)
+    sheeted_at = time.process_time()
+
+    data = paper_bytes(composer.paper(draws[0]))
+    key = paper_key(start_key, "floor")
+    floor_begin = time.process_time()
+    for _ in range(papers):
+        seal(key, data, b"")
+    floor = time.process_time() - floor_begin
+
+    figures = figures_of(draws)
+    conditions = {
+        "papers": papers,
+        "items": figures.items,
+        "bank": ITEMS,
+        "paper_bytes": total // papers,
+        "exposure": figures.exposure,
+        "overlap": figures.overlap,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "cpu": "one core, process time",
+    }
+    for name, value in (
+        ("draw", drawn_at - begin),
+        ("compose, hash and seal", sealed_at - drawn_at),
+        ("draw and seal", sealed_at - begin),
+        ("marking sheets", sheeted_at - sealed_at),
+    ):
+        line = {
+            "figure": name,
+            "value": round(value, 4),
+            "unit": "s",
+            "floor": round(floor, 4),
+            "ratio": round(value / floor, 1),
+            "conditions": conditions,
+        }
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="500 papers in place of 5,000")
+    arguments = parser.parse_args()
+    timed_draw(500 if arguments.quick else 5000)
+
+
+if __name__ == "__main__":
+    main()
