@@ -41,13 +41,14 @@ class TlsFiles:
 
 
 def ensure_tls(folder: Path, names: Sequence[str], now: datetime | None = None) -> TlsFiles:
-    """Make what is missing in `<folder>/tls/` and renew the server certificate 30 days before its end.
+    """Make what is missing in `folder` (`<data>/tls`) and renew the server certificate 30 days before its
+    end.
 
     `names` are DNS names and addresses; 127.0.0.1 and localhost are always added. The server key is kept at a
     renewal, so that pins stay; a change of names makes a new root, since the old one does not allow them.
     """
     moment = now or SystemClock().legal()
-    tls = folder / "tls"
+    tls = folder
     tls.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = tuple(sorted({*names, *_ALWAYS}))
     ca_path, ca_key_path = tls / "ca.pem", tls / "ca.key"
