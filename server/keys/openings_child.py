@@ -182,8 +182,8 @@ class Child:
                 async with self._db.reading() as session:
                     wrapped = await ring.wrapped_custodian(session, message.custodian)
                 if wrapped.custodian.id in privates:
-                    facts: dict[str, Fact] = {"custodian": wrapped.custodian.username, "needed":
-                    CUSTODIANS_NEEDED} raise Refused(Refusal("two-custodians-needed", facts=facts))
+                    facts: Outcome = {"custodian": wrapped.custodian.username, "needed": CUSTODIANS_NEEDED}
+                    raise Refused(Refusal("two-custodians-needed", facts=facts))
                 text = self._opened(message)
                 privates[wrapped.custodian.id] = await asyncio.to_thread(ring.unwrap, wrapped, text)
                 accepted.append(wrapped.custodian.username)
