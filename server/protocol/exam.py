@@ -13,6 +13,7 @@ How a sitting goes (→ server to kiosk, ← kiosk to server):
     → phase                         at once and after each change; the kiosk only counts down from it
     → sealed_paper                  before the bell when possible: ciphertext only
     → paper_key                     after the bell: 32 bytes
+    ← opened                        the paper opened and its hash matched
     ← answer …  → acknowledged …    a lease's seq counts from 1 over `answer` and `hand_in`
     ← hand_in   → handed_in         or → refused with `about` "hand_in", which names when it opens
     → collected                     at the own end when nothing was handed in
@@ -175,7 +176,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seconds until it opens.
     """
 
-    about: Literal["frame", "hello", "sign_in", "resume", "answer", "mark", "hand_in", "call"]
+    about: Literal["frame", "hello", "sign_in", "resume", "opened", "answer", "mark", "hand_in", "call"]
     code: str
     article: str | None = None
     facts: dict[str, str | int | float | bool | None] = {}
@@ -281,6 +282,14 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token: Hex32
 
 
+class Opened(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="opened"):
+    """The paper was opened with its key and its hash matched; `items` is how many items it has (for the
+    board). A paper that does not open is reported by `call` with reason "machine"."""
+
+    paper: Id
+    items: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="answer"):
     """One answer. `beacon` is the newest beacon heard when the answer was given, unchanged, `elapsed_ms` the
     monotonic milliseconds from hearing it to the answer. Both are evidence, used only to judge an answer that
@@ -329,7 +338,7 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     waiting: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-FromKiosk = Hello | SignIn | Resume | Answer | Mark | HandIn | Call | Pong
+FromKiosk = Hello | SignIn | Resume | Opened | Answer | Mark | HandIn | Call | Pong
 ToKiosk = (
     Challenge
     | Welcome
