@@ -17,10 +17,15 @@ _FOLDER = Path(__file__).parent / "texts"
 
 
 @cache
-def texts(language: Language) -> Mapping[str, str]:
-    """Return all texts of one language, from all rooms' files; a code that stands twice is a ValueError."""
+def texts(language: Language, rooms: tuple[str, ...] = ()) -> Mapping[str, str]:
+    """Return the texts of one language from all rooms' files, or from the named ones.
+
+    A code that stands twice is a ValueError.
+    """
     found: dict[str, str] = {}
     for path in sorted((_FOLDER / language).glob("*.toml")):
+        if rooms and path.stem not in rooms:
+            continue
         for code, sentence in tomllib.loads(path.read_text(encoding="utf-8")).items():
             if code in found:
                 raise ValueError(f"{path.name}: the text {code} stands twice")

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What the distribution must give. `run`: what the programme needs; `test`: what the tests need as well.
+# As root it installs; as an ordinary user it says the one line to type (run: stops; test: those tests skip).
+set -eu
+stage=$1
+python=$2
+
+install() {
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # A lock held by another package run is waited for, up to five minutes.
+    apt-get -o DPkg::Lock::Timeout=300 -qq update >/dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends "$@" >/dev/null
+  else
+    return 1
+  fi
+}
+
+if ! "$python" -c 'import cv2' 2>/dev/null; then
+  install libgl1 libglib2.0-0 || {
+    echo "OpenCV needs libGL: sudo apt-get install -y libgl1 libglib2.0-0   (then run make again)" >&2
+    exit 1
+  }
+  "$python" -c 'import cv2'
+fi
+[ "$stage" = test ] || exit 0
+
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+fc-list 2>/dev/null | grep -q -i 'noto.*cjk' || missing+=(fonts-noto-cjk fontconfig)
+/usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0"); from gi.repository import GstRtspServer' 2>/dev/null ||
+  missing+=(gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly gstreamer1.0-rtsp)
+if [ ${#missing[@]} -gt 0 ]; then
+  install "${missing[@]}" || echo "Tests that need these packages will be skipped: ${missing[*]}" >&2
+fi
