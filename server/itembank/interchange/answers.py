@@ -1,0 +1,173 @@
+"""How keys, types and difficulties are written in the files that organisations keep, and what they mean.
+
+Everything returns None where the text is not one of the known forms: nothing is guessed.
+"""
+
+import re
+import unicodedata
+
+import msgspec
+
+from server.itembank.items import JUDGE_FALSE, JUDGE_TRUE, LABELS
+from server.protocol.paper import ItemType
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
+_TRUE = words("√ ✓ ✔ ☑ 对 正确 是 t true y yes 1 真 r right 对的 √正确 正确√")
+_FALSE = words("× ✗ ✘ x ╳ 错 错误 否 f false n no 0 假 w wrong 错的 不正确 ×错误 错误×")
+
+_TYPES: tuple[tuple[ItemType, frozenset[str]], ...] = (
+    (
+        "single",
+        words(
+            "单选 单选题 单项选择 单项选择题 选择题 选择 单选选择题 single singlechoice radio sc 单 "
+            "single_choice choice singleselect"
+        ),
+    ),
+    (
+        "multiple",
+        words(
+            "多选 多选题 多项选择 多项选择题 不定项 不定项选择 不定项选择题 multiple multi multiplechoice mc "
+            "multiple_choice checkbox multiselect 多 multiple_response multipleresponse"
+        ),
+    ),
+    (
+        "judge",
+        words(
+            "判断 判断题 判断正误 是非 是非题 对错题 正误题 正误判断 judge judgement judgment truefalse "
+            "true_false tf bool boolean 判"
+        ),
+    ),
+    (
+        "fill",
+        words(
+            "填空 填空题 fill fillin fill_in blank blanks completion fillblank fill_in_blank "
+            "fillintheblank 填"
+        ),
+    ),
+)
+_OTHER_TYPES = re.compile(
+    r"^(问答|简答|论述|案例|案例分析|名词解释|计算|操作|实操|材料|综合|分析|作图|编程|匹配|连线|排序|"
+    r"essay|short|shortanswer|short_answer|case|matching|ordering)题?$"
+)
+_DIFFICULTY = {
+    "易": 0.85,
+    "容易": 0.85,
+    "简单": 0.85,
+    "低": 0.85,
+    "easy": 0.85,
+    "较易": 0.75,
+    "较容易": 0.75,
+    "较简单": 0.75,
+    "中": 0.6,
+    "中等": 0.6,
+    "一般": 0.6,
+    "适中": 0.6,
+    "普通": 0.6,
+    "medium": 0.6,
+    "normal": 0.6,
+    "较难": 0.45,
+    "难": 0.3,
+    "困难": 0.3,
+    "高": 0.3,
+    "hard": 0.3,
+    "difficult": 0.3,
+    "很难": 0.2,
+}
+_SEPARATORS = re.compile(r"[\s,，、;；|｜/／+&和.。]+")
+_IN_STEM = re.compile(
+    r"[（(【\[]\s*(?P<key>[A-HＡ-Ｈ](?:[\s,，、;；]*[A-HＡ-Ｈ])*|√|×|✓|✗|对|错|正确|错误)\s*[）)】\]]"
+)
+
+
+def folded(text: str) -> str:
+    """Return a text for comparison: NFKC, lower case, without white space."""
+    return "".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def type_of(text: str) -> ItemType | None:
+    """Return the item type that a word names, or None."""
+    word = folded(text).strip("[]【】()<>:：.-")
+    word = re.sub(r"^[一二三四五六七八九十\d]+[、.．]", "", word)
+    for found, words in _TYPES:
+        if word in words:
+            return found
+    return None
+
+
+def names_other_type(text: str) -> bool:
+    """Say whether a word names a kind of item "
+    "that this bank does not hold (short answer, case, …)."""
+    return _OTHER_TYPES.match(folded(text)) is not None
+
+
+def judge_key(text: str) -> str | None:
+    """Return T or F for a judgement in any common writing, or None."""
+    word = folded(text).strip("()[]{}\"'.。")
+    if word in _TRUE:
+        return JUDGE_TRUE
+    return JUDGE_FALSE if word in _FALSE else None
+
+
+def choice_key(text: str) -> tuple[str, ...] | None:
+    """Return ascending labels for `A`, `ABC`, `A;B;C`, `["A"]`, `Ａ、Ｃ`, `(b)`; None when it is none of
+    these."""
+    listed = json_texts(text)
+    if listed is not None:
+        labels = [folded(part).upper() for part in listed]
+    else:
+        plain = unicodedata.normalize("NFKC", text).upper().strip()
+        plain = re.sub(r"^(正确)?答案(是|为)?[:：]?", "", plain).strip(" ()[]{}\"'.。")
+        labels = list(_SEPARATORS.sub("", plain))
+    if not labels or any(len(label) != 1 or label not in LABELS for label in labels):
+        return None
+    if len(set(labels)) != len(labels):
+        return None
+    return tuple(sorted(labels))
+
+
+def json_texts(text: str) -> list[str] | None:
+    """Return the texts of a JSON list written in one cell, or None when the cell holds no such list."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        return [
+            str(part) for part in msgspec.json.decode(text.replace("'", '"').encode(), type=list[str | int])
+        ]
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def key_in_stem(stem: str) -> tuple[str, str] | None:
+    """Return (key text, stem with the key taken out) for a key in brackets in the stem, `（C）`; the last
+    one counts.
+
+    None when no bracket holds only labels or a judgement.
+    """
+    brackets = list(_IN_STEM.finditer(stem))
+    if not brackets:
+        return None
+    found = brackets[-1]
+    opening, closing = found.group()[0], found.group()[-1]
+    return found["key"], f"{stem[: found.start()]}{opening}　{closing}{stem[found.end() :]}"
+
+
+def difficulty_of(text: str) -> float | None:
+    """Return the facility (0 to 1, higher is easier) for a number within 0 and 1, a percentage or a word."""
+    word = folded(text).removesuffix("度")
+    if word in _DIFFICULTY:
+        return _DIFFICULTY[word]
+    percent = word.endswith("%")
+    try:
+        value = float(word.removesuffix("%"))
+    except ValueError:
+        return None
+    value = value / 100 if percent else value
+    # 1 alone may be the first of five steps as well as a facility; only a written decimal is taken.
+    if not percent and "." not in word:
+        return None
+    return value if 0.0 <= value <= 1.0 else None

@@ -1,0 +1,235 @@
+"""Which column of a file means what: by the common wordings of headers, or by a saved mapping (`--map
+FILE`)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from server.errors import BadInput
+from server.itembank.interchange.answers import folded, words
+from server.protocol.paper import ItemType
+
+_WORDS: Mapping[str, frozenset[str]] = {
+    "label": words(
+        "编号 题目编号 试题编号 题编号 编码 试题编码 题目编码 题目id 试题id 题目代码 试题代码 代码 标识 "
+        "id code itemid itemcode questionid questioncode uid key_id"
+    ),
+    "type": words(
+        "题型 类型 题目类型 试题类型 题型名称 试题题型 "
+        "题目题型 题类 type kind itemtype questiontype "
+        "question_type item_type"
+    ),
+    "stem": words(
+        "题干 题目 试题 题目内容 试题内容 题干内容 试题题干 题目题干 问题 内容 "
+        "题面 试题描述 题目描述 题目正文 "
+        "stem question text title content questiontext question_text body prompt 题目名称 试题名称"
+    ),
+    "answer": words(
+        "答案 正确答案 标准答案 参考答案 试题答案 题目答案 正确选项 正解 正确答案选项 答案选项 "
+        "answer answers key correct correctanswer correct_answer rightanswer right_answer solution"
+    ),
+    "options": words("选项 备选项 选项内容 备选答案 候选项 可选项 全部选项 options choices 试题选项"),
+    "point": words(
+        "知识点 考点 鉴定点 考核点 知识点名称 所属知识点 知识点代码 "
+        "鉴定点代码 章节 分类 题目分类 试题分类 类别 模块 "
+        "category point knowledgepoint knowledge_point topic chapter knowledge 考核要点 鉴定范围"
+    ),
+    "difficulty": words(
+        "难度 难度系数 难易度 难易程度 难度等级 试题难度 题目难度 难度值 难易系数 难易 difficulty facility"
+    ),
+    "score": words("分值 分数 题分 每题分值 试题分值 题目分值 得分 单题分值 score points mark marks"),
+    "explanation": words(
+        "解析 答案解析 试题解析 题目解析 详解 解释 说明 答题解析 explanation analysis comment feedback 依据"
+    ),
+    "picture": words("图片 题图 附图 插图 图 图片文件 图片路径 image picture img imagepath figure"),
+    "blank": words("序号 题号 行号 no number 顺序 排序 #"),
+}
+_LETTER = re.compile(
+    r"^(?:选项|备选项?|备选答案|选择项|答案|option|choice|opt|item)?[_\-]?([a-h])(?:选项|项|答案)?$"
+)
+_NUMBER = re.compile(r"^(?:选项|备选项|备选答案|选择项|option|choice|opt)[_\-]?([1-8一二三四五六七八])$")
+_CHINESE = "一二三四五六七八"
+FIELDS = (
+    "label",
+    "type",
+    "stem",
+    "answer",
+    "options",
+    "point",
+    "difficulty",
+    "score",
+    "explanation",
+    "picture",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """Field → column name; `option_columns` in order of label; `defaults` and word tables for values.
+
+    `ignored` are columns known to carry nothing of an item (row numbers); `placeholders` are texts that stand in
+    the label's column for "no label".
+    """
+
+    fields: Mapping[str, str]
+    option_columns: tuple[str, ...]
+    ignored: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset()
+    default_type: ItemType | None = None
+    default_point: str = ""
+    default_difficulty: float = 0.6
+    default_score: float = 1.0
+    types: Mapping[str, ItemType] = field(default_factory=dict)
+    difficulties: Mapping[str, float] = field(default_factory=dict)
+    points: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """A mapping must know at least the stem."""
+        return "stem" in self.fields
+
+    def column(self, name: str) -> str:
+        """Column of a field, or an empty text."""
+        return self.fields.get(name, "")
+
+
+class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    stem: str
+    label: str | None = None
+    type: str | None = None
+    answer: str | None = None
+    options: str | list[str] | None = None
+    point: str | None = None
+    difficulty: str | None = None
+    score: str | None = None
+    explanation: str | None = None
+    picture: str | None = None
+    ignore: list[str] = []
+    no_label: list[str] = []
+
+
+class _Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    type: ItemType | None = None
+    point: str = ""
+    difficulty: float = 0.6
+    score: float = 1.0
+
+
+class _MapFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    fields: _Fields | None = None
+    defaults: _Defaults = _Defaults()
+    types: dict[str, ItemType] = {}
+    difficulties: dict[str, float] = {}
+    points: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMapping:
+    """A mapping file: columns named outright (or None: by their wording), defaults and word tables."""
+
+    columns: ColumnMapping | None
+    defaults: ColumnMapping
+
+
+def read_mapping(data: bytes) -> SavedMapping:
+    """Read a mapping file (TOML: [fields], [defaults], [types], [difficulties], [points]); BadInput names
+    the place."""
+    try:
+        file = msgspec.toml.decode(data, type=_MapFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput("mapping-invalid", reason=str(error)) from error
+    if not 0.0 <= file.defaults.difficulty <= 1.0 or not file.defaults.score > 0:
+        raise BadInput("mapping-invalid", reason="defaults: difficulty 0 to 1, score above 0")
+    fields: dict[str, str] = {}
+    options: tuple[str, ...] = ()
+    ignored: frozenset[str] = frozenset()
+    placeholders: frozenset[str] = frozenset()
+    if file.fields is not None:
+        for name in FIELDS:
+            value = getattr(file.fields, name)
+            if isinstance(value, list):
+                options = tuple(value)
+            elif value is not None:
+                fields[name] = value
+        ignored = frozenset(file.fields.ignore)
+        placeholders = frozenset(file.fields.no_label)
+    defaults = ColumnMapping(
+        fields=fields,
+        option_columns=options,
+        ignored=ignored,
+        placeholders=placeholders,
+        default_type=file.defaults.type,
+        default_point=file.defaults.point,
+        default_difficulty=file.defaults.difficulty,
+        default_score=file.defaults.score,
+        types={folded(word): kind for word, kind in file.types.items()},
+        difficulties={folded(word): value for word, value in file.difficulties.items()},
+        points=dict(file.points),
+    )
+    return SavedMapping(defaults if file.fields is not None else None, defaults)
+
+
+def header_word(text: str) -> str:
+    """Return a header as it is compared: folded, without remarks in brackets, marks of duty and
+    punctuation."""
+    word = re.sub(r"[（(【\[].*?[）)】\]]", "", folded(text))
+    return word.strip("*:：.。、 ")
+
+
+def guess_columns(columns: Sequence[str], defaults: ColumnMapping | None = None) -> ColumnMapping:
+    """Map columns by their wording; the first column of a field wins, others stay unread."""
+    fields: dict[str, str] = {}
+    lettered: dict[str, str] = {}
+    ignored: set[str] = set()
+    for column in columns:
+        word = header_word(column)
+        letter, number = _LETTER.match(word), _NUMBER.match(word)
+        if letter is not None:
+            lettered.setdefault(letter[1], column)
+        elif number is not None:
+            digit = number[1]
+            place = _CHINESE.index(digit) if digit in _CHINESE else int(digit) - 1
+            lettered.setdefault("abcdefgh"[place], column)
+        elif word in _WORDS["blank"]:
+            ignored.add(column)
+        else:
+            for name in FIELDS:
+                if word in _WORDS[name] and name not in fields:
+                    fields[name] = column
+                    break
+    base = defaults or ColumnMapping({}, ())
+    return ColumnMapping(
+        fields=fields,
+        option_columns=tuple(lettered[letter] for letter in sorted(lettered)),
+        ignored=frozenset(ignored),
+        default_type=base.default_type,
+        default_point=base.default_point,
+        default_difficulty=base.default_difficulty,
+        default_score=base.default_score,
+        types=base.types,
+        difficulties=base.difficulties,
+        points=base.points,
+    )
+
+
+def known_columns(columns: Sequence[str]) -> int:
+    """Return how many of the names are known wordings: a row with a stem and two more is taken for a
+    header."""
+    mapping = guess_columns(columns)
+    return len(mapping.fields) + len(mapping.option_columns) if mapping.usable else 0
+
+
+def columns_of(columns: Sequence[str], saved: SavedMapping | None) -> ColumnMapping:
+    """Return the mapping for a file's columns; BadInput `columns-unknown` when no stem is among them."""
+    if saved is not None and saved.columns is not None:
+        named = [*saved.columns.fields.values(), *saved.columns.option_columns]
+        missing = [name for name in named if name not in columns]
+        if missing:
+            raise BadInput("mapping-column-missing", columns=", ".join(missing), found=", ".join(columns))
+        return saved.columns
+    mapping = guess_columns(columns, saved.defaults if saved else None)
+    if not mapping.usable:
+        raise BadInput("columns-unknown", found=", ".join(columns)[:300])
+    return mapping

@@ -1,0 +1,109 @@
+"""From what an organisation typed to the HTML that a candidate may be shown. The only user of nh3.
+
+Text without markup is escaped; text with markup is cleaned by an allow list: tables, sub- and
+superscripts, MathML, pictures held in the text itself (data:). Nothing that loads, links, scripts or
+styles passes.
+"""
+
+import base64
+import html
+import re
+from pathlib import Path
+
+import nh3
+
+from server.errors import BadInput
+
+LARGEST_PICTURE = 512 * 1024
+_TAG = re.compile(
+    r"</?(p|br|b|i|u|em|strong|sub|sup|span|div|table|tbody|thead|tr|td|th|ul|ol|li|img|math|mrow|mi|mo|mn|"
+    r"mfrac|msup|msub|msqrt|font|a|h[1-6]|script|style|iframe|object|svg|pre|code)(\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(nbsp|lt|gt|amp|quot|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
+_MATHML = (
+    "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable "
+    "mtr mtd mfenced mpadded mphantom mstyle menclose mmultiscripts mprescripts none semantics"
+)
+_TAGS = set(
+    f"p br b i u em strong sub sup span div table thead tbody tfoot tr td th caption ul ol li img pre code "
+    f"blockquote dl dt dd hr s small {_MATHML}".split()
+)
+_ATTRIBUTES = {
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "img": {"src", "alt", "width", "height"},
+    "span": {"class", "data-blank"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "separator"},
+    "mtable": {"columnalign"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+    "mfrac": {"linethickness"},
+    "ol": {"type", "start"},
+}
+_PICTURE_URI = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$")
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+)
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    if tag == "img" and name == "src":
+        return value if _PICTURE_URI.match(value) and len(value) <= LARGEST_PICTURE * 4 // 3 + 64 else None
+    if tag == "span" and name == "class":
+        return value if value == "blank" else None
+    if name == "data-blank":
+        return value if value.isdecimal() and len(value) <= 2 else None
+    return value if len(value) <= 200 else None
+
+
+_cleaner = nh3.Cleaner(
+    tags=_TAGS,
+    clean_content_tags={"script", "style", "iframe", "object", "svg", "template", "noscript"},
+    attributes=_ATTRIBUTES,
+    attribute_filter=_attribute,
+    url_schemes={"data"},
+    link_rel=None,
+    strip_comments=True,
+)
+
+
+def sanitised(text: str) -> str:
+    """Return safe HTML: markup cleaned where there is any, else the text escaped with its line ends kept."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if _TAG.search(text):
+        return _cleaner.clean(text).strip()
+    if _ENTITY.search(text):
+        text = html.unescape(text)
+    return html.escape(text, quote=False).replace("\n", "<br>")
+
+
+def picture_html(data: bytes, alternative: str) -> str:
+    """Return a picture as an <img> that holds its own bytes; BadInput for another format or above 512 KiB."""
+    if len(data) > LARGEST_PICTURE:
+        raise BadInput("picture-too-large", bytes=len(data), limit=LARGEST_PICTURE)
+    kind = next((name for magic, name in _MAGIC if data.startswith(magic)), None)
+    if kind is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        kind = "webp"
+    if kind is None:
+        raise BadInput("picture-format-unknown")
+    encoded = base64.b64encode(data).decode()
+    return f'<img src="data:image/{kind};base64,{encoded}" alt="{html.escape(alternative)}">'
+
+
+def picture_from(folder: Path, name: str) -> str:
+    """Return the picture of that relative name below a folder; BadInput when it is missing, outside or
+    refused."""
+    root = folder.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise BadInput("picture-outside-folder", picture=name)
+    if not path.is_file():
+        raise BadInput("picture-missing", picture=name)
+    if path.stat().st_size > LARGEST_PICTURE:
+        raise BadInput("picture-too-large", bytes=path.stat().st_size, limit=LARGEST_PICTURE)
+    return picture_html(path.read_bytes(), "题图")
