@@ -1,0 +1,284 @@
+"""The exam package of a plan: what a centre needs for the day, built on the registry and taken in at
+the centre.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Literal, cast
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.affairs import store
+from server.affairs.facts import Plan, Room, Slot, Staff, Standing
+from server.affairs.models import (
+    CandidateRow,
+    OrganisationRow,
+    PlanRow,
+    RoomRow,
+    SeatingRow,
+    SlotRow,
+    StaffRow,
+)
+from server.affairs.plans import PlanEvent, PlanState
+from server.affairs.roster_service import room_values, staff_values
+from server.affairs.service import moved, slot_row
+from server.affairs.standing import ActKind, may
+from server.db.act import Act
+from server.errors import Refusal, Refused, required
+from server.keys.identity import Identity
+from server.packages.contents import (
+    CandidateContent,
+    ExamContent,
+    RoomContent,
+    SeatingContent,
+    SlotContent,
+    StaffContent,
+    StandingContent,
+)
+from server.packages.outbox import OutgoingPackage, pack
+
+_Status = Literal["good", "suspended", "terminated"]
+
+
+async def pack_exam(act: Act, identity: Identity, plan: str) -> OutgoingPackage:
+    """Make the exam package of a ready plan for its organisation's centre.
+
+    Refused unless the centre's commitment and the bank's root were lodged before, and while suspended.
+    """
+    row = await store.plan_row(act.session, plan)
+    organisation = await store.organisation_row(act.session, row.organisation)
+    required(may(ActKind.EXAM_PACKAGE, store.standing_fact(organisation)))
+    following = moved(row, PlanEvent.PACK)
+    if row.commitment is None or row.nonce is None:
+        raise Refused(Refusal("package-commitment-missing", None, {"plan": plan}))
+    if organisation.bank_root is None:
+        raise Refused(Refusal("package-bank-root-missing", None, {"organisation": organisation.id}))
+    if organisation.centre is None:
+        raise Refused(Refusal("package-centre-missing", None, {"organisation": organisation.id}))
+    row.bank_root = organisation.bank_root
+    content = await build_exam(act.session, plan)
+    outgoing = await pack(act, identity, organisation.centre, "exam", plan, content)
+    row.state = following
+    row.packed_at = act.now
+    await act.session.flush()
+    await act.record(
+        "affairs:exam:packed",
+        {"plan": plan, "package": outgoing.id, "sittings": len(content.seating), "nonce": content.nonce},
+    )
+    return outgoing
+
+
+async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
+    """Return the exam content of a plan whose draw terms are complete."""
+    facts = await store.plan(session, plan)
+    organisation = await store.organisation(session, facts.organisation)
+    terms = await store.draw_terms(session, plan)
+    slots = await store.slots(session, plan)
+    return ExamContent(
+        plan=plan,
+        name=facts.name,
+        organisation=organisation.id,
+        organisation_name=organisation.name,
+        occupation=facts.occupation,
+        occupation_code=facts.occupation_code,
+        level=facts.level,
+        jurisdiction=facts.jurisdiction,
+        slots=tuple(_slot_content(slot) for slot in slots),
+        rooms=tuple(
+            RoomContent(number=room.number, name=room.name, seats=room.seats)
+            for room in await store.rooms(session, plan)
+        ),
+        candidates=tuple(
+            CandidateContent(
+                id=one.id,
+                ticket=one.ticket,
+                name=one.name,
+                id_kind=one.id_kind,
+                id_number=one.id_number,
+                subjects=one.subjects,
+            )
+            for one in await store.candidates(session, plan)
+        ),
+        seating=tuple(
+            SeatingContent(
+                sitting=one.sitting, slot=one.slot, candidate=one.candidate, room=one.room, seat=one.seat
+            )
+            for slot in slots
+            for one in await store.seating(session, slot.id)
+        ),
+        staff=tuple(
+            StaffContent(id=one.id, name=one.name, role=one.role, room=one.room, username=one.username)
+            for one in await store.staff(session, plan)
+        ),
+        commitment=terms.commitment.hex(),
+        nonce=terms.nonce.hex(),
+        bank_root=terms.bank_root.hex(),
+        standing=standing_content(organisation.standing),
+    )
+
+
+async def pack_standing(act: Act, identity: Identity, organisation: str) -> OutgoingPackage | None:
+    """Make a standing package for the organisation's centre; None while no centre is bound to it."""
+    fact = await store.organisation(act.session, organisation)
+    if fact.centre is None:
+        return None
+    return await pack(act, identity, fact.centre, "standing", "", standing_content(fact.standing))
+
+
+def standing_content(standing: Standing) -> StandingContent:
+    """Return a standing as it is sent."""
+    return StandingContent(
+        organisation=standing.organisation,
+        status=cast(_Status, str(standing.status)),
+        serial=standing.serial,
+        as_of=standing.as_of,
+        case=standing.case,
+    )
+
+
+async def accept_standing(act: Act, content: StandingContent) -> None:
+    """Take in a standing at the centre: the highest serial counts, an older one changes nothing."""
+    row = await act.session.get(OrganisationRow, content.organisation)
+    if row is None:
+        raise Refused(Refusal("standing-of-other-organisation", None, {"organisation": content.organisation}))
+    if content.serial <= row.standing_serial:
+        return
+    _state(row, content)
+    await act.session.flush()
+    await act.record(
+        "affairs:standing:received",
+        {"organisation": row.id, "status": row.status, "serial": row.standing_serial, "case": content.case},
+    )
+
+
+async def accept_exam(act: Act, content: ExamContent) -> Plan:
+    """Take in an exam package at the centre: the plan with slots, rooms, candidates, seating and staff.
+
+    A newer package of the same plan replaces rooms, seating and staff; slots and candidates keep their ids.
+    Refused when the centre's commitment or bank root in it differ from those of an earlier package.
+    """
+    await _organisation(act, content)
+    row = await act.session.get(PlanRow, content.plan)
+    if row is None:
+        row = PlanRow(id=content.plan, organisation=content.organisation, created_at=act.now, short_name="")
+        act.session.add(row)
+    elif row.commitment is not None and row.commitment.hex() != content.commitment:
+        raise Refused(Refusal("exam-commitment-changed", None, {"plan": content.plan}))
+    row.name, row.occupation, row.occupation_code = content.name, content.occupation, content.occupation_code
+    row.level, row.jurisdiction, row.state = content.level, content.jurisdiction, PlanState.PACKED
+    row.site_district = row.contact = row.statement = ""
+    row.packed_at = act.now
+    row.commitment = bytes.fromhex(content.commitment)
+    row.nonce = bytes.fromhex(content.nonce)
+    row.bank_root = bytes.fromhex(content.bank_root)
+    await act.session.flush()
+    await _clear(act, content)
+    for slot in content.slots:
+        await act.session.merge(slot_row(_slot_fact(content.plan, slot)))
+    for candidate in content.candidates:
+        await act.session.merge(_candidate_row(content.plan, candidate, act.now))
+    await act.session.flush()
+    rooms = [
+        room_values(Room(str(uuid.uuid4()), content.plan, room.number, room.name, room.seats))
+        for room in content.rooms
+    ]
+    people = [
+        staff_values(Staff(one.id, content.plan, one.name, one.role, one.room, one.username))
+        for one in content.staff
+    ]
+    seats: list[dict[str, object]] = [
+        {
+            "sitting": one.sitting,
+            "slot": one.slot,
+            "candidate": one.candidate,
+            "room": one.room,
+            "seat": one.seat,
+        }
+        for one in content.seating
+    ]
+    if rooms:
+        await act.session.execute(insert(RoomRow), rooms)
+    if people:
+        await act.session.execute(insert(StaffRow), people)
+    if seats:
+        await act.session.execute(insert(SeatingRow), seats)
+    await act.record(
+        "affairs:exam:received",
+        {"plan": content.plan, "candidates": len(content.candidates), "sittings": len(seats)},
+    )
+    return store.plan_fact(row)
+
+
+async def _organisation(act: Act, content: ExamContent) -> None:
+    row = await act.session.get(OrganisationRow, content.organisation)
+    if row is None:
+        row = OrganisationRow(id=content.organisation, standing_serial=0)
+        act.session.add(row)
+    row.name, row.jurisdiction = content.organisation_name, content.jurisdiction
+    if row.standing_serial is None or content.standing.serial > row.standing_serial:
+        _state(row, content.standing)
+    await act.session.flush()
+
+
+def _state(row: OrganisationRow, content: StandingContent) -> None:
+    row.status = content.status
+    row.standing_serial = content.serial
+    row.standing_as_of = content.as_of
+    row.standing_case = content.case
+
+
+async def _clear(act: Act, content: ExamContent) -> None:
+    slots = list(await act.session.scalars(select(SlotRow.id).where(SlotRow.plan == content.plan)))
+    await act.session.execute(delete(SeatingRow).where(SeatingRow.slot.in_(slots)))
+    await act.session.execute(delete(RoomRow).where(RoomRow.plan == content.plan))
+    await act.session.execute(delete(StaffRow).where(StaffRow.plan == content.plan))
+
+
+def _slot_content(slot: Slot) -> SlotContent:
+    return SlotContent(
+        id=slot.id,
+        subject=slot.subject,
+        method=slot.method,
+        starts_at=slot.starts_at,
+        minutes=slot.minutes,
+        hand_in_early=slot.early,
+        hand_in_late=slot.late,
+        pass_mark=slot.pass_mark,
+        total=slot.total,
+        place=slot.place,
+        policy=slot.policy,
+    )
+
+
+def _slot_fact(plan: str, content: SlotContent) -> Slot:
+    return Slot(
+        id=content.id,
+        plan=plan,
+        subject=content.subject,
+        method=content.method,
+        starts_at=content.starts_at,
+        minutes=content.minutes,
+        early=content.hand_in_early,
+        late=content.hand_in_late,
+        pass_mark=content.pass_mark,
+        total=content.total,
+        place=content.place,
+        policy=content.policy,
+    )
+
+
+def _candidate_row(plan: str, content: CandidateContent, now: datetime) -> CandidateRow:
+    return CandidateRow(
+        id=content.id,
+        plan=plan,
+        ticket=content.ticket,
+        name=content.name,
+        id_kind=content.id_kind,
+        id_number=content.id_number,
+        subjects=",".join(content.subjects),
+        state="confirmed",
+        condition="",
+        committed=True,
+        enrolled_at=now,
+    )
