@@ -42,6 +42,8 @@ class SittingRow(Base):
     """SHA-256 over sitting, ticket and identity number: enough to compare what is typed at the seat."""
     room: Mapped[str] = mapped_column(String(40))
     seat: Mapped[int]
+    time_room: Mapped[str] = mapped_column(String(40))
+    """The room whose bell, delays and pauses this sitting follows: where its paper was opened."""
     state: Mapped[str] = mapped_column(String(16), index=True)
     lease: Mapped[int] = mapped_column(Integer, default=0)
     """The newest lease given; 0 before the first sign-in."""

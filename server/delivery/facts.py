@@ -1,0 +1,199 @@
+"""What delivery knows: frozen facts for its own rules and for conduct, scoring and the board."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from server.delivery.sitting import State
+from server.delivery.timing import Pause, Phase, Policy, Times
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTerms:
+    """A prepared slot: names shown to candidates, planned start (aware UTC), filed policy and its version."""
+
+    slot: str
+    plan: str
+    plan_name: str
+    title: str
+    starts_at: datetime
+    policy: Policy
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who sits where: what `prepare` needs of one seating."""
+
+    sitting: str
+    candidate: str
+    name: str
+    ticket: str
+    id_number: str
+    room: str
+    seat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What an act reaches: one sitting, a room, or the whole slot when both are None."""
+
+    slot: str
+    room: str | None = None
+    sitting: str | None = None
+
+    def reaches(self, sitting: str, room: str) -> bool:
+        """Tell whether the act reaches this sitting, which follows this room's times."""
+        if self.sitting is not None:
+            return self.sitting == sitting
+        return self.room is None or self.room == room
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Time given: `kind` is extra (a right), delay (late start) or credit (lost time given back)."""
+
+    extent: Extent
+    kind: str
+    length: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A pause and what it reaches."""
+
+    extent: Extent
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTimes:
+    """All that moves the deadlines of a slot's sittings."""
+
+    terms: SlotTerms
+    bells: dict[str, datetime]
+    """Recorded bell by room number."""
+    allowances: tuple[Allowance, ...]
+    halts: tuple[Halt, ...]
+
+    def of(self, sitting: str, room: str) -> Times:
+        """Return the times of one sitting; `room` is the room whose times it follows."""
+        given = {"extra": timedelta(), "delay": timedelta(), "credit": timedelta()}
+        for allowance in self.allowances:
+            if allowance.extent.reaches(sitting, room):
+                given[allowance.kind] += allowance.length
+        pauses = tuple(halt.pause for halt in self.halts if halt.extent.reaches(sitting, room))
+        return Times(
+            self.terms.policy, self.bells.get(room), given["extra"], given["delay"], given["credit"], pauses
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An enrolled machine; `public_key` is a raw Ed25519 key of 32 bytes."""
+
+    id: str
+    room: str
+    number: int
+    kind: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeatCode:
+    """A one-time enrolment code, shown once when issued."""
+
+    room: str
+    seat: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """A sitting as it stands."""
+
+    id: str
+    slot: str
+    candidate: str
+    name: str
+    ticket: str
+    room: str
+    seat: int
+    time_room: str
+    state: State
+    lease: int
+    paper: str | None
+    """Id of the spare given instead of the drawn paper, or None."""
+    items: int | None
+    checked_in_at: datetime | None
+    opened_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SittingFact:
+    """One line of the board: who, where, state, how far, and where the sitting stands in time.
+
+    `answered` counts items whose acknowledged answer is not empty, of `items` (None until a kiosk reported
+    it). `online` is the newest entry of the heartbeat ledger, `heard_at` its time; None when the line never
+    came. `end` is the own end (None before the bell and in an open pause). `calls` are the open calls for
+    help.
+    """
+
+    sitting: str
+    slot: str
+    candidate: str
+    name: str
+    ticket: str
+    room: str
+    seat: int
+    state: State
+    answered: int
+    items: int | None
+    online: bool | None
+    heard_at: datetime | None
+    phase: Phase
+    end: datetime | None
+    calls: int
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a paper came in, with its receipt. `how` is handed_in or collected."""
+
+    sitting: str
+    how: str
+    at: datetime
+    count: int
+    digest: str
+    head: str
+    code: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A candidate's move from seat to seat."""
+
+    sitting: str
+    at: datetime
+    from_room: str
+    from_seat: int
+    to_room: str
+    to_seat: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFact:
+    """A candidate's call; open until `answered_at`."""
+
+    id: str
+    sitting: str
+    room: str
+    seat: int
+    at: datetime
+    reason: str
+    number: int | None
+    text: str
+    answered_at: datetime | None

@@ -1,0 +1,371 @@
+"""The statements that the answer writer runs: a batch of works in, one outcome each, inside one transaction.
+
+Order and repetition are decided here, in the transaction, from what is on disk: the sitting's row (locked on
+PostgreSQL, the write lock on SQLite) carries state and newest lease, its head row the newest (lease, seq) and
+the receipt chain. One journal record a batch covers all its answers: its root is SHA-256 over their chained
+hashes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from server.clock import Clock
+from server.db.journal import Journal
+from server.delivery.answers import Standing, Timeliness, counts, newer, storable
+from server.delivery.endings import Sign, end_sitting, standing
+from server.delivery.facts import Ending
+from server.delivery.handin import content_refusal
+from server.delivery.models import AnswerEventRow, AnswerRow, HeadRow, HeartbeatRow, MarkRow, SittingRow
+from server.delivery.sitting import State
+from server.errors import Refusal
+from server.protocol.envelope import answered_count, answers_digest, chained, event_bytes
+from server.protocol.exam import Outcome
+
+ACTOR = "centre:answer-writer"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWork:
+    """An answer that was judged in time or late when it was received."""
+
+    sitting: str
+    lease: int
+    seq: int
+    number: int
+    value: tuple[str, ...]
+    received_at: datetime
+    captured_at: datetime | None
+    timely: Timeliness
+
+
+@dataclass(frozen=True, slots=True)
+class HandInWork:
+    """A hand-in whose time was judged allowed when it was received."""
+
+    sitting: str
+    lease: int
+    seq: int
+    count: int
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarkWork:
+    """A mark for review put on or taken away."""
+
+    sitting: str
+    number: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWork:
+    """A kiosk reported that its paper opened, with so many items."""
+
+    sitting: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineWork:
+    """The line of a sitting came (`here`) or was lost."""
+
+    sitting: str
+    seat: str
+    at: datetime
+    here: bool
+
+
+Work = AnswerWork | HandInWork | MarkWork | OpenedWork | LineWork
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer is on disk: what became of it, its receipt number and the chain's head with it."""
+
+    outcome: Outcome
+    receipt: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A work without an answer of its own is on disk."""
+
+
+Written = Stored | Ending | Done | Refusal
+
+
+@dataclass(slots=True)
+class _Head:
+    """The head of one sitting while a batch is written."""
+
+    state: State
+    newest_lease: int
+    lease: int
+    seq: int
+    receipt: int
+    digest: bytes
+    touched: bool = False
+
+
+class Ledger:
+    """What the writer's thread runs; holds no state between batches but its journal chain's name."""
+
+    def __init__(self, journal: Journal, clock: Clock, sign: Sign) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._sign = sign
+
+    def store(self, connection: Connection, works: Sequence[Work]) -> list[Written]:
+        """Write a batch; the results are in the order of the works."""
+        batch = _Batch(connection, self._journal, self._clock, self._sign)
+        batch.load(sorted({work.sitting for work in works}))
+        written = [batch.take(work) for work in works]
+        batch.flush()
+        return written
+
+
+class _Batch:
+    def __init__(self, connection: Connection, journal: Journal, clock: Clock, sign: Sign) -> None:
+        self._connection = connection
+        self._journal = journal
+        self._clock = clock
+        self._sign = sign
+        self._heads: dict[str, _Head] = {}
+        self._events: list[dict[str, Any]] = []
+        self._current: list[dict[str, Any]] = []
+        self._fresh: dict[tuple[str, int, int], tuple[dict[str, Any], Stored]] = {}
+        self._standing: dict[tuple[str, int], Standing] = {}
+
+    def load(self, sittings: list[str]) -> None:
+        """Read and lock the heads, in one order for all writers so that no two wait for each other."""
+        query = (
+            select(
+                SittingRow.id,
+                SittingRow.state,
+                SittingRow.lease,
+                HeadRow.lease,
+                HeadRow.seq,
+                HeadRow.receipt,
+                HeadRow.digest,
+            )
+            .join(HeadRow, HeadRow.sitting == SittingRow.id)
+            .where(SittingRow.id.in_(sittings))
+            .order_by(SittingRow.id)
+            .with_for_update()
+        )
+        for key, state, newest, lease, seq, receipt, digest in self._connection.execute(query):
+            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, digest)
+
+    def take(self, work: Work) -> Written:
+        head = self._heads.get(work.sitting)
+        if head is None:
+            return Refusal("sitting-unknown")
+        match work:
+            case AnswerWork():
+                return self._answer(head, work)
+            case HandInWork():
+                return self._hand_in(head, work)
+            case MarkWork():
+                self._mark(work)
+            case OpenedWork():
+                self._connection.execute(
+                    update(SittingRow).where(SittingRow.id == work.sitting).values(items=work.items)
+                )
+            case LineWork():
+                kind = "here" if work.here else "lost"
+                self._connection.execute(
+                    insert(HeartbeatRow).values(sitting=work.sitting, seat=work.seat, at=work.at, kind=kind)
+                )
+        return Done()
+
+    def _answer(self, head: _Head, work: AnswerWork) -> Written:
+        repeated = self._repeated(head, work)
+        if repeated is not None:
+            return repeated
+        refusal = storable(head.state, work.lease, head.newest_lease)
+        if refusal is not None:
+            return refusal
+        value = msgspec.json.encode(work.value).decode()
+        outcome: Outcome = "late"
+        if counts(head.state, work.timely):
+            is_newer = newer(work.lease, work.seq, self._standing_of(head, work))
+            outcome = "counted" if is_newer else "superseded"
+        event = event_bytes(work.sitting, work.lease, work.seq, work.number, work.value)
+        head.digest = chained(head.digest, event)
+        head.receipt += 1
+        head.touched = True
+        if (work.lease, work.seq) > (head.lease, head.seq):
+            head.lease, head.seq = work.lease, work.seq
+        stored = Stored(outcome, head.receipt, head.digest)
+        row = {
+            "sitting": work.sitting,
+            "lease": work.lease,
+            "seq": work.seq,
+            "number": work.number,
+            "value": value,
+            "received_at": work.received_at,
+            "captured_at": work.captured_at,
+            "outcome": outcome,
+            "receipt": head.receipt,
+            "digest": head.digest,
+        }
+        self._events.append(row)
+        self._fresh[(work.sitting, work.lease, work.seq)] = (row, stored)
+        if outcome == "counted":
+            self._standing[(work.sitting, work.number)] = Standing(work.lease, work.seq)
+            self._current.append(
+                {
+                    "sitting": work.sitting,
+                    "number": work.number,
+                    "value": value,
+                    "lease": work.lease,
+                    "seq": work.seq,
+                }
+            )
+        return stored
+
+    def _repeated(self, head: _Head, work: AnswerWork) -> Written | None:
+        """Return the first outcome of the same (lease, seq), a refusal when it said something else, or
+        None.
+        """
+        if (work.lease, work.seq) > (head.lease, head.seq):
+            return None
+        said = (work.number, msgspec.json.encode(work.value).decode())
+        fresh = self._fresh.get((work.sitting, work.lease, work.seq))
+        if fresh is not None:
+            row, stored = fresh
+            return stored if (row["number"], row["value"]) == said else _reused(work)
+        found = self._connection.execute(
+            select(
+                AnswerEventRow.number,
+                AnswerEventRow.value,
+                AnswerEventRow.outcome,
+                AnswerEventRow.receipt,
+                AnswerEventRow.digest,
+            ).where(
+                AnswerEventRow.sitting == work.sitting,
+                AnswerEventRow.lease == work.lease,
+                AnswerEventRow.seq == work.seq,
+            )
+        ).one_or_none()
+        if found is None:
+            return None
+        number, value, outcome, receipt, digest = found
+        return Stored(outcome, receipt, digest) if (number, value) == said else _reused(work)
+
+    def _standing_of(self, head: _Head, work: AnswerWork) -> Standing | None:
+        if (work.lease, work.seq) > (head.lease, head.seq):
+            # Newer than everything stored for this sitting, so newer than what stands for the item.
+            return None
+        known = self._standing.get((work.sitting, work.number))
+        if known is not None:
+            return known
+        found = self._connection.execute(
+            select(AnswerRow.lease, AnswerRow.seq).where(
+                AnswerRow.sitting == work.sitting, AnswerRow.number == work.number
+            )
+        ).one_or_none()
+        return None if found is None else Standing(*found)
+
+    def _hand_in(self, head: _Head, work: HandInWork) -> Written:
+        self._flush_answers()
+        answers = standing(self._connection, work.sitting)
+        count = answered_count(answers)
+        refusal = content_refusal(
+            head.state,
+            work.lease,
+            head.newest_lease,
+            work.count == count,
+            work.digest == answers_digest(answers),
+            count,
+        )
+        if refusal is not None:
+            return refusal
+        head.state = State.HANDED_IN
+        return end_sitting(
+            self._connection,
+            self._journal,
+            self._sign,
+            work.sitting,
+            State.HANDED_IN,
+            work.at,
+            f"sitting:{work.sitting}",
+            answers,
+        )
+
+    def _mark(self, work: MarkWork) -> None:
+        if work.on:
+            statement = _upsert(self._connection, MarkRow.__table__).on_conflict_do_nothing()
+            self._connection.execute(statement, {"sitting": work.sitting, "number": work.number})
+        else:
+            self._connection.execute(
+                delete(MarkRow).where(MarkRow.sitting == work.sitting, MarkRow.number == work.number)
+            )
+
+    def _flush_answers(self) -> None:
+        if self._current:
+            statement = _upsert(self._connection, AnswerRow.__table__)
+            new = statement.excluded
+            table = AnswerRow.__table__.c
+            statement = statement.on_conflict_do_update(
+                index_elements=[table.sitting, table.number],
+                set_={"value": new.value, "lease": new.lease, "seq": new.seq},
+                where=(new.lease > table.lease) | ((new.lease == table.lease) & (new.seq > table.seq)),
+            )
+            self._connection.execute(statement, self._current)
+            self._current = []
+
+    def flush(self) -> None:
+        """Write what the batch gathered, and the one journal record that covers it."""
+        self._flush_answers()
+        if not self._events:
+            return
+        root = hashlib.sha256(b"".join(row["digest"] for row in self._events)).hexdigest()
+        record = self._journal.append_sync(
+            self._connection,
+            self._clock.legal(),
+            "delivery:answers:stored",
+            ACTOR,
+            {"count": len(self._events), "root": root},
+        )
+        for row in self._events:
+            row["chain"], row["record"] = record.chain, record.seq
+        self._connection.execute(insert(AnswerEventRow), self._events)
+        heads = [
+            {"key": key, "lease": head.lease, "seq": head.seq, "receipt": head.receipt, "digest": head.digest}
+            for key, head in self._heads.items()
+            if head.touched
+        ]
+        table = HeadRow.__table__
+        self._connection.execute(
+            update(HeadRow.__table__)  # type: ignore[arg-type]
+            .where(table.c.sitting == bindparam("key"))
+            .values(
+                lease=bindparam("lease"),
+                seq=bindparam("seq"),
+                receipt=bindparam("receipt"),
+                digest=bindparam("digest"),
+            ),
+            heads,
+        )
+
+
+def _reused(work: AnswerWork) -> Refusal:
+    return Refusal("answer-seq-reused", facts={"lease": work.lease, "seq": work.seq})
+
+
+def _upsert(connection: Connection, table: Any) -> "postgresql.Insert | Any":
+    insert_of: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement: Insert = insert_of(table)
+    return statement

@@ -1,0 +1,306 @@
+"""Reads of delivery: rows in, facts out. Times are aware UTC."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.delivery.facts import (
+    Allowance,
+    CallFact,
+    Ending,
+    Extent,
+    Halt,
+    Move,
+    Seat,
+    Sitting,
+    SittingFact,
+    SlotTerms,
+    SlotTimes,
+)
+from server.delivery.models import (
+    AllowanceRow,
+    AnswerRow,
+    BellRow,
+    CallRow,
+    EndingRow,
+    HeadRow,
+    HeartbeatRow,
+    MarkRow,
+    MoveRow,
+    NoticeRow,
+    PauseRow,
+    SeatRow,
+    SittingRow,
+    SlotRow,
+)
+from server.delivery.sitting import State
+from server.delivery.timing import Pause, Policy, own_end, phase_of
+from server.errors import NotFound
+from server.protocol.paper import AnswerValue
+
+EMPTY = "[]"
+
+_values: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
+
+
+def value_of(text: str) -> AnswerValue:
+    """Return a stored answer."""
+    return _values.decode(text)
+
+
+async def slot_terms(session: AsyncSession, slot: str) -> SlotTerms:
+    """Return the terms of a prepared slot; NotFound when its sittings are not prepared."""
+    return _terms(await slot_row(session, slot))
+
+
+async def slot_row(session: AsyncSession, slot: str) -> SlotRow:
+    """Return the row of a prepared slot."""
+    row = await session.get(SlotRow, slot)
+    if row is None:
+        raise NotFound("slot-not-prepared", slot=slot)
+    return row
+
+
+async def sitting_row(session: AsyncSession, sitting: str, *, lock: bool = False) -> SittingRow:
+    """Return the row of a sitting, locked against the answer writer when it shall be changed."""
+    query = select(SittingRow).where(SittingRow.id == sitting)
+    row = await session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound("sitting-unknown", sitting=sitting)
+    return row
+
+
+async def sitting(session: AsyncSession, sitting: str) -> Sitting:
+    """Return one sitting."""
+    return sitting_fact(await sitting_row(session, sitting))
+
+
+async def sittings(session: AsyncSession, slot: str) -> tuple[Sitting, ...]:
+    """Return the sittings of a slot in order of room and seat; empty when it is not prepared."""
+    rows = await session.scalars(
+        select(SittingRow)
+        .where(SittingRow.slot == slot)
+        .order_by(SittingRow.room, SittingRow.seat, SittingRow.id)
+    )
+    return tuple(sitting_fact(row) for row in rows)
+
+
+async def sittings_by_state(session: AsyncSession, state: State) -> tuple[Sitting, ...]:
+    """Return all sittings in a state."""
+    rows = await session.scalars(select(SittingRow).where(SittingRow.state == state.value))
+    return tuple(sitting_fact(row) for row in rows)
+
+
+async def active_at(session: AsyncSession, room: str, seat: int) -> tuple[SittingRow, ...]:
+    """Return the sittings that this seat is open for: checked in there, or opened there."""
+    query = select(SittingRow).where(
+        SittingRow.room == room,
+        SittingRow.seat == seat,
+        SittingRow.state.in_((State.CHECKED_IN.value, State.OPENED.value)),
+    )
+    return tuple(await session.scalars(query))
+
+
+async def seat(session: AsyncSession, seat: str) -> Seat | None:
+    """Return an enrolled seat that is not revoked, or None."""
+    row = await session.get(SeatRow, seat)
+    return None if row is None or row.revoked_at is not None else seat_fact(row)
+
+
+async def seats(session: AsyncSession, rooms: Iterable[str] | None = None) -> tuple[Seat, ...]:
+    """Return the enrolled seats, of some rooms or all, in order of room and number."""
+    query = select(SeatRow).where(SeatRow.revoked_at.is_(None)).order_by(SeatRow.room, SeatRow.number)
+    if rooms is not None:
+        query = query.where(SeatRow.room.in_(tuple(rooms)))
+    return tuple(seat_fact(row) for row in await session.scalars(query))
+
+
+async def slot_times(session: AsyncSession, slot: str) -> SlotTimes:
+    """Return everything that moves the deadlines of a slot."""
+    terms = await slot_terms(session, slot)
+    bells = await session.execute(select(BellRow.room, BellRow.at).where(BellRow.slot == slot))
+    allowances = await session.scalars(select(AllowanceRow).where(AllowanceRow.slot == slot))
+    pauses = await session.scalars(select(PauseRow).where(PauseRow.slot == slot))
+    return SlotTimes(
+        terms,
+        dict(bells.tuples().all()),
+        tuple(
+            Allowance(Extent(row.slot, row.room, row.sitting), row.kind, timedelta(seconds=row.seconds))
+            for row in allowances
+        ),
+        tuple(
+            Halt(Extent(row.slot, row.room, row.sitting), Pause(row.started_at, row.ended_at))
+            for row in pauses
+        ),
+    )
+
+
+async def wrapped_start_key(session: AsyncSession, slot: str) -> bytes | None:
+    """Return the slot's start key as the bell stored it, or None before the first bell."""
+    query = select(BellRow.wrapped_start_key).where(BellRow.slot == slot).limit(1)
+    wrapped: bytes | None = await session.scalar(query)
+    return wrapped
+
+
+async def standing_answers(session: AsyncSession, sitting: str) -> tuple[AnswerRow, ...]:
+    """Return the answers that stand, with their (lease, seq), in order of item number."""
+    rows = await session.scalars(
+        select(AnswerRow).where(AnswerRow.sitting == sitting).order_by(AnswerRow.number)
+    )
+    return tuple(rows)
+
+
+async def final_answers(session: AsyncSession, sitting: str) -> Mapping[int, AnswerValue]:
+    """Return the answers that stand for a sitting, by item number; cleared items are left out."""
+    return {
+        row.number: value_of(row.value)
+        for row in await standing_answers(session, sitting)
+        if row.value != EMPTY
+    }
+
+
+async def marks(session: AsyncSession, sitting: str) -> tuple[int, ...]:
+    """Return the item numbers marked for review."""
+    query = select(MarkRow.number).where(MarkRow.sitting == sitting).order_by(MarkRow.number)
+    return tuple(await session.scalars(query))
+
+
+async def next_seq(session: AsyncSession, sitting: str, lease: int) -> int:
+    """Return the lowest seq above all that the lease has stored (1 for a new lease)."""
+    row = await session.get(HeadRow, sitting)
+    return row.seq + 1 if row is not None and row.lease == lease else 1
+
+
+async def ending(session: AsyncSession, sitting: str) -> Ending | None:
+    """Return how a paper came in, or None when it has not."""
+    row = await session.get(EndingRow, sitting)
+    return None if row is None else ending_fact(row)
+
+
+async def moves(session: AsyncSession, slot: str) -> tuple[Move, ...]:
+    """Return the moves of a slot in order of time."""
+    rows = await session.scalars(
+        select(MoveRow)
+        .join(SittingRow, SittingRow.id == MoveRow.sitting)
+        .where(SittingRow.slot == slot)
+        .order_by(MoveRow.at, MoveRow.id)
+    )
+    return tuple(
+        Move(row.sitting, row.at, row.from_room, row.from_seat, row.to_room, row.to_seat, row.reason)
+        for row in rows
+    )
+
+
+async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> tuple[CallFact, ...]:
+    """Return the candidates' calls of a slot, oldest first."""
+    query = (
+        select(CallRow, SittingRow.room, SittingRow.seat)
+        .join(SittingRow, SittingRow.id == CallRow.sitting)
+        .where(SittingRow.slot == slot)
+        .order_by(CallRow.at, CallRow.id)
+    )
+    if open_only:
+        query = query.where(CallRow.answered_at.is_(None))
+    return tuple(
+        CallFact(row.id, row.sitting, room, seat, row.at, row.reason, row.number, row.text, row.answered_at)
+        for row, room, seat in await session.execute(query)
+    )
+
+
+async def notice(session: AsyncSession, notice: str) -> NoticeRow | None:
+    """Return one message to candidates."""
+    return await session.get(NoticeRow, notice)
+
+
+async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[SittingFact, ...]:
+    """Return one line per sitting of a slot, in order of room and seat, with phases at `now`."""
+    times = await slot_times(session, slot)
+    of_slot = select(SittingRow.id).where(SittingRow.slot == slot)
+    answered = dict(
+        (
+            await session.execute(
+                select(AnswerRow.sitting, func.count())
+                .where(AnswerRow.sitting.in_(of_slot), AnswerRow.value != EMPTY)
+                .group_by(AnswerRow.sitting)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    newest = (
+        select(func.max(HeartbeatRow.id))
+        .where(HeartbeatRow.sitting.in_(of_slot))
+        .group_by(HeartbeatRow.sitting)
+    )
+    beats = {
+        row.sitting: row
+        for row in await session.scalars(select(HeartbeatRow).where(HeartbeatRow.id.in_(newest)))
+    }
+    open_calls: dict[str, int] = {}
+    for call in await calls(session, slot):
+        open_calls[call.sitting] = open_calls.get(call.sitting, 0) + 1
+    moved = {move.sitting for move in await moves(session, slot)}
+    lines = []
+    for one in await sittings(session, slot):
+        own = times.of(one.id, one.time_room)
+        beat = beats.get(one.id)
+        lines.append(
+            SittingFact(
+                sitting=one.id,
+                slot=slot,
+                candidate=one.candidate,
+                name=one.name,
+                ticket=one.ticket,
+                room=one.room,
+                seat=one.seat,
+                state=one.state,
+                answered=answered.get(one.id, 0),
+                items=one.items,
+                online=None if beat is None else beat.kind == "here",
+                heard_at=None if beat is None else beat.at,
+                phase=phase_of(own, now),
+                end=own_end(own),
+                calls=open_calls.get(one.id, 0),
+                moved=one.id in moved,
+            )
+        )
+    return tuple(lines)
+
+
+def _terms(row: SlotRow) -> SlotTerms:
+    policy = Policy(row.minutes, row.early, row.late)
+    return SlotTerms(row.id, row.plan, row.plan_name, row.title, row.starts_at, policy, row.policy)
+
+
+def seat_fact(row: SeatRow) -> Seat:
+    """Return the fact of a seat's row."""
+    return Seat(row.id, row.room, row.number, row.kind, row.public_key)
+
+
+def sitting_fact(row: SittingRow) -> Sitting:
+    """Return the fact of a sitting's row."""
+    return Sitting(
+        row.id,
+        row.slot,
+        row.candidate,
+        row.name,
+        row.ticket,
+        row.room,
+        row.seat,
+        row.time_room,
+        State(row.state),
+        row.lease,
+        row.paper,
+        row.items,
+        row.checked_in_at,
+        row.opened_at,
+        row.ended_at,
+    )
+
+
+def ending_fact(row: EndingRow) -> Ending:
+    """Return the fact of an ending's row."""
+    return Ending(row.sitting, row.how, row.at, row.count, row.digest, row.head, row.code, row.signature)
