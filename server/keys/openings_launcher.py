@@ -5,9 +5,11 @@ Nothing that this file handles can be read without the child's ephemeral private
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -37,6 +39,13 @@ LONGEST_WAIT_S = 900.0
 """An opening whose passphrases have not come after this many monotonic seconds is ended."""
 _LAUNCHED = (OpeningKind.CEREMONY, OpeningKind.DRAW, OpeningKind.START, OpeningKind.MARKING)
 _log = logging.getLogger("gongyuan.keys")
+
+
+def child_command(config: Path, clock: Path | None) -> Callable[[OpeningKind], Sequence[str]]:
+    """Return how this server's openings are started: the same settings file, and the demo's clock file if any."""
+    program = (sys.executable, "-m", "server")
+    demo = ("demo-child", "--clock", str(clock)) if clock is not None else ()
+    return lambda kind: (*program, *demo, "opening", kind.value, "--config", str(config))
 
 
 @dataclass(frozen=True, slots=True)

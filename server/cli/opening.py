@@ -1,0 +1,120 @@
+"""`python -m server opening KIND`: the short-lived child of one opening. A serving process starts it, no person does.
+
+The command line names the kind and the settings file; everything else, passphrases as ciphertext included, comes over
+standard input. Only here do the keys of bank, start and marking meet the rooms that use them.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, is_dataclass
+from functools import partial
+from typing import Any
+
+from server.cli.common import add_config, clock_from, settings_from
+from server.clock import Clock
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.errors import BadInput, Fact, Refusal, Refused
+from server.keys.identity import Identity
+from server.keys.openings import OpeningKind
+from server.keys.openings_child import Child, Outcome, Unlocked, harden, private_stdout, stdin_reader
+from server.keys.ring import KeyKind, create_key
+from server.keys.sealing import random_key, wipe
+
+KINDS = (OpeningKind.CEREMONY, OpeningKind.DRAW, OpeningKind.START, OpeningKind.MARKING)
+
+
+def _facts(outcome: Any) -> dict[str, Fact]:
+    """Return the plain facts of an outcome: what is neither text, number nor truth stays in its room."""
+    named = asdict(outcome) if is_dataclass(outcome) and not isinstance(outcome, type) else dict(outcome)
+    return {
+        name: value for name, value in named.items() if value is None or isinstance(value, str | int | float)
+    }
+
+
+async def _draw(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked) -> Outcome:
+    from server.itembank.blueprint import read_blueprint
+    from server.papers import store as papers
+    from server.papers.draw_service import draw_slot
+
+    begin = unlocked.begin
+    bank, blueprint_text = begin.parameters.get("bank"), begin.parameters.get("blueprint")
+    if not bank or not blueprint_text:
+        raise BadInput("draw-parameters", needed="bank, blueprint")
+    blueprint = read_blueprint(blueprint_text.encode())
+    async with db.reading() as session:
+        if await papers.sealed_set(session, begin.subject) is not None:
+            raise Refused(Refusal("already-drawn"))
+    bank_key = await unlocked.key(db, KeyKind.BANK, bank)
+    start_key, marking_key = random_key(), random_key()
+    try:
+        # Keys of a draw that died half-way seal nothing that is used, so new ones may take their place.
+        async with db.writing() as session:
+            act = Act(session, journal, clock.legal(), begin.actor)
+            await create_key(act, KeyKind.START, begin.subject, start_key, supersede=True)
+            await create_key(act, KeyKind.MARKING, begin.subject, marking_key, supersede=True)
+        outcome = await draw_slot(
+            db,
+            journal,
+            clock,
+            begin.actor,
+            begin.plan,
+            begin.subject,
+            bank_key,
+            start_key,
+            marking_key,
+            blueprint,
+        )
+    finally:
+        for key in (bank_key, start_key, marking_key):
+            wipe(key)
+    return _facts(outcome)
+
+
+async def _mark(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked) -> Outcome:
+    from server.scoring.service import mark_slot
+
+    begin = unlocked.begin
+    key = await unlocked.key(db, KeyKind.MARKING, begin.subject)
+    try:
+        return _facts(await mark_slot(db, journal, clock, begin.actor, begin.subject, key))
+    finally:
+        wipe(key)
+
+
+Worker = Callable[[Database, Journal, Clock, Unlocked], Awaitable[Outcome]]
+_WORKS: dict[OpeningKind, Worker] = {OpeningKind.DRAW: _draw, OpeningKind.MARKING: _mark}
+
+
+async def _child(args: argparse.Namespace) -> int:
+    settings = settings_from(args, "centre")
+    clock = clock_from(args)
+    kind = OpeningKind(args.kind)
+    writer = private_stdout()
+    db = Database(settings.database_url)
+    journal = Journal(f"opening:{kind.value}")
+    identity = Identity.open_or_create(settings.folder)
+    try:
+        child = Child(db, journal, clock, identity, settings.folder, await stdin_reader(), writer)
+        worker = _WORKS.get(kind)
+        return await child.run(kind, partial(worker, db, journal, clock) if worker else None)
+    finally:
+        await db.close()
+
+
+def _run(args: argparse.Namespace) -> int:
+    harden()
+    from server.app import load_models
+
+    load_models()
+    return asyncio.run(_child(args))
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    parser = commands.add_parser("opening", help="one opening, started by a serving process")
+    parser.add_argument("kind", choices=[kind.value for kind in KINDS])
+    add_config(parser)
+    parser.set_defaults(run=_run)
