@@ -1,0 +1,164 @@
+"""Sets up a camera: empty references from pictures taken before entry, seats from where people appear.
+
+A set-up is one folder file `<camera>.toml` with the layout and the names of its reference pictures beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from server.errors import BadInput
+from server.proctor.evidence import Detections, Picture
+from server.proctor.seats import CameraLayout, SeatRegion, layout_from_table, layout_to_table
+
+# A seat's polygon around its head point, in face heights: to the sides, above and below the middle of the
+# face.
+SIDE, ABOVE, BELOW = 0.95, 0.75, 1.7
+# Faces nearer than this many face heights belong to one person who moved between pictures.
+SAME_PERSON = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSetup:
+    """What a worker needs of one camera: layout, and grey references of the empty room (possibly none)."""
+
+    layout: CameraLayout
+    references: tuple[Picture, ...]
+
+
+def empty_reference(pictures: Sequence[Picture]) -> Picture:
+    """The median of pictures of the empty room, grey: who walks through in some of them is not in it.
+
+    Raises:
+        ValueError: fewer than three pictures, or of different sizes.
+    """
+    if len(pictures) < 3:
+        raise ValueError("a reference is made of at least three pictures")
+    if len({picture.shape for picture in pictures}) != 1:
+        raise ValueError("the pictures have different sizes")
+    greys = [cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) if p.ndim == 3 else p for p in pictures]
+    return np.asarray(np.median(np.stack(greys), axis=0), dtype=np.uint8)
+
+
+def region_at(seat: str, x: float, y: float, head_px: float, sureness: float = 1.0) -> SeatRegion:
+    """The usual region of a seat seen from the front, from its head point and the height of a face there."""
+    corners = (
+        (x - SIDE * head_px, y - ABOVE * head_px),
+        (x + SIDE * head_px, y - ABOVE * head_px),
+        (x + SIDE * head_px, y + BELOW * head_px),
+        (x - SIDE * head_px, y + BELOW * head_px),
+    )
+    return SeatRegion(seat, corners, (x, y), head_px, sureness=sureness)
+
+
+def propose_layout(
+    camera_id: str, room_id: str, seen: Sequence[Detections], seats: Sequence[str], columns: int
+) -> CameraLayout:
+    """Proposes seats from faces seen over many pictures: `seats` named from the front row's left, row after
+    row.
+
+    Faces of all pictures are gathered into persons; the persons seen most often, as many as there are seats,
+    are put in rows from the lowest up and in each row from the left. `sureness` is the share of pictures in
+    which the face was seen, times 2, at most 1. A person corrects the proposal.
+
+    Raises:
+        ValueError: no pictures, or fewer persons than seats were seen.
+    """
+    if not seen:
+        raise ValueError("a layout is proposed from at least one picture")
+    people = sorted(_people(seen), key=lambda person: -len(person))[: len(seats)]
+    if len(people) < len(seats):
+        raise ValueError(f"{len(people)} persons were seen for {len(seats)} seats")
+    heads = [np.median(np.array(person), axis=0) for person in people]
+    shares = [min(1.0, 2 * len(person) / len(seen)) for person in people]
+    rows = sorted(zip(heads, shares, strict=True), key=lambda pair: -float(pair[0][1]))
+    regions = []
+    for first in range(0, len(seats), columns):
+        row = sorted(rows[first : first + columns], key=lambda pair: float(pair[0][0]))
+        for offset, (head, share) in enumerate(row):
+            x, y, tall = (float(value) for value in head)
+            regions.append(region_at(seats[first + offset], x, y, tall, share))
+    frame = seen[0].frame
+    return CameraLayout(camera_id, room_id, frame.width, frame.height, tuple(regions))
+
+
+def _people(seen: Sequence[Detections]) -> list[list[tuple[float, float, float]]]:
+    """Faces gathered by place: for each person the (x, y, height) of every sighting."""
+    people: list[list[tuple[float, float, float]]] = []
+    for detections in seen:
+        for (x, y), tall in zip(detections.centres, detections.heights, strict=True):
+            place = (float(x), float(y), float(tall))
+            near = [p for p in people if _near(p[-1], place)]
+            if near:
+                min(near, key=lambda p: _gap(p[-1], place)).append(place)
+            else:
+                people.append([place])
+    return people
+
+
+def _gap(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
+    return float(np.hypot(one[0] - other[0], one[1] - other[1]))
+
+
+def _near(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return _gap(one, other) <= SAME_PERSON * max(one[2], other[2])
+
+
+def save_setup(folder: Path, setup: CameraSetup) -> Path:
+    """Writes `<camera>.toml` and its references as PNG into the folder; returns the path of the TOML file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    camera = setup.layout.camera_id
+    if not camera or Path(camera).name != camera:
+        raise BadInput("camera-id-wrong", camera=camera)
+    names = []
+    for number, reference in enumerate(setup.references, start=1):
+        name = f"{camera}-empty-{number}.png"
+        if not cv2.imwrite(str(folder / name), reference):
+            raise OSError(f"{name} could not be written")
+        names.append(name)
+    path = folder / f"{camera}.toml"
+    path.write_text(_toml(layout_to_table(setup.layout), names), encoding="utf-8")
+    return path
+
+
+def load_setup(path: Path) -> CameraSetup:
+    """Reads what `save_setup` wrote, or a person did.
+
+    Raises:
+        BadInput: the file is missing or wrong (`seats-unreadable`), or a reference is
+        (`reference-unreadable`).
+    """
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        names = table.pop("references", [])
+        layout = layout_from_table(table)
+    except (OSError, ValueError) as error:
+        raise BadInput("seats-unreadable", path=str(path), reason=str(error)) from error
+    references = []
+    for name in names:
+        read: Any = cv2.imread(str(path.parent / str(name)), cv2.IMREAD_GRAYSCALE)
+        if read is None or read.shape != (layout.height, layout.width):
+            raise BadInput("reference-unreadable", path=str(path.parent / str(name)))
+        references.append(np.asarray(read, dtype=np.uint8))
+    return CameraSetup(layout, tuple(references))
+
+
+def _toml(table: dict[str, Any], references: Sequence[str]) -> str:
+    """The layout as TOML; JSON's strings, numbers and lists are TOML's too."""
+
+    def line(name: str, value: Any) -> str:
+        return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+
+    lines = [line(name, table[name]) for name in ("camera", "room", "width", "height", "staff_zones")]
+    lines.append(line("references", list(references)))
+    for seat in table["seats"]:
+        lines += ["", "[[seats]]", *(line(name, value) for name, value in seat.items())]
+    return "\n".join(lines) + "\n"

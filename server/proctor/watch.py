@@ -1,0 +1,262 @@
+"""A centre's watch over its rooms: takes what the workers see, compares it with the exam, writes and shows
+findings.
+
+One watch runs in one process of a centre. Every finding is committed before a board sees it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.clock import Clock
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.proctor import alerts, store
+from server.proctor.alerts import AlarmBudget, Alert
+from server.proctor.anomalies import CameraMemory, Comparison, RoomExpectation, compare
+from server.proctor.evidence import Anomaly, AnomalyEnd, CameraFault, RoomSample
+from server.proctor.evidence_store import EvidenceStore
+from server.proctor.feed import Feed
+from server.proctor.supervisor import sample_of
+from server.protocol.proctoring import (
+    CameraPicture,
+    CameraSample,
+    FromWorker,
+    SourceTrouble,
+    WorkerAlive,
+    WorkerReady,
+)
+
+Expectations = Callable[[AsyncSession, str, datetime], Awaitable[RoomExpectation | None]]
+"""What to expect in a room at a capture time; None while no sitting is there: then only cameras are judged.
+"""
+
+# Alerts of the last day are known again after a restart.
+KNOWN_BACK = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class _CameraState:
+    """What the watch keeps of one camera between samples."""
+
+    memory: CameraMemory
+    faults: frozenset[CameraFault] | None = None
+    last_at: datetime | None = None
+    interval_s: float | None = None
+    picture: CameraPicture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """Why a camera has no pictures, as its worker told last."""
+
+    camera: str
+    reason: str
+
+
+class Watch:
+    """Takes the messages of all workers. `evidence` None keeps no pictures. `expectations` asks the exam.
+
+    All methods are called from the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        journal: Journal,
+        clock: Clock,
+        feed: Feed,
+        expectations: Expectations,
+        evidence: EvidenceStore | None = None,
+        budget: AlarmBudget = alerts.BUDGET,
+    ) -> None:
+        self._db, self._journal, self._clock = db, journal, clock
+        self._feed, self._expectations = feed, expectations
+        self._evidence, self._budget = evidence, budget
+        self._cameras: dict[str, _CameraState] = {}
+        self._alerts: dict[str, Alert] = {}
+        self._pictured: set[str] = set()
+        self._rung: dict[str, deque[datetime]] = {}
+        self.samples = 0
+        self.detectors: set[str] = set()
+        self.troubles: dict[str, str] = {}
+
+    async def recover(self) -> None:
+        """Learns from the database what was found before a restart, and ends findings that nobody follows
+        any more.
+
+        What still holds is found again and joins its alert.
+        """
+        now = self._clock.legal()
+        async with self._db.writing() as session:
+            for kept in await store.open_anomalies(session):
+                end = max(now, kept.anomaly.found_at)
+                await store.end_anomaly(session, AnomalyEnd(kept.anomaly.key, end))
+            known = await store.alerts(session, since=now - KNOWN_BACK)
+            for alert in known:
+                if alert.ended_at is None:
+                    alert = alerts.end(alert, (), max(now, alert.last_at))
+                    await store.put_alert(session, alert)
+                self._alerts[alert.key] = alert
+                if alert.rings:
+                    self._ring(alert)
+                pictures = [a.picture_sha256 for a in await store.anomalies(session, alert.key)]
+                if any(pictures):
+                    self._pictured.add(alert.key)
+        for alert in self._alerts.values():
+            self._feed.put_alert(alert, alert.key in self._pictured)
+
+    async def take(self, message: FromWorker) -> None:
+        """Takes one message of a worker."""
+        match message:
+            case CameraSample():
+                await self._take_sample(message)
+            case CameraPicture():
+                self._state(message.camera).picture = message
+            case SourceTrouble():
+                self.troubles[message.camera] = message.reason
+            case WorkerReady():
+                self.detectors.add(message.detector)
+            case WorkerAlive():
+                pass
+
+    def picture(self, camera: str) -> bytes | None:
+        """The newest picture (JPEG) of a camera; None before its first, and while it is lost."""
+        state = self._cameras.get(camera)
+        if state is None or state.picture is None or CameraFault.LOST in (state.faults or ()):
+            return None
+        return state.picture.jpeg
+
+    def show(self, alert: Alert) -> None:
+        """Shows boards an alert that a person has decided; called after the commit."""
+        self._alerts[alert.key] = alert
+        self._feed.put_alert(alert, alert.key in self._pictured)
+
+    def _state(self, camera: str) -> _CameraState:
+        return self._cameras.setdefault(camera, _CameraState(CameraMemory()))
+
+    async def _take_sample(self, message: CameraSample) -> None:
+        sample = sample_of(message)
+        state = self._state(message.camera)
+        self.samples += 1
+        if sample.quality.usable:
+            self.troubles.pop(message.camera, None)
+            if state.last_at is not None:
+                state.interval_s = (sample.at - state.last_at).total_seconds()
+        state.last_at = sample.at
+        async with self._db.reading() as session:
+            expected = await self._expectations(session, message.room, sample.at)
+        outcome = compare(state.memory, sample, expected or RoomExpectation(message.room, ()))
+        changed = state.faults != sample.quality.faults
+        shown: list[Alert] = []
+        if changed or outcome.raised or outcome.ended:
+            async with self._db.writing() as session:
+                act = Act(session, self._journal, self._clock.legal(), f"proctor:{message.camera}")
+                if changed:
+                    await self._write_health(act, sample)
+                shown = await self._write(act, outcome, state)
+        # Memory moves on only after the commit: a sample whose transaction failed is judged again by the
+        # next one.
+        state.memory, state.faults = outcome.memory, sample.quality.faults
+        for alert in shown:
+            self._alerts[alert.key] = alert
+            self._feed.put_alert(alert, alert.key in self._pictured)
+        self._feed.put_seats(message.room, sample.seats)
+        self._feed.put_camera(
+            message.camera,
+            message.room,
+            faults=message.faults,
+            online=CameraFault.LOST not in sample.quality.faults,
+            at=sample.at,
+            faces=len(sample.faces),
+            interval_s=state.interval_s,
+        )
+
+    async def _write_health(self, act: Act, sample: RoomSample) -> None:
+        await store.add_health(act.session, sample.quality)
+        await act.record(
+            "proctor:camera:health",
+            {
+                "camera": sample.quality.camera_id,
+                "faults": sorted(sample.quality.faults),
+                "at": _iso(sample.at),
+            },
+        )
+
+    async def _write(self, act: Act, outcome: Comparison, state: _CameraState) -> list[Alert]:
+        """Writes what was raised and what ended, with the alerts they belong to; returns the changed alerts."""
+        changed: dict[str, Alert] = {}
+        for anomaly in outcome.raised:
+            alert = self._bundle(anomaly, changed)
+            alert = await store.put_found(act.session, alert)
+            picture = self._keep(anomaly, state)
+            await store.add_anomaly(act.session, anomaly, alert.key, picture)
+            if picture is not None:
+                self._pictured.add(alert.key)
+            await act.record("proctor:anomaly:raised", _facts(anomaly, alert, picture))
+            changed[alert.key] = alert
+        for end in outcome.ended:
+            await store.end_anomaly(act.session, end)
+            await act.record("proctor:anomaly:ended", {"anomaly": end.key, "at": _iso(end.ended_at)})
+            for alert in self._owners(end.key, changed):
+                after = alerts.end(alert, self._still_open(outcome), end.ended_at)
+                if after != alert:
+                    changed[alert.key] = await store.put_found(act.session, after)
+        return list(changed.values())
+
+    def _bundle(self, anomaly: Anomaly, changed: Mapping[str, Alert]) -> Alert:
+        known = list({**self._alerts, **changed}.values())
+        rung = self._rung.get(anomaly.room_id, ())
+        alert = alerts.bundle(known, anomaly, list(rung), self._budget)
+        before = self._alerts.get(alert.key)
+        if alert.rings and (before is None or not before.rings):
+            self._ring(replace(alert, opened_at=anomaly.found_at))
+        return alert
+
+    def _ring(self, alert: Alert) -> None:
+        self._rung.setdefault(alert.room_id, deque(maxlen=256)).append(alert.opened_at)
+
+    def _owners(self, anomaly: str, changed: Mapping[str, Alert]) -> list[Alert]:
+        return [alert for alert in {**self._alerts, **changed}.values() if anomaly in alert.anomalies]
+
+    def _still_open(self, outcome: Comparison) -> list[str]:
+        """The keys of all findings that hold: of this camera after its sample, of the others as they were."""
+        ended = {end.key for end in outcome.ended}
+        held = {anomaly.key for state in self._cameras.values() for anomaly in state.memory.open}
+        return sorted((held - ended) | {anomaly.key for anomaly in outcome.memory.open})
+
+    def _keep(self, anomaly: Anomaly, state: _CameraState) -> str | None:
+        """Keeps the picture of the sample that raised the finding; a lost camera has none."""
+        picture = state.picture
+        if self._evidence is None or picture is None or picture.captured_at != anomaly.found_at:
+            return None
+        return self._evidence.put(picture.jpeg)
+
+
+def _facts(anomaly: Anomaly, alert: Alert, picture: str | None) -> dict[str, object]:
+    """What the journal holds of a finding. Numbers are rounded: the journal takes part in hashes on every
+    machine.
+    """
+    numbers = {k: round(v, 4) if isinstance(v, float) else v for k, v in anomaly.facts.items()}
+    return {
+        "anomaly": anomaly.key,
+        "alert": alert.key,
+        "kind": anomaly.kind.value,
+        "version": anomaly.rule_version,
+        "score": round(anomaly.score, 4),
+        "started": _iso(anomaly.started_at),
+        "found": _iso(anomaly.found_at),
+        "picture": picture,
+        "facts": msgspec.to_builtins(numbers),
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()

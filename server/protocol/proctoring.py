@@ -1,0 +1,232 @@
+"""Messages of proctoring: from a camera worker to its parent, and from the feed to boards.
+
+A worker writes frames to its standard output: four bytes of length (big-endian, without themselves), then
+MessagePack of one closed, tagged message. The feed is a snapshot and numbered events: a snapshot with the
+events after it applied equals a fresh snapshot. All times are UTC; all positions are pixels of the camera's
+layout.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+VERSION = 1
+LENGTH_BYTES = 4
+MOST_BYTES = 8 * 1024 * 1024
+"""Longest frame, in bytes: a picture of a camera and room to spare."""
+
+Face = tuple[float, float, float, float, float]
+"""x1, y1, x2, y2, score."""
+
+
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all messages share: immutable, closed, fields by name."""
+
+
+# ---------------------------------------------------------------- worker to parent
+
+
+class SeatLine(_Message, frozen=True):
+    """One seat of a sample: its state since when, and the evidence of this picture; None where none was
+    taken.
+    """
+
+    seat: str
+    state: str
+    since: datetime
+    structure: float | None
+    visible: float | None
+    motion: float | None
+    faces: int | None
+    face_score: float | None
+
+
+class WorkerReady(_Message, frozen=True, tag="ready"):
+    """First message of a worker: its protocol version, its detector's key and its cameras."""
+
+    version: int
+    detector: str
+    cameras: tuple[str, ...]
+
+
+class CameraSample(_Message, frozen=True, tag="sample"):
+    """One picture of one camera after all stages. `width` and `height` are 0 where there was no picture."""
+
+    camera: str
+    room: str
+    captured_at: datetime
+    width: int
+    height: int
+    faults: tuple[str, ...]
+    measures: dict[str, float]
+    seats: tuple[SeatLine, ...]
+    faces: tuple[Face, ...]
+    stray_faces: tuple[Face, ...]
+    detector: str
+
+
+class CameraPicture(_Message, frozen=True, tag="picture"):
+    """The picture (JPEG) of the sample with this capture time; sent before the sample itself."""
+
+    camera: str
+    captured_at: datetime
+    jpeg: bytes
+
+
+class SourceTrouble(_Message, frozen=True, tag="trouble"):
+    """A source could not be opened or broke; the worker goes on trying. `reason` is for the technician."""
+
+    camera: str
+    code: str
+    reason: str
+
+
+class WorkerAlive(_Message, frozen=True, tag="alive"):
+    """Sign of life while no camera has anything new."""
+
+    samples: int
+
+
+FromWorker = WorkerReady | CameraSample | CameraPicture | SourceTrouble | WorkerAlive
+
+_encoder = msgspec.msgpack.Encoder()
+_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+
+
+def frame(message: FromWorker) -> bytes:
+    """The message with its length before it. ValueError when it is longer than MOST_BYTES."""
+    body = _encoder.encode(message)
+    if len(body) > MOST_BYTES:
+        raise ValueError(f"a frame of {len(body)} bytes is too long")
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def decode_from_worker(body: bytes) -> FromWorker:
+    """Reads a frame's body; msgspec.DecodeError when it is not of the form."""
+    return _from_worker.decode(body)
+
+
+class FrameReader:
+    """Takes bytes as they come and gives whole messages; it does no reading itself."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def receive(self, data: bytes) -> Iterator[FromWorker]:
+        """The messages completed by `data`, in order.
+
+        Raises:
+            ValueError: a length is over MOST_BYTES; msgspec.DecodeError: a body is not of the form. After
+            either the
+                stream cannot be trusted any more.
+        """
+        self._held += data
+        while len(self._held) >= LENGTH_BYTES:
+            length = int.from_bytes(self._held[:LENGTH_BYTES], "big")
+            if length > MOST_BYTES:
+                raise ValueError(f"a frame of {length} bytes is announced")
+            if len(self._held) < LENGTH_BYTES + length:
+                return
+            body = bytes(self._held[LENGTH_BYTES : LENGTH_BYTES + length])
+            del self._held[: LENGTH_BYTES + length]
+            yield decode_from_worker(body)
+
+
+# ---------------------------------------------------------------- feed
+
+
+class SeatSeen(_Message, frozen=True):
+    """The newest state of one seat by the cameras of its room."""
+
+    room: str
+    seat: str
+    state: str
+    since: datetime
+    at: datetime
+
+
+class CameraHealth(_Message, frozen=True):
+    """The newest health of one camera; `online` is false while no picture comes."""
+
+    camera: str
+    room: str
+    online: bool
+    faults: tuple[str, ...]
+    last_at: datetime | None
+    faces: int
+    interval_s: float | None
+
+
+class AlertSeen(_Message, frozen=True):
+    """One alert as a board shows it; `about` is a seat, `camera:<id>`, or "" for the room."""
+
+    key: str
+    room: str
+    about: str
+    kind: str
+    score: float
+    state: str
+    rings: bool
+    opened_at: datetime
+    last_at: datetime
+    ended_at: datetime | None
+    first_by: str | None
+    needs_second: bool
+    anomalies: int
+    picture: bool
+
+
+class FeedSnapshot(_Message, frozen=True, tag="feed_snapshot"):
+    """Everything as of event `id`."""
+
+    id: int
+    seats: tuple[SeatSeen, ...]
+    cameras: tuple[CameraHealth, ...]
+    alerts: tuple[AlertSeen, ...]
+
+
+class SeatsChanged(_Message, frozen=True, tag="seats"):
+    """Seats whose state or since changed; replace them by room and seat."""
+
+    id: int
+    seats: tuple[SeatSeen, ...]
+
+
+class CameraChanged(_Message, frozen=True, tag="camera"):
+    """A camera's health changed; replace it."""
+
+    id: int
+    camera: CameraHealth
+
+
+class AlertChanged(_Message, frozen=True, tag="alert"):
+    """An alert is new or changed; replace it by its key."""
+
+    id: int
+    alert: AlertSeen
+
+
+FeedEvent = SeatsChanged | CameraChanged | AlertChanged
+
+
+def applied(snapshot: FeedSnapshot, event: FeedEvent) -> FeedSnapshot:
+    """The snapshot after one event. ValueError when an event was missed."""
+    if event.id != snapshot.id + 1:
+        raise ValueError(f"event {event.id} does not follow {snapshot.id}")
+    seats = {(seat.room, seat.seat): seat for seat in snapshot.seats}
+    cameras = {camera.camera: camera for camera in snapshot.cameras}
+    alerts = {alert.key: alert for alert in snapshot.alerts}
+    match event:
+        case SeatsChanged():
+            seats |= {(seat.room, seat.seat): seat for seat in event.seats}
+        case CameraChanged():
+            cameras[event.camera.camera] = event.camera
+        case AlertChanged():
+            alerts[event.alert.key] = event.alert
+    return FeedSnapshot(
+        id=event.id,
+        seats=tuple(seats[key] for key in sorted(seats)),
+        cameras=tuple(cameras[key] for key in sorted(cameras)),
+        alerts=tuple(alerts[key] for key in sorted(alerts)),
+    )
