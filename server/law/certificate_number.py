@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
-from server.errors import BadInput
+from server.errors import BadInput, Unavailable
 from server.law.closed import Closed, Text
 
 
@@ -37,7 +37,8 @@ class NumberPart(Closed, frozen=True):
 class CertificatePattern(Closed, frozen=True):
     """The parts of a number in order; in use from `since` (None: no start is known).
 
-    `stated` false: the pattern does not come from the pack's own documents.
+    `stated` false: the pattern does not come from the pack's own documents; without parts it is simply not
+    known, and asking anything of it is Unavailable.
     """
 
     version: str
@@ -50,11 +51,13 @@ class CertificatePattern(Closed, frozen=True):
     @property
     def length(self) -> int:
         """The number of characters of a whole number."""
+        self._known()
         return sum(part.length for part in self.parts)
 
     @property
     def serial_limit(self) -> int:
         """The highest serial that fits into the last part."""
+        self._known()
         return int(10 ** self.parts[-1].length) - 1
 
     def compose(self, values: Mapping[str, str]) -> str:
@@ -62,6 +65,7 @@ class CertificatePattern(Closed, frozen=True):
 
         BadInput naming the first part that is missing or does not fit, or one that is not known.
         """
+        self._known()
         strange = sorted(set(values) - {part.code for part in self.parts})
         if strange:
             raise BadInput("law-certificate-part-unknown", self.article, part=strange[0])
@@ -93,3 +97,7 @@ class CertificatePattern(Closed, frozen=True):
             values[part.code] = text
             at += part.length
         return values
+
+    def _known(self) -> None:
+        if not self.parts:
+            raise Unavailable("law-certificate-pattern-not-stated", self.article)

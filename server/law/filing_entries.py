@@ -40,7 +40,7 @@ class FilingStage(Closed, frozen=True):
     """One step of a filing, a renewal, a change or a termination, in the order of the pack.
 
     `desk` empty means that the body itself acts; `kinds` empty means every kind of body; `clocks` empty
-    means that the text sets no time.
+    means that the text sets no time; `when_late` is what the text itself makes of a missed clock.
     """
 
     code: str
@@ -50,6 +50,7 @@ class FilingStage(Closed, frozen=True):
     clocks: tuple[ClockRule, ...] = ()
     kinds: tuple[str, ...] = ()
     checks: tuple[Text, ...] = ()
+    when_late: Literal["not_stated", "deemed_accepted", "deemed_abandoned", "ended"] = "not_stated"
     binding: Binding = "must"
     note: Text | None = None
 
@@ -128,6 +129,16 @@ class Validity(Closed, frozen=True):
     renewal_window: str
     renewal_article: str
     renewal: Literal["within_last", "at_least_before"]
+    kinds: tuple[str, ...] = ()
+
+
+class ScopeRule(Closed, frozen=True):
+    """Which occupations or candidates a kind of body may take; `limits` candidates: only its own people."""
+
+    code: str
+    title: Text
+    article: str
+    limits: Literal["occupations", "candidates", "name", "area"]
     kinds: tuple[str, ...] = ()
 
 

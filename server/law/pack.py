@@ -18,7 +18,13 @@ from server.errors import NotFound, Unavailable
 from server.law.certificate_number import CertificatePattern
 from server.law.closed import Binding, Closed, Text
 from server.law.enforcement_entries import (
+    ActivityFloor,
+    Commendation,
+    Escalation,
+    InspectionKind,
+    RegisterList,
     StandingEffect,
+    StarClass,
     TerminationKind,
     Tier,
     Violation,
@@ -46,6 +52,7 @@ from server.law.filing_entries import (
     Procedure,
     PublicItem,
     Quota,
+    ScopeRule,
     UpwardReport,
     Validity,
 )
@@ -62,7 +69,7 @@ Unit = Literal[
     "rooms",
     "copies",
     "centimetres",
-    "times",
+    "bodies",
 ]
 
 
@@ -131,6 +138,7 @@ class Pack(Closed, frozen=True):
     materials: tuple[Material, ...] = ()
     intake: tuple[IntakeRule, ...] = ()
     validity: tuple[Validity, ...] = ()
+    scope: tuple[ScopeRule, ...] = ()
     changes: tuple[ChangeRule, ...] = ()
     quotas: tuple[Quota, ...] = ()
     reports: tuple[UpwardReport, ...] = ()
@@ -145,6 +153,12 @@ class Pack(Closed, frozen=True):
     retention: tuple[RetentionRule, ...] = ()
     tiers: tuple[Tier, ...] = ()
     violations: tuple[Violation, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    floors: tuple[ActivityFloor, ...] = ()
+    stars: tuple[StarClass, ...] = ()
+    commendations: tuple[Commendation, ...] = ()
+    inspections: tuple[InspectionKind, ...] = ()
+    lists: tuple[RegisterList, ...] = ()
     terminations: tuple[TerminationKind, ...] = ()
     effects: tuple[StandingEffect, ...] = ()
     public: tuple[PublicItem, ...] = ()

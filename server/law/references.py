@@ -30,6 +30,12 @@ _CODED = (
     "run_sheet",
     "tiers",
     "violations",
+    "scope",
+    "escalations",
+    "floors",
+    "commendations",
+    "inspections",
+    "lists",
     "terminations",
     "public",
 )
@@ -56,6 +62,7 @@ def faults(pack: Pack) -> tuple[str, ...]:
         *_doubles(pack),
         *_numbers(pack),
         *_desks_kinds_tiers(pack),
+        *_grounds(pack),
         *_roles(pack),
         *_values(pack),
     )
@@ -75,6 +82,7 @@ def _doubles(pack: Pack) -> Iterator[str]:
         "documents": [document.id for document in pack.header.documents],
         "numbers": [(number.name, number.since) for number in pack.numbers],
         "staff": [(rule.role, rule.per) for rule in pack.staff],
+        "stars": [star.stars for star in pack.stars],
         "effects": [effect.standing for effect in pack.effects],
         "stages": [(stage.code, stage.kinds) for stage in pack.stages],
         "materials": [(material.code, material.filing, material.kinds) for material in pack.materials],
@@ -101,6 +109,13 @@ def _named_numbers(pack: Pack) -> Iterator[tuple[str, str]]:
         *((f"subject {subject.code}", subject.within) for subject in pack.subjects),
         *((f"proof {proof.code}", proof.max_age) for proof in pack.proofs),
         *((f"retention {rule.record}", rule.number) for rule in pack.retention),
+        *((f"escalation {escalation.code}", escalation.within) for escalation in pack.escalations),
+        *((f"floor {floor.code}", name) for floor in pack.floors for name in (floor.idle, floor.people)),
+        *(
+            (f"commendation {merit.code}", name)
+            for merit in pack.commendations
+            for name in (merit.years, merit.people_over, merit.certificates_over)
+        ),
     ]
     yield from ((where, name) for where, name in optional if name)
     for validity in pack.validity:
@@ -142,16 +157,27 @@ def _desks_kinds_tiers(pack: Pack) -> Iterator[str]:
         *(validity.kinds for validity in pack.validity),
         *(change.kinds for change in pack.changes),
         *(report.kinds for report in pack.reports),
+        *(rule.kinds for rule in pack.scope),
     )
     used = {kind for named in kinds_named for kind in named}
     for kind in sorted((used | {pack.header.default_kind}) - kinds):
         yield f"the kind of body {kind!r} is named, but the pack does not have it"
     named_tiers = {violation.tier for violation in pack.violations}
     named_tiers |= {kind.tier for kind in pack.terminations if kind.tier}
+    named_tiers |= {escalation.from_tier for escalation in pack.escalations}
     for tier in sorted(named_tiers - tiers):
         yield f"the tier {tier!r} is named, but the pack does not have it"
     for procedure in sorted({kind.procedure for kind in pack.terminations} - procedures):
         yield f"the procedure {procedure!r} is named, but the pack does not have it"
+
+
+def _grounds(pack: Pack) -> Iterator[str]:
+    grounds = {violation.code for violation in pack.violations}
+    named = {escalation.ground for escalation in pack.escalations}
+    named |= {floor.ground for floor in pack.floors if floor.ground}
+    named |= {star.ground for star in pack.stars if star.ground}
+    for ground in sorted(named - grounds):
+        yield f"the ground {ground!r} is named, but the catalogue does not have it"
 
 
 def _roles(pack: Pack) -> Iterator[str]:

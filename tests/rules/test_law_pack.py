@@ -9,8 +9,11 @@ from server.errors import NotFound, Unavailable
 from server.law.certificate_number import CertificatePattern, NumberPart
 from server.law.closed import Text
 from server.law.enforcement_entries import (
+    ActivityFloor,
+    Commendation,
     Consequence,
     StandingEffect,
+    StarClass,
     TerminationKind,
     Tier,
     Violation,
@@ -290,6 +293,29 @@ STEP = FilingStage(code="step", title=T, desk="city", article="XX:3")
                 )
             },
             "the procedure 'no' is named",
+        ),
+        (
+            {
+                "floors": (
+                    ActivityFloor(
+                        code="f", title=T, article="XX:1", scope="body", idle="no", people="days", ground=""
+                    ),
+                )
+            },
+            "floor f names the number 'no'",
+        ),
+        (
+            {"stars": (StarClass(stars=1, outcome="failed", article="XX:1", ground="no"),)},
+            "the ground 'no' is named",
+        ),
+        (
+            {
+                "commendations": (
+                    Commendation(code="m", title=T, article="XX:1", people_over="no"),
+                    Commendation(code="n", title=T, article="XX:1"),
+                )
+            },
+            "commendation m names the number 'no'",
         ),
         (
             {"numbers": (DAYS, DatedNumber(name="none", unit="days", article="XX:1"))},
