@@ -1,8 +1,77 @@
 """The only wiring: makes the application of a role from settings and a clock, and joins rooms to each other."""
 
+import asyncio
 import importlib
+import logging
 import pkgutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, get
+from litestar.config.compression import CompressionConfig
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import ResponseHeader, State
+from litestar.di import NamedDependency, Provide
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+
+from server.affairs import packaging
+from server.clock import Clock
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.db.migrate import upgrade
+from server.db.signals import Signals
+from server.keys.identity import Identity
+from server.keys.openings import OpeningKind
+from server.keys.openings_launcher import Launcher
+from server.keys.start_keys import StartKeys
+from server.law.loader import load_pack
+from server.packages.dispatch import Handlers
+from server.packages.outbox import Received
+from server.proctor.feed import Feed
+from server.publicity import service as publicity
+from server.registry import service as registry
+from server.settings import Settings
+from server.web.candidate.page import IMPORT_MAP_HASH
+from server.web.guards import LoginMiddleware
+from server.web.pages import engine
+from server.web.problems import answer
+from server.web.site import Site
+
+_log = logging.getLogger("gongyuan")
+_STATIC = Path(__file__).parent / "web" / "static"
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"script-src 'self' 'sha256-{IMPORT_MAP_HASH}'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = (
+    ResponseHeader(name="content-security-policy", value=_POLICY),
+    ResponseHeader(name="x-content-type-options", value="nosniff"),
+    ResponseHeader(name="referrer-policy", value="no-referrer"),
+    ResponseHeader(name="permissions-policy", value="camera=(), microphone=(), geolocation=()"),
+    ResponseHeader(name="cross-origin-opener-policy", value="same-origin"),
+)
+
+_WITHOUT_CSRF = ["^/api/packages$", "^/api/seats/enrol$"]
+"""Called by nodes and kiosks that hold no login: a signature or a one-time code proves them, never a cookie."""
 
 
 def load_models() -> None:
@@ -14,3 +83,117 @@ def load_models() -> None:
         for name in sorted(path.stem for path in (root / module.name).glob("*models.py")):
             importlib.import_module(f"server.{module.name}.{name}")
     importlib.import_module("server.db.journal")
+
+
+@get("/api/time", sync_to_thread=False)
+def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
+    """Give the legal time, its rate, and whose server this is."""
+    settings = site.settings
+    return {"now": site.clock.legal(), "rate": site.clock.rate(), "role": settings.role, "name": settings.name}
+
+
+_SHARED = ("home", "accounts", "packages_routes")
+_OF_ROLE = {
+    "centre": (
+        "candidate.page",
+        "candidate.routes",
+        "hall.page",
+        "hall.routes",
+        "hall.custody",
+        "technician.routes",
+    ),
+    "registry": ("organisation.routes", "regulator.routes", "public.routes"),
+}
+
+
+def _routes(role: str) -> list[Any]:
+    found: list[Any] = [_time, create_static_files_router(path="/static", directories=[_STATIC])]
+    for name in (*_SHARED, *_OF_ROLE[role]):
+        try:
+            found.extend(importlib.import_module(f"server.web.{name}").ROUTES)
+        except ModuleNotFoundError as error:
+            print("MISSING", name, error)
+    return found
+
+
+def _handlers(role: str) -> Handlers:
+    """Join package kinds to the rooms that own their contents."""
+
+    async def exam(act: Act, received: Received) -> None:
+        await packaging.accept_exam(act, received.content)
+
+    async def standing(act: Act, received: Received) -> None:
+        await packaging.accept_standing(act, received.content)
+
+    async def notice(act: Act, received: Received) -> None:
+        await publicity.accept_notice(act, received.content, received.number, received.peer.id)
+
+    async def result(act: Act, received: Received) -> None:
+        await registry.accept_result(act, received.content, received.number, received.peer.id)
+
+    return {"exam": exam, "standing": standing} if role == "centre" else {"notice": notice, "result": result}
+
+
+def _living(site: Site) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Start what runs beside the requests, and stop it in the opposite order."""
+
+    @asynccontextmanager
+    async def living(_app: Litestar) -> AsyncIterator[None]:
+        await site.signals.start()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            yield
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await site.signals.stop()
+            await site.db.close()
+
+    return living
+
+
+def create_app(settings: Settings, clock: Clock, opening: Callable[[OpeningKind], Sequence[str]]) -> Litestar:
+    """Make the application. `opening(kind)` gives the command line of the child that carries out an opening."""
+    load_models()
+    db = Database(settings.database_url)
+    upgrade(db)
+    journal = Journal(f"{settings.role}-server")
+    identity = Identity.open_or_create(settings.folder)
+    signals = Signals(db)
+    site = Site(
+        settings=settings,
+        clock=clock,
+        db=db,
+        journal=journal,
+        identity=identity,
+        signals=signals,
+        pack=load_pack(settings.jurisdiction),
+        handlers=_handlers(settings.role),
+    )
+    if settings.role == "centre":
+        site.start_keys_held = StartKeys()
+        site.launcher_process = Launcher(db, journal, clock, opening, site.start_keys)
+        site.feed_held = Feed()
+    return Litestar(
+        _routes(settings.role),
+        dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
+        middleware=[DefineMiddleware(LoginMiddleware, exclude=["^/static/"])],
+        csrf_config=CSRFConfig(
+            secret=identity.secret_for("csrf"),
+            cookie_secure=settings.secure_cookies,
+            cookie_samesite="strict",
+            exclude=_WITHOUT_CSRF,
+        ),
+        template_config=TemplateConfig(instance=engine()),
+        exception_handlers={Exception: answer},
+        response_headers=_HEADERS,
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5),
+        openapi_config=OpenAPIConfig(
+            title="gongyuan", version=version("gongyuan"), path="/api/schema", render_plugins=[JsonRenderPlugin()]
+        ),
+        request_max_body_size=64 * 1024 * 1024,
+        state=State({"site": site}),
+        lifespan=[_living(site)],
+    )

@@ -5,7 +5,6 @@ lock-outs and watchdogs; it never jumps and is never accelerated.
 """
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -71,7 +70,7 @@ class ClockFile:
         )
         temporary = path.with_suffix(".new")
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     @staticmethod
     def load(path: Path) -> "ClockFile":

@@ -4,6 +4,8 @@ import argparse
 import gc
 import json
 import socket
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -12,6 +14,7 @@ from server.app import create_app
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import Clock
 from server.keys.authority import ensure_tls
+from server.keys.openings import OpeningKind
 from server.settings import Settings
 
 
@@ -32,12 +35,12 @@ def _write_address(settings: Settings, port: int) -> None:
     temporary.replace(settings.folder / "address.json")
 
 
-def serve_until_stopped(settings: Settings, clock: Clock) -> None:
+def serve_until_stopped(settings: Settings, clock: Clock, opening: Callable[[OpeningKind], Sequence[str]]) -> None:
     """Serve over TLS until SIGTERM or SIGINT; the address stands in `<data>/address.json` once bound."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     tls = ensure_tls(settings.folder / "tls", settings.listen.names)
     listener = _bound(settings)
-    app = create_app(settings, clock)
+    app = create_app(settings, clock, opening)
     # Full collections stopped the loop for up to 374 ms while thousands of kiosks connected (performance design 5).
     gc.collect()
     gc.freeze()
@@ -63,7 +66,15 @@ def serve_until_stopped(settings: Settings, clock: Clock) -> None:
 
 def _serve(args: argparse.Namespace) -> int:
     settings = settings_from(args, args.role)
-    serve_until_stopped(settings, clock_from(args))
+    config: Path = args.config.resolve()
+    own = [sys.executable, "-m", "server"]
+    if args.clock is not None:
+        own += ["demo-child", "--clock", str(args.clock)]
+
+    def opening(kind: OpeningKind) -> Sequence[str]:
+        return [*own, "opening", kind.value, "--config", str(config)]
+
+    serve_until_stopped(settings, clock_from(args), opening)
     return 0
 
 
@@ -87,7 +98,7 @@ def default_settings(role: str, folder: Path) -> str:
         f'data = "{folder}"\n'
         'name = ""            # shown on pages: the authority or the exam centre\n'
         'jurisdiction = "beijing"\n'
-        "# database = \"postgresql+psycopg://user@host/gongyuan\"   # default: SQLite in the data folder\n"
+        '# database = "postgresql+psycopg://user@host/gongyuan"   # default: SQLite in the data folder\n'
         "\n[listen]\n"
         'host = "0.0.0.0"\n'
         "port = 8443\n"

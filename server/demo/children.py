@@ -63,7 +63,9 @@ class Children:
 
     async def start(self, name: str, *arguments: str, module: str = "server") -> Child:
         """Start a long-running child: a server command under the demo's clock, or another module as it is."""
-        command = self._server(arguments) if module == "server" else [sys.executable, "-m", module, *arguments]
+        command = (
+            self._server(arguments) if module == "server" else [sys.executable, "-m", module, *arguments]
+        )
         log = self._folder / f"{name}.log"
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
@@ -89,7 +91,9 @@ class Children:
         """Run one command that must succeed; return its output, Unavailable with its words when it does not."""
         outcome = await self.run(*arguments, stdin=stdin)
         if outcome.status != 0:
-            raise Unavailable("demo-command-failed", command=" ".join(arguments), reason=outcome.errors.strip()[-600:])
+            raise Unavailable(
+                "demo-command-failed", command=" ".join(arguments), reason=outcome.errors.strip()[-600:]
+            )
         return outcome.output
 
     async def address(self, child: Child, data: Path, seconds: float = 40.0) -> str:

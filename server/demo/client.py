@@ -32,7 +32,9 @@ class Person:
 
     def __init__(self, url: str, authority: Path) -> None:
         context = ssl.create_default_context(cafile=str(authority))
-        self._http = httpx.AsyncClient(base_url=url, verify=context, timeout=60.0, headers={"accept": "application/json"})
+        self._http = httpx.AsyncClient(
+            base_url=url, verify=context, timeout=60.0, headers={"accept": "application/json"}
+        )
 
     async def sign_in(self, username: str, password: str) -> "Person":
         """Sign in; the login cookie stays with this person."""
@@ -53,7 +55,9 @@ class Person:
 
     async def post(self, path: str, body: Mapping[str, Any] | list[Any] | None = None) -> Any:
         """Send JSON and return the JSON answer; Answered when the server refuses."""
-        return self._read(await self._http.post(path, json=body if body is not None else {}, headers=self._token()))
+        return self._read(
+            await self._http.post(path, json=body if body is not None else {}, headers=self._token())
+        )
 
     async def put(self, path: str, body: Mapping[str, Any] | list[Any]) -> Any:
         """Send JSON by PUT and return the JSON answer."""

@@ -4,7 +4,28 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 _SURNAMES = "王李张刘陈杨黄赵周吴徐孙马胡朱郭何高林罗郑梁谢宋唐许韩冯邓曹"
-_GIVEN = ("明", "丽", "强", "伟", "芳", "娟", "敏", "静", "磊", "军", "洋", "勇", "艳", "杰", "涛", "超", "秀兰", "霞", "平", "刚")
+_GIVEN = (
+    "明",
+    "丽",
+    "强",
+    "伟",
+    "芳",
+    "娟",
+    "敏",
+    "静",
+    "磊",
+    "军",
+    "洋",
+    "勇",
+    "艳",
+    "杰",
+    "涛",
+    "超",
+    "秀兰",
+    "霞",
+    "平",
+    "刚",
+)
 _SECOND = ("建国", "晓峰", "海燕", "志强", "玉梅", "文博", "思远", "雨桐", "春生", "国庆")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643
 _CHECK = "10X98765432"
@@ -33,5 +54,7 @@ def candidates(count: int) -> tuple[Somebody, ...]:
         given = _GIVEN[(number * 7) % len(_GIVEN)] if number % 3 else _SECOND[(number // 3) % len(_SECOND)]
         born = date(1982, 1, 7) + timedelta(days=(number * 211) % 7000)
         ability = 0.45 + 0.5 * ((number * 37) % 61) / 60
-        people.append(Somebody(surname + given, identity_number("110105", born, 101 + number), round(ability, 3)))
+        people.append(
+            Somebody(surname + given, identity_number("110105", born, 101 + number), round(ability, 3))
+        )
     return tuple(people)

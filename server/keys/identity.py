@@ -133,6 +133,10 @@ class Identity:
         """Decrypt what `storage_wrap` made under the same associated data; Tampered otherwise."""
         return unseal(self._wrap_key(), wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], aad)
 
+    def secret_for(self, purpose: str) -> str:
+        """Return a secret of this node for one purpose (64 hex digits), the same after every restart."""
+        return derive(self._storage, f"gongyuan/{purpose}/1".encode()).hex()
+
     def _wrap_key(self) -> bytes:
         return derive(self._storage, b"gongyuan/storage-wrap/1")
 

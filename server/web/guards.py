@@ -21,7 +21,9 @@ Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 class LoginMiddleware(AbstractAuthenticationMiddleware):
     """Read the login cookie; `request.user` is the Login, or None for an anonymous request."""
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+    async def authenticate_request(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
         from server.accounts.service import login_of
 
         token = connection.cookies.get(LOGIN_COOKIE)

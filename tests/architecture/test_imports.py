@@ -72,7 +72,11 @@ def test_only_keys_and_the_vault_use_cryptography() -> None:
 
 def test_package_markers_are_empty() -> None:
     """Every __init__.py is empty."""
-    assert [path for path in _sources("server", "kiosk", "loadtests") if path.name == "__init__.py" and path.stat().st_size] == []
+    assert [
+        path
+        for path in _sources("server", "kiosk", "loadtests")
+        if path.name == "__init__.py" and path.stat().st_size
+    ] == []
 
 
 def test_files_stay_small() -> None:
@@ -80,7 +84,8 @@ def test_files_stay_small() -> None:
     long = {
         path.relative_to(ROOT).as_posix(): count
         for path in _sources("server", "kiosk", "loadtests", "benchmarks")
-        if "versions" not in path.parts and (count := len(path.read_text(encoding="utf-8").splitlines())) > 500
+        if "versions" not in path.parts
+        and (count := len(path.read_text(encoding="utf-8").splitlines())) > 500
     }
     assert long == {}
 

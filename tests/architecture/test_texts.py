@@ -7,7 +7,16 @@ from pathlib import Path
 from server.web.catalogue import texts
 
 ROOT = Path(__file__).resolve().parents[2]
-_ERRORS = {"Refusal", "Refused", "BadInput", "NotFound", "NotPermitted", "NotSignedIn", "Tampered", "Unavailable"}
+_ERRORS = {
+    "Refusal",
+    "Refused",
+    "BadInput",
+    "NotFound",
+    "NotPermitted",
+    "NotSignedIn",
+    "Tampered",
+    "Unavailable",
+}
 
 
 def _codes_raised() -> set[str]:
@@ -35,7 +44,9 @@ def test_both_languages_hold_the_same_codes() -> None:
 def test_both_languages_name_the_same_facts() -> None:
     """A sentence names the same facts in both languages."""
     english = texts("en")
-    different = {code for code, sentence in texts("zh").items() if _fields(sentence) != _fields(english[code])}
+    different = {
+        code for code, sentence in texts("zh").items() if _fields(sentence) != _fields(english[code])
+    }
     assert different == set()
 
 

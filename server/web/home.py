@@ -1,0 +1,42 @@
+"""The front page of a server: which pages it offers, by role and by who is signed in."""
+
+from typing import Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.response import Template
+
+from server.accounts.roles import Role
+from server.web.pages import page
+from server.web.site import Site
+
+_HALL = frozenset({Role.CHIEF, Role.DEPUTY, Role.INVIGILATOR, Role.QUALITY})
+_OFFICERS = frozenset({Role.CITY_OFFICER, Role.DISTRICT_OFFICER, Role.SUPERVISOR})
+
+_PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
+    "centre": (
+        ("/exam", "home-exam", None),
+        ("/hall", "home-hall", _HALL),
+        ("/custody", "home-custody", frozenset({Role.CUSTODIAN, Role.CHIEF})),
+        ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.ADMINISTRATOR})),
+    ),
+    "registry": (
+        ("/public", "home-public", None),
+        ("/organisation", "home-organisation", frozenset({Role.ORGANISATION})),
+        ("/regulator", "home-regulator", _OFFICERS),
+    ),
+}
+"""Address, text code, and the roles it is for (None: anyone)."""
+
+
+@get("/")
+async def home(request: Request[Any, Any, Any], site: NamedDependency[Site]) -> Template:
+    """List the pages of this server; those for other roles say whom they are for."""
+    pages = [
+        {"address": address, "code": code, "roles": sorted(roles or ())}
+        for address, code, roles in _PAGES[site.settings.role]
+    ]
+    return page(request, "home.html", pages=pages, role=site.settings.role)
+
+
+ROUTES = [home]
