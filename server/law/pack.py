@@ -16,6 +16,7 @@ import msgspec
 
 from server.errors import NotFound, Unavailable
 from server.law.certificate_number import CertificatePattern
+from server.law.citing import cites
 from server.law.closed import Binding, Closed, Text
 from server.law.enforcement_entries import (
     ActivityFloor,
@@ -167,6 +168,20 @@ class Pack(Closed, frozen=True):
     def jurisdiction(self) -> str:
         """The jurisdiction's code, which is also the name of its folder."""
         return self.header.jurisdiction
+
+    @cites("BJ-E:32", "AY:8.2", "SC:5.6")
+    def not_in_force(self, day: date) -> tuple[Document, ...]:
+        """Return the documents that do not bind on a legal day: drafts, and those that start later.
+
+        A document that states no start is taken as in force; a rule that rests on one of the returned documents
+        says so to the officer.
+        """
+        return tuple(
+            document
+            for document in self.header.documents
+            if document.status == "draft"
+            or (document.in_force_from is not None and day < document.in_force_from)
+        )
 
     def number(self, name: str, on: date | None = None) -> DatedNumber:
         """Return a number as it stood on a legal day, or the newest when no day is given.

@@ -219,6 +219,24 @@ def test_sichuan_level_two_in_chengdu_goes_to_the_city_elsewhere_to_the_province
     assert next(rule.desk for rule in rules if not rule.applicant) == "province"
 
 
+@pytest.mark.parametrize(
+    ("jurisdiction", "day", "ids"),
+    [
+        ("beijing", date(2022, 2, 27), ["BJ-E"]),
+        ("beijing", date(2022, 2, 28), []),
+        ("anyang", date(2022, 12, 31), ["AY"]),
+        ("anyang", date(2023, 1, 1), []),
+        ("guangxi", date(2020, 1, 1), []),
+        ("sichuan", date(2026, 1, 1), ["SC"]),
+    ],
+)
+def test_documents_bind_from_their_date_and_drafts_never(
+    jurisdiction: str, day: date, ids: list[str]
+) -> None:
+    """A document binds from its stated date on, one without a date always, and a draft on no day."""
+    assert [document.id for document in load_pack(jurisdiction).not_in_force(day)] == ids
+
+
 def test_certificate_numbers_of_sichuan_are_not_known() -> None:
     """A pack whose text does not number certificates refuses every use of a pattern."""
     pattern = load_pack("sichuan").certificate_on(date(2026, 1, 1))
