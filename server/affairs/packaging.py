@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import store
-from server.affairs.facts import Plan, Room, Slot, Staff, Standing
+from server.affairs.facts import Organisation, Plan, Room, Slot, Staff, Standing
 from server.affairs.models import (
     CandidateRow,
     OrganisationRow,
@@ -37,6 +37,7 @@ from server.packages.contents import (
     StandingContent,
 )
 from server.packages.outbox import OutgoingPackage, pack
+from server.packages.peers import trusted_peer
 
 _Status = Literal["good", "suspended", "terminated"]
 
@@ -75,6 +76,13 @@ async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
     organisation = await store.organisation(session, facts.organisation)
     terms = await store.draw_terms(session, plan)
     slots = await store.slots(session, plan)
+    seating = [
+        SeatingContent(
+            sitting=one.sitting, slot=one.slot, candidate=one.candidate, room=one.room, seat=one.seat
+        )
+        for slot in slots
+        for one in await store.seating(session, slot.id)
+    ]
     return ExamContent(
         plan=plan,
         name=facts.name,
@@ -100,13 +108,7 @@ async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
             )
             for one in await store.candidates(session, plan)
         ),
-        seating=tuple(
-            SeatingContent(
-                sitting=one.sitting, slot=one.slot, candidate=one.candidate, room=one.room, seat=one.seat
-            )
-            for slot in slots
-            for one in await store.seating(session, slot.id)
-        ),
+        seating=tuple(seating),
         staff=tuple(
             StaffContent(id=one.id, name=one.name, role=one.role, room=one.room, username=one.username)
             for one in await store.staff(session, plan)
@@ -116,6 +118,13 @@ async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
         bank_root=terms.bank_root.hex(),
         standing=standing_content(organisation.standing),
     )
+
+
+async def require_centre(session: AsyncSession, organisation: Organisation, sender: str) -> None:
+    """Refuse a package whose sender (peer id or name) is not the centre bound to the organisation."""
+    peer = await trusted_peer(session, sender)
+    if organisation.centre != peer.name:
+        raise Refused(Refusal("package-not-of-this-centre", None, {"organisation": organisation.id}))
 
 
 async def pack_standing(act: Act, identity: Identity, organisation: str) -> OutgoingPackage | None:

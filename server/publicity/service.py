@@ -6,6 +6,7 @@ import uuid
 from sqlalchemy import insert
 
 from server.affairs import store as affairs
+from server.affairs.packaging import require_centre
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
 from server.errors import BadInput, NotFound, Refusal, Refused, required
@@ -21,13 +22,13 @@ from server.publicity.objections import Objection, ObjectionEvent, ObjectionStat
 async def accept_notice(act: Act, content: NoticeContent, number: int, sender: str) -> Notice:
     """Publish a centre's scores, masked, and stamp the start of the period with the registry's own time.
 
-    `number` is the package's, `sender` the peer who signed it. A higher number replaces the notice and starts
+    `number` is the package's, `sender` the id or name of the peer who signed it. A higher number replaces the
+    notice and starts
     a new full period. Accepted and recorded whatever the organisation's standing (the exam is over).
     """
     plan = await affairs.plan(act.session, content.plan)
     organisation = await affairs.organisation(act.session, plan.organisation)
-    if organisation.centre != sender:
-        raise Refused(Refusal("package-not-of-this-centre", None, {"plan": plan.id}))
+    await require_centre(act.session, organisation, sender)
     required(may(ActKind.NOTICE, organisation.standing))
     before = await store.current_notice_row(act.session, plan.id)
     if before is not None and number <= before.number:

@@ -7,10 +7,11 @@ import msgspec
 from sqlalchemy import delete, insert
 
 from server.affairs import store as affairs
+from server.affairs.packaging import require_centre
 from server.affairs.service import publish_draw
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
-from server.errors import Fact, Refusal, Refused, required
+from server.errors import Fact, required
 from server.law.loader import load_pack
 from server.packages.contents import ResultContent
 from server.publicity import store as publicity
@@ -29,8 +30,7 @@ async def accept_result(act: Act, content: ResultContent, number: int, sender: s
     """
     plan = await affairs.plan(act.session, content.plan)
     organisation = await affairs.organisation(act.session, plan.organisation)
-    if organisation.centre != sender:
-        raise Refused(Refusal("package-not-of-this-centre", None, {"plan": plan.id}))
+    await require_centre(act.session, organisation, sender)
     required(may(ActKind.RESULT, organisation.standing))
     pack = load_pack(plan.jurisdiction)
     notice = await publicity.notice(act.session, plan.id)
