@@ -79,6 +79,12 @@ def spki_of(certificate: x509.Certificate) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
+def served_spki(folder: Path) -> str | None:
+    """Return the pin of the server certificate in `folder` (`<data>/tls`), None before the first start."""
+    certificate = _read(folder / "server.pem")
+    return None if certificate is None else spki_of(certificate)
+
+
 def spki_of_der(certificate: bytes) -> str:
     """Return the pin of a certificate as the TLS layer hands it over (DER)."""
     return spki_of(x509.load_der_x509_certificate(certificate))

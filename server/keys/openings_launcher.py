@@ -57,6 +57,8 @@ class OpeningOffer:
     subject: str
     public_key: bytes
     signature: bytes
+    people: tuple[tuple[str, str], ...] = ()
+    """Ceremony: (username, name) of each custodian to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,22 @@ class Launcher:
         try:
             running = await self._start(kind, begin)
             async with asyncio.timeout(START_TIMEOUT_S):
-                offer = await running.offered
+                await running.offered
         except (TimeoutError, OSError) as error:
             await self._end(begin, OpeningEvent.ABORT, {"code": "opening-child"})
             raise Unavailable("opening-child") from error
-        return OpeningOffer(opening_id, kind, subject, offer.public_key, offer.signature)
+        return self.offer(opening_id)
+
+    def offer(self, opening_id: str) -> OpeningOffer:
+        """Return the offer of an opening of this process, so that each custodian may come from his own browser."""
+        running = self._of(opening_id)
+        if not running.offered.done() or running.offered.exception() is not None:
+            raise NotFound("opening-unknown")
+        offer, begin = running.offered.result(), running.begin
+        kind = OpeningKind(begin.kind)
+        return OpeningOffer(
+            opening_id, kind, begin.subject, offer.public_key, offer.signature, tuple(begin.people)
+        )
 
     async def passphrase(self, opening_id: str, custodian: str, sealed: bytes) -> OpeningProgress:
         """Pass one custodian's sealed passphrase on and return what became of it.

@@ -1,0 +1,125 @@
+// The custody pages: begins openings and ceremonies, and encrypts each passphrase before it leaves the browser.
+// All sentences stand in the page (data-text-… of #texts); none is written here.
+
+import { offerIsSigned, sealPassphrase } from "/static/hpke.js";
+
+const texts = document.getElementById("texts").dataset;
+
+function csrf() {
+  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
+  return found ? found.slice("csrftoken=".length) : "";
+}
+
+async function ask(path, body) {
+  const options = { headers: { accept: "application/json" } };
+  if (body !== undefined) {
+    options.method = "POST";
+    options.headers["content-type"] = "application/json";
+    options.headers["x-csrftoken"] = csrf();
+    options.body = JSON.stringify(body);
+  }
+  const answer = await fetch(path, options);
+  const data = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(data?.title ?? texts.failed);
+  return data;
+}
+
+function show(place, sentence, kind) {
+  place.textContent = sentence;
+  place.className = `notice ${kind}`;
+  place.hidden = false;
+}
+
+async function begin(form, place) {
+  const fields = new FormData(form);
+  if (form.dataset.kind === "ceremony") {
+    const custodians = [];
+    const usernames = fields.getAll("username");
+    const names = fields.getAll("name");
+    usernames.forEach((username, i) => {
+      if (username.trim()) custodians.push({ username: username.trim(), name: names[i].trim() || username.trim() });
+    });
+    return ask("/api/ceremony", { custodians, bank: fields.get("bank").trim() });
+  }
+  const body = { kind: form.dataset.kind, slot: form.dataset.slot };
+  if (body.kind === "draw") {
+    body.bank = fields.get("bank");
+    body.blueprint = await fields.get("blueprint").text();
+  }
+  return ask("/api/openings", body);
+}
+
+for (const form of document.querySelectorAll("form[data-kind]")) {
+  const place = form.querySelector("[role=status]");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    show(place, texts.starting, "");
+    try {
+      const offer = await begin(form, place);
+      window.location.assign(`/custody/openings/${offer.id}`);
+    } catch (error) {
+      show(place, error.message, "bad");
+      button.disabled = false;
+    }
+  });
+}
+
+function render(progress, place, form) {
+  if (progress.failed) {
+    show(place, texts.ended, "bad");
+    form.hidden = true;
+  } else if (progress.done) {
+    show(place, texts.done, "ok");
+    form.hidden = true;
+  } else if (progress.accepted.length) {
+    show(place, `${texts.accepted} ${progress.accepted.join(", ")}`, "ok");
+  }
+}
+
+async function follow(id, place, form) {
+  for (;;) {
+    const progress = await ask(`/api/openings/${id}?wait=20`);
+    render(progress, place, form);
+    if (progress.done || progress.failed) return;
+  }
+}
+
+const entry = document.getElementById("passphrase-form");
+if (entry) {
+  const place = entry.querySelector("[role=status]");
+  const needed = Number(entry.dataset.needed);
+  const offer = await ask(`/api/openings/${entry.dataset.opening}/offer`);
+  if (!(await offerIsSigned(offer))) {
+    entry.querySelector("button").disabled = true;
+    show(place, texts.unsigned, "bad");
+  }
+  entry.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const custodian = entry.elements.custodian.value;
+    const passphrase = entry.elements.passphrase.value;
+    const again = entry.elements.again;
+    if (again && again.value !== passphrase) {
+      show(place, texts.differ, "bad");
+      return;
+    }
+    const button = entry.querySelector("button");
+    button.disabled = true;
+    try {
+      const sealed = await sealPassphrase(offer, passphrase);
+      const progress = await ask(`/api/openings/${offer.id}/passphrases`, { custodian, sealed });
+      render(progress, place, entry);
+      if (progress.accepted.length >= needed && !progress.done) {
+        show(place, texts.working, "");
+        await follow(offer.id, place, entry);
+      }
+    } catch (error) {
+      show(place, error.message, "bad");
+    }
+    entry.elements.passphrase.value = "";
+    if (again) again.value = "";
+    button.disabled = false;
+    entry.elements.passphrase.focus();
+  });
+}
