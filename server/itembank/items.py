@@ -210,3 +210,13 @@ def version_hash(item: str, version: int, body: bytes) -> bytes:
 def version_aad(bank: str, item: str, version: int) -> bytes:
     """Return the associated data of a version's ciphertext: canonical JSON of bank, item and version."""
     return msgspec.json.encode({"bank": bank, "item": item, "version": version}, order="sorted")
+
+
+def review_refusal(writer: str, reviewer: str) -> Refusal | None:
+    """Refuse a review without two named, different people (BJ-E:A4.3-3 keeps papers by two; GX:2.1 wants
+    review)."""
+    if not writer.strip() or not reviewer.strip():
+        return Refusal("review-people-missing")
+    if writer.strip().casefold() == reviewer.strip().casefold():
+        return Refusal("review-by-writer", facts={"name": writer.strip()})
+    return None

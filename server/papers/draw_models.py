@@ -50,8 +50,8 @@ class MarkingSheetRow(Base):
 
     __tablename__ = "papers_marking_sheet"
 
-    paper: Mapped[str] = mapped_column(ForeignKey("papers_paper.id"), primary_key=True)
-    set_id: Mapped[str] = mapped_column(ForeignKey("papers_set.id"), index=True)
+    set_id: Mapped[str] = mapped_column(ForeignKey("papers_set.id"), primary_key=True)
+    paper: Mapped[str] = mapped_column(String(36), primary_key=True)
     sitting: Mapped[str] = mapped_column(String(36))
     number: Mapped[int] = mapped_column(Integer)
     nonce: Mapped[bytes] = mapped_column(LargeBinary(12))

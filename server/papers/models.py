@@ -28,11 +28,13 @@ class SealedPaperRow(Base):
     __tablename__ = "papers_paper"
     __table_args__ = (
         Index("ix_papers_paper_sitting", "sitting"),
-        Index("ix_papers_paper_set", "set_id", "room"),
+        Index("ix_papers_paper_id", "id"),
+        Index("ix_papers_paper_room", "set_id", "room"),
     )
 
+    set_id: Mapped[str] = mapped_column(ForeignKey("papers_set.id"), primary_key=True)
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    set_id: Mapped[str] = mapped_column(ForeignKey("papers_set.id"))
+    """Paper id: made of the seed and the place, so the same draw after a withdrawal names the same paper."""
     sitting: Mapped[str] = mapped_column(String(36))
     """Sitting id, or "spare"."""
     room: Mapped[str] = mapped_column(String(36))

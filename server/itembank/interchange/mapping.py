@@ -69,8 +69,8 @@ FIELDS = (
 class ColumnMapping:
     """Field → column name; `option_columns` in order of label; `defaults` and word tables for values.
 
-    `ignored` are columns known to carry nothing of an item (row numbers); `placeholders` are texts that stand in
-    the label's column for "no label".
+    `ignored` are columns known to carry nothing of an item (row numbers); `placeholders` are texts that
+    stand in the label's column for "no label".
     """
 
     fields: Mapping[str, str]
