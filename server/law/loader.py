@@ -17,6 +17,7 @@ import msgspec
 from server.errors import BadInput, NotFound
 from server.law.closed import Closed, Text
 from server.law.enforcement_entries import Violation
+from server.law.naming import article_name
 from server.law.pack import Pack
 from server.law.references import faults
 from server.law.workdays import Calendar, YearNotice, YearUnknown, calendar_of
@@ -112,6 +113,19 @@ def load_pack(jurisdiction: str, folder: Path = PACKS) -> Pack:
     if found:
         raise _faulty(home, "; ".join(found))
     return pack
+
+
+@cache
+def article_title(article: str) -> Text:
+    """Return how people call an article of any pack's documents, such as 《…》第八条; the bare id if no pack has it.
+
+    BadInput when the text is no article id.
+    """
+    for jurisdiction in jurisdictions():
+        name = article_name(load_pack(jurisdiction), article)
+        if name is not None:
+            return name
+    return Text(zh=article, en=article)
 
 
 def load_calendar(years: Iterable[int] | None = None, folder: Path = CALENDARS) -> Calendar:

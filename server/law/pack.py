@@ -77,12 +77,14 @@ Unit = Literal[
 class Document(Closed, frozen=True):
     """One regulation: its short id, as in article ids, its standing, and its dates where it states them.
 
-    `in_force_from` and `issued` are None when the text carries no such date.
+    `in_force_from` and `issued` are None when the text carries no such date. `numbering` says what the dotted numbers
+    of its article ids count: articles that run through, the outline of a letter, or articles of a chapter.
     """
 
     id: str
     title: Text
     status: Literal["in_force", "trial", "draft"]
+    numbering: Literal["articles", "sections", "chapters"] = "sections"
     number: str = ""
     issued: date | None = None
     in_force_from: date | None = None
@@ -102,7 +104,7 @@ class Header(Closed, frozen=True):
 class DatedNumber(Closed, frozen=True):
     """A number of the law with unit, article and strength, in force from `since` (None: with its document).
 
-    `template` marks a default of a model annex: each body writes its own version (row R4).
+    `template` marks a default of a model annex: each body writes its own version.
     """
 
     name: str
