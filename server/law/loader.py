@@ -20,7 +20,7 @@ from server.law.enforcement_entries import Violation
 from server.law.naming import article_name
 from server.law.pack import Pack
 from server.law.references import faults
-from server.law.workdays import Calendar, YearNotice, YearUnknown, calendar_of
+from server.law.workdays import Calendar, YearNotice, calendar_of
 
 _HERE = Path(__file__).parent
 PACKS = _HERE / "packs"
@@ -128,27 +128,26 @@ def article_title(article: str) -> Text:
     return Text(zh=article, en=article)
 
 
-def load_calendar(years: Iterable[int] | None = None, folder: Path = CALENDARS) -> Calendar:
+def load_calendar(
+    years: Iterable[int] | None = None, folder: Path = CALENDARS, added: Path | None = None
+) -> Calendar:
     """Return the calendar of the named years, or of every year there is a file for.
 
-    YearUnknown when a named year has no file; BadInput, naming file and place, when a file is not of the
-    form.
+    `added` is a further folder, where an installation puts the notices issued after this version; it may
+    add years and never replace one. YearUnknown when a named year has no file; BadInput, naming file and
+    place, when a file is not of the form or a year stands in both folders.
     """
-    return _load_calendar(None if years is None else tuple(sorted(set(years))), folder)
+    return _load_calendar(None if years is None else tuple(sorted(set(years))), folder, added)
 
 
 @cache
-def _load_calendar(years: tuple[int, ...] | None, folder: Path) -> Calendar:
+def _load_calendar(years: tuple[int, ...] | None, folder: Path, added: Path | None) -> Calendar:
+    folders = [folder] if added is None else [folder, added]
+    paths = [path for home in folders for path in sorted(home.glob("*.toml"))]
+    calendar = calendar_of(_notice(path) for path in paths)
     if years is None:
-        paths = sorted(folder.glob("*.toml"))
-    else:
-        paths = [folder / f"{year}.toml" for year in years]
-    notices = []
-    for path in paths:
-        if not path.exists():
-            raise YearUnknown(int(path.stem))
-        notices.append(_notice(path))
-    return calendar_of(notices)
+        return calendar
+    return calendar_of(calendar.notice(year) for year in years)
 
 
 def _notice(path: Path) -> YearNotice:

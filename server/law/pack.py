@@ -77,8 +77,9 @@ Unit = Literal[
 class Document(Closed, frozen=True):
     """One regulation: its short id, as in article ids, its standing, and its dates where it states them.
 
-    `in_force_from` and `issued` are None when the text carries no such date. `numbering` says what the dotted numbers
-    of its article ids count: articles that run through, the outline of a letter, or articles of a chapter.
+    `in_force_from` and `issued` are None when the text carries no such date. `numbering` says what the
+    dotted numbers of its article ids count: articles that run through, the outline of a letter, or articles
+    of a chapter.
     """
 
     id: str
@@ -175,8 +176,8 @@ class Pack(Closed, frozen=True):
     def not_in_force(self, day: date) -> tuple[Document, ...]:
         """Return the documents that do not bind on a legal day: drafts, and those that start later.
 
-        A document that states no start is taken as in force; a rule that rests on one of the returned documents
-        says so to the officer.
+        A document that states no start is taken as in force; a rule that rests on one of the returned
+        documents says so to the officer.
         """
         return tuple(
             document

@@ -1,10 +1,9 @@
 """Counting legal days: dates in Asia/Shanghai, working days by the State Council's yearly notices.
 
-The texts do not say how to count, so these are the house's own defaults: the
-day of the event is not counted; a period ends at 24:00 of its last day; "at least n days before D" is met
-on D − n and on every day before it; a month ends on the same day number or, where that number is missing,
-on the month's last day. A year whose official notice is not loaded is an error or a `Provisional`, never a
-guess.
+The texts do not say how to count, so these are the house's own defaults: the day of the event is not
+counted; a period ends at 24:00 of its last day; "at least n days before D" is met on D − n and on every day
+before it; a month ends on the same day number or, where that number is missing, on the month's last day. A
+year whose official notice is not loaded is an error or a `Provisional`, never a guess.
 """
 
 import calendar as month_lengths

@@ -212,6 +212,16 @@ def test_calendar_of_a_missing_year_is_an_error() -> None:
     assert caught.value.year == 2031
 
 
+def test_installation_may_add_a_year_and_not_replace_one(tmp_path: Path) -> None:
+    """A further folder adds its years to the shipped ones, and a year that stands in both is refused."""
+    (tmp_path / "2030.toml").write_text(CALENDAR, encoding="utf-8")
+    assert load_calendar(added=tmp_path).years == (2024, 2025, 2026, 2030)
+    assert load_calendar([2026, 2030], added=tmp_path).years == (2026, 2030)
+    with pytest.raises(BadInput) as caught:
+        load_calendar(folder=tmp_path, added=tmp_path)
+    assert caught.value.facts["year"] == 2030
+
+
 def test_calendar_file_of_another_year_is_refused(tmp_path: Path) -> None:
     """A calendar file whose name and year differ is refused."""
     (tmp_path / "2031.toml").write_text(CALENDAR, encoding="utf-8")
