@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import msgspec
 
+from server.protocol.proctoring import AlertSeen, CameraHealth
+
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all messages share: immutable, closed, fields by name."""
@@ -121,23 +123,6 @@ class StepView(_Message, frozen=True):
     done: int
 
 
-class AlertView(_Message, frozen=True):
-    """One camera alert: a lead, never a verdict. `first_by` waits for a second person."""
-
-    key: str
-    room: str
-    seat: str
-    kind: str
-    state: str
-    score: float
-    opened_at: datetime
-    last_at: datetime
-    ended_at: datetime | None
-    rings: bool
-    first_by: str | None
-    needs_second: bool
-
-
 class IncidentView(_Message, frozen=True):
     """What a person recorded; `state` is noted, proposed, confirmed or dismissed."""
 
@@ -157,9 +142,12 @@ class IncidentView(_Message, frozen=True):
 
 
 class Watch(_Message, frozen=True, tag="watch"):
-    """First and only message of the board: the slot, and the last id it has applied (None: none)."""
+    """First and only message of the board: the slot, and the epoch and last id that it has applied, if
+    any.
+    """
 
     slot: str
+    epoch: str | None = None
     since: int | None = None
 
 
@@ -167,9 +155,12 @@ class Watch(_Message, frozen=True, tag="watch"):
 
 
 class Snapshot(_Message, frozen=True, tag="snapshot"):
-    """Everything, as of change `id`. `now` is legal time, `rate` legal seconds per second."""
+    """Everything, as of change `id` of `epoch` (ids of another epoch mean nothing). `now` is legal time,
+    `rate` legal seconds per second.
+    """
 
     id: int
+    epoch: str
     now: datetime
     rate: float
     slot: SlotView
@@ -177,7 +168,8 @@ class Snapshot(_Message, frozen=True, tag="snapshot"):
     seats: tuple[SeatView, ...]
     counts: HallCounts
     steps: tuple[StepView, ...]
-    alerts: tuple[AlertView, ...]
+    alerts: tuple[AlertSeen, ...]
+    cameras: tuple[CameraHealth, ...]
     incidents: tuple[IncidentView, ...]
 
 
@@ -193,8 +185,9 @@ class Change(_Message, frozen=True, tag="change"):
     seats: tuple[SeatView, ...] = ()
     counts: HallCounts | None = None
     steps: tuple[StepView, ...] = ()
-    alerts: tuple[AlertView, ...] = ()
+    alerts: tuple[AlertSeen, ...] = ()
     alerts_gone: tuple[str, ...] = ()
+    cameras: tuple[CameraHealth, ...] = ()
     incidents: tuple[IncidentView, ...] = ()
 
 
@@ -236,7 +229,7 @@ def decode_to_board(data: bytes | str) -> ToBoard:
 
 # ---------------------------------------------------------------- the difference of two snapshots
 
-View = TypeVar("View", RoomView, SeatView, StepView, AlertView, IncidentView)
+View = TypeVar("View", RoomView, SeatView, StepView, AlertSeen, CameraHealth, IncidentView)
 
 
 def _keys(views: Sequence[View], name: str) -> Mapping[str, View]:
@@ -264,6 +257,7 @@ def change(old: Snapshot, new: Snapshot) -> Change | None:
         steps=_changed(old.steps, new.steps, "code"),
         alerts=_changed(old.alerts, new.alerts, "key"),
         alerts_gone=tuple(sorted({a.key for a in old.alerts} - {a.key for a in new.alerts})),
+        cameras=_changed(old.cameras, new.cameras, "camera"),
         incidents=_changed(old.incidents, new.incidents, "id"),
     )
     return None if found == Change(id=old.id + 1, now=new.now) else found
@@ -276,6 +270,7 @@ def applied(snapshot: Snapshot, change: Change) -> Snapshot:
     gone = set(change.alerts_gone)
     return Snapshot(
         id=change.id,
+        epoch=snapshot.epoch,
         now=change.now,
         rate=snapshot.rate,
         slot=change.slot or snapshot.slot,
@@ -284,6 +279,7 @@ def applied(snapshot: Snapshot, change: Change) -> Snapshot:
         counts=change.counts or snapshot.counts,
         steps=_replaced(snapshot.steps, change.steps, "code"),
         alerts=tuple(a for a in _replaced(snapshot.alerts, change.alerts, "key") if a.key not in gone),
+        cameras=_replaced(snapshot.cameras, change.cameras, "camera"),
         incidents=_replaced(snapshot.incidents, change.incidents, "id"),
     )
 

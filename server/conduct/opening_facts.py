@@ -1,0 +1,84 @@
+"""The facts by which the windows of the openings are judged; only conduct sees papers, sittings and
+standing at once.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.affairs import store as affairs
+from server.affairs.standing import ActKind, may
+from server.conduct import store
+from server.delivery import store as delivery
+from server.errors import NotFound, required
+from server.keys.openings import OpeningFacts, OpeningKind
+from server.law.workdays import legal_day
+from server.papers import draw_store
+from server.papers import store as papers
+
+
+async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | str) -> OpeningFacts:
+    """Return the facts for a draw, start or marking opening of one slot.
+
+    Raises Refused when the organisation's standing forbids the start of a slot whose bell has not been struck
+    (BJ-F:4.3.2-1); after the bell a standing stops nothing.
+    """
+    found = await affairs.slot(session, slot)
+    bells = await bells_of(session, slot)
+    if OpeningKind(kind) is OpeningKind.START and not bells:
+        await require_standing(session, found.plan)
+    sealed = await papers.sealed_set(session, slot)
+    return OpeningFacts(
+        candidates_confirmed=bool(await affairs.candidates(session, found.plan)),
+        papers_drawn=sealed is not None,
+        planned_start=found.starts_at,
+        seals_shown=await store.seal_showing(session, slot) is not None,
+        bell_struck=bool(bells),
+        open_slots_of_bank=await _open_slots(session, slot),
+    )
+
+
+async def desk_facts(session: AsyncSession, now: datetime) -> OpeningFacts:
+    """Return the facts for a desk opening at this centre on the legal day of `now`."""
+    began, open_sittings = False, 0
+    for plan in await affairs.plans(session):
+        for slot in await affairs.slots(session, plan.id):
+            if slot.day != legal_day(now) or await store.closure(session, slot.id) is not None:
+                continue
+            sittings = await delivery.sittings(session, slot.id)
+            began = began or any(s.checked_in_at is not None for s in sittings)
+            open_sittings += sum(1 for s in sittings if not s.state.closed)
+    return OpeningFacts(check_in_began=began, sittings_open=open_sittings)
+
+
+async def require_standing(session: AsyncSession, plan: str) -> None:
+    """Refuse the start of a slot while the newest standing received is not good."""
+    found = await affairs.plan(session, plan)
+    required(may(ActKind.START, await affairs.standing(session, found.organisation)))
+
+
+async def bells_of(session: AsyncSession, slot: str) -> dict[str, datetime]:
+    """Return the recorded bells of a slot by room; none while its sittings are not prepared."""
+    try:
+        return (await delivery.slot_times(session, slot)).bells
+    except NotFound:
+        return {}
+
+
+async def _open_slots(session: AsyncSession, slot: str) -> int | None:
+    """Return how many slots of the same plan, subject and bank version are not closed; None when nothing
+    is drawn.
+    """
+    found = await affairs.slot(session, slot)
+    drawn = await draw_store.draw(session, slot)
+    if drawn is None:
+        return None
+    count = 0
+    for other in await draw_store.slots_drawn_from(session, found.plan, drawn.bank_root):
+        if (await affairs.slot(session, other)).subject != found.subject:
+            continue
+        sittings = await delivery.sittings(session, other)
+        open_sittings = any(not s.state.closed for s in sittings)
+        if await store.closure(session, other) is None or open_sittings:
+            count += 1
+    return count

@@ -1,0 +1,288 @@
+"""Use cases of the exam day: the acts of chief and invigilators on a slot that is being held.
+
+Each act asks its rule, changes what delivery reads through delivery's own verbs, and is journalled with
+its reason.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from server.affairs import store as affairs
+from server.conduct import store
+from server.conduct.bell import BellFacts, may_ring
+from server.conduct.counts import slot_gaps
+from server.conduct.incident_service import record_incident
+from server.conduct.incidents import IncidentKind
+from server.conduct.models import SealShowingRow, SlotClosureRow
+from server.conduct.opening_facts import bells_of, require_standing
+from server.conduct.runsheet_service import put_tick
+from server.conduct.store import SealShowing
+from server.conduct.tally import slot_counts
+from server.db.act import Act
+from server.db.signals import announce
+from server.delivery import service as delivery
+from server.delivery import store as delivery_store
+from server.delivery.facts import Extent
+from server.delivery.sitting import State
+from server.errors import BadInput, NotFound, Refusal, Refused, required
+from server.keys.identity import Identity
+from server.keys.start_keys import StartKeys
+from server.law.citing import cites
+from server.papers import store as papers
+
+TOPIC = "conduct"
+"""Signals of this room carry the slot's id under this topic."""
+
+
+async def _open(act: Act, slot: str) -> None:
+    """Refuse an act on a slot that is closed or cancelled."""
+    closure = await store.closure(act.session, slot)
+    if closure is not None:
+        raise Refused(
+            Refusal("slot-over", None, {"outcome": closure.outcome, "at": closure.closed_at.isoformat()})
+        )
+
+
+async def prepare(act: Act, slot: str) -> int:
+    """Make the sittings of a slot from its seating; return how many are new. Refused without drawn papers."""
+    await _open(act, slot)
+    if await papers.sealed_set(act.session, slot) is None:
+        raise Refused(Refusal("slot-without-papers", None, {"slot": slot}))
+    made = await delivery.prepare(act, slot)
+    await announce(act.session, TOPIC, slot)
+    return made
+
+
+@cites("BJ-E:19", "BJ-E:A5.2-5", "BJ-E:A4.2-3")
+async def check_in(
+    act: Act,
+    sitting: str,
+    *,
+    ticket: bool,
+    document: bool,
+    photo: bool,
+    signature: bool,
+    exception: str = "",
+) -> None:
+    """Check a candidate in at the door: ticket, document, photo and signature, or a named exception to
+    one of them.
+
+    Refused before the seals are drawn, after the slot is over, and where something was not looked at.
+    """
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    looked = {"ticket": ticket, "document": document, "photo": photo, "signature": signature}
+    missing = sorted(name for name, seen in looked.items() if not seen)
+    if missing and not exception.strip():
+        raise Refused(Refusal("check-in-incomplete", "BJ-E:A5.2-5", {"missing": ", ".join(missing)}))
+    await delivery.check_in(act, sitting, {**looked, "exception": exception})
+    await announce(act.session, TOPIC, found.slot)
+
+
+async def mark_absent(act: Act, sitting: str, reason: str) -> None:
+    """Enter a candidate as absent (BJ-E:A5.2-9); refused before the bell of the room. Checked in but
+    never opened counts as absent and gets its incident by this act.
+    """
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    bells = await bells_of(act.session, found.slot)
+    if found.time_room not in bells:
+        raise Refused(Refusal("absent-before-bell", "BJ-E:A5.2-9"))
+    await delivery.mark_absent(act, sitting, reason)
+    if found.state is State.CHECKED_IN:
+        await record_incident(
+            act, found.slot, IncidentKind.NEVER_OPENED, reason, room=found.room, sitting=sitting
+        )
+    await announce(act.session, TOPIC, found.slot)
+
+
+@cites("BJ-E:A5.2-7")
+async def show_seals(act: Act, slot: str, code: str) -> SealShowing:
+    """Record that the seals of all papers were shown whole, with the journal's code of the moment; once a
+    slot.
+    """
+    await _open(act, slot)
+    sealed = await papers.sealed_set(act.session, slot)
+    if sealed is None:
+        raise Refused(Refusal("slot-without-papers", None, {"slot": slot}))
+    if await store.seal_showing(act.session, slot) is not None:
+        raise Refused(Refusal("seals-shown-already", "BJ-E:A5.2-7"))
+    count = sealed.papers + sealed.spares
+    act.session.add(SealShowingRow(slot=slot, papers=count, code=code, shown_at=act.now, shown_by=act.actor))
+    await act.session.flush()
+    await act.record("conduct:seals:shown", {"slot": slot, "papers": count, "set": sealed.id, "code": code})
+    for room in sorted({seat.room for seat in await affairs.seating(act.session, slot)}):
+        await put_tick(act, slot, "seals_shown", room)
+    await announce(act.session, TOPIC, slot)
+    return SealShowing(slot, count, code, act.now, act.actor)
+
+
+async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys) -> tuple[str, ...]:
+    await _open(act, slot)
+    found = await affairs.slot(act.session, slot)
+    known = sorted({seat.room for seat in await affairs.seating(act.session, slot)})
+    bells = await bells_of(act.session, slot)
+    named = sorted(set(rooms))
+    unknown = [room for room in named if room not in known]
+    if unknown:
+        raise NotFound("room-unknown", room=unknown[0])
+    wanted = tuple(named) or tuple(room for room in known if room not in bells) or tuple(known)
+    if not bells:
+        await require_standing(act.session, found.plan)
+    shown = await store.seal_showing(act.session, slot) is not None
+    for room in wanted:
+        facts = BellFacts(found.starts_at, bells.get(room), shown, start_keys.holds(slot) or bool(bells))
+        required(may_ring(facts, act.now))
+    return wanted
+
+
+async def intend_bell(act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys) -> tuple[str, ...]:
+    """Ask the rule and journal the intention to ring; return the rooms that will ring, in order.
+
+    No rooms named means every room of the slot that has not had its bell. The caller commits this act before
+    `ring_bell`: the release of keys cannot be undone.
+    """
+    wanted = await _rooms_to_ring(act, slot, rooms, start_keys)
+    await act.record("conduct:bell:intended", {"slot": slot, "rooms": list(wanted)})
+    return wanted
+
+
+async def ring_bell(
+    act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys, identity: Identity
+) -> tuple[str, ...]:
+    """Ring for these rooms (none: every room without a bell) and return them.
+
+    One transaction records the bell at `act.now` and stores the start key wrapped under the storage key;
+    from its commit on the keys go out, and every restart reads them there. The caller forgets the start
+    key in memory after the commit once every room has its bell.
+    """
+    wanted = await _rooms_to_ring(act, slot, rooms, start_keys)
+    wrapped = await delivery_store.wrapped_start_key(act.session, slot)
+    first = wrapped is None
+    if wrapped is None:
+        key = start_keys.take(slot)
+        if key is None:
+            raise Refused(Refusal("bell-start-key-closed", "BJ-E:A4.3-3"))
+        wrapped = identity.storage_wrap(key, delivery.start_key_aad(slot))
+    await delivery.ring(act, slot, wanted, wrapped, act.now)
+    if first:
+        await put_tick(act, slot, "start")
+    await act.record("conduct:bell:rung", {"slot": slot, "rooms": list(wanted)})
+    await announce(act.session, TOPIC, slot)
+    return wanted
+
+
+async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> None:
+    """Move a candidate to a free seat; the move is listed on the room record of both rooms."""
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    await delivery.reseat(act, sitting, room, seat, reason)
+    await announce(act.session, TOPIC, found.slot)
+
+
+async def allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) -> None:
+    """Give time: `extra` (a right), `delay` (a late start) or `credit` (lost time given back), in legal
+    seconds.
+    """
+    await _open(act, extent.slot)
+    match kind:
+        case "extra":
+            await delivery.extend(act, extent, seconds, reason)
+        case "delay":
+            await delivery.delay(act, extent, seconds, reason)
+        case "credit":
+            await delivery.credit(act, extent, seconds, reason)
+        case _:
+            raise BadInput("allowance-kind", kind=kind)
+    await announce(act.session, TOPIC, extent.slot)
+
+
+@cites("BJ-E:A4.1-9")
+async def pause(act: Act, extent: Extent, reason: str) -> None:
+    """Halt a sitting, a room or the whole slot; nobody may answer until `resume`, and no time is lost."""
+    await _open(act, extent.slot)
+    await delivery.pause(act, extent, reason)
+    await announce(act.session, TOPIC, extent.slot)
+
+
+async def resume(act: Act, extent: Extent, reason: str) -> None:
+    """End the halt that reaches exactly this extent."""
+    await _open(act, extent.slot)
+    await delivery.resume(act, extent, reason)
+    await announce(act.session, TOPIC, extent.slot)
+
+
+async def message(act: Act, extent: Extent, text: str) -> None:
+    """Show words to the candidates reached."""
+    await _open(act, extent.slot)
+    await delivery.message(act, extent, text)
+
+
+async def void(act: Act, sitting: str, reason: str) -> None:
+    """Void an opened sitting: it is counted as present and voided, and never scored."""
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    await delivery.cancel(act, sitting, reason)
+    await announce(act.session, TOPIC, found.slot)
+
+
+async def answer_call(act: Act, call: str, slot: str) -> None:
+    """Note that somebody went to the candidate who called."""
+    await delivery.answer_call(act, call)
+    await announce(act.session, TOPIC, slot)
+
+
+async def cancel(act: Act, slot: str, reason: str) -> None:
+    """Cancel a slot before its first bell; refused afterwards, when only a halt or voiding is left."""
+    await _open(act, slot)
+    if not reason.strip():
+        raise BadInput("reason-needed")
+    if await bells_of(act.session, slot):
+        raise Refused(Refusal("cancel-after-bell", "BJ-E:A4.1-9"))
+    act.session.add(
+        SlotClosureRow(slot=slot, outcome="cancelled", closed_at=act.now, closed_by=act.actor, reason=reason)
+    )
+    await act.session.flush()
+    await act.record("conduct:slot:cancelled", {"slot": slot, "reason": reason})
+    await announce(act.session, TOPIC, slot)
+
+
+@cites("BJ-E:A5.2-11", "BJ-E:A5.2-12", "BJ-E:A4.1-7")
+async def close_slot(act: Act, slot: str) -> None:
+    """Close a slot: refused while a sitting is open, a finding unsettled, or any count does not close;
+    the first gap is named with both its sides.
+    """
+    await _open(act, slot)
+    sittings = await delivery_store.sittings(act.session, slot)
+    open_sittings = [s for s in sittings if not s.state.closed]
+    if open_sittings or not sittings:
+        raise Refused(
+            Refusal(
+                "sittings-open",
+                "BJ-E:A5.2-11",
+                {
+                    "open": len(open_sittings),
+                    "places": ", ".join(f"{s.room}-{s.seat}" for s in open_sittings[:10]),
+                },
+            )
+        )
+    waiting = [i for i in await store.incidents(act.session, slot) if i.state == "proposed"]
+    if waiting:
+        raise Refused(Refusal("incidents-open", "BJ-E:A4.1-5", {"open": len(waiting)}))
+    counted = await slot_counts(act.session, slot)
+    for gap in slot_gaps(counted):
+        raise Refused(gap.refusal())
+    counts = asdict(counted)
+    act.session.add(
+        SlotClosureRow(
+            slot=slot,
+            outcome="closed",
+            closed_at=act.now,
+            closed_by=act.actor,
+            counts=json.dumps(counts, sort_keys=True),
+        )
+    )
+    await act.session.flush()
+    await act.record("conduct:slot:closed", {"slot": slot, "counts": counts})
+    await announce(act.session, TOPIC, slot)

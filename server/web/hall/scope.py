@@ -1,0 +1,39 @@
+"""Who may act where in the hall: an invigilator with a room in his account acts in that room only."""
+
+from typing import Any
+
+from litestar import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.roles import Role
+from server.accounts.service import Login
+from server.delivery import store as delivery
+from server.errors import NotPermitted
+
+LEADING = frozenset({Role.CHIEF, Role.DEPUTY})
+"""Roles that act in every room."""
+
+
+def login_of(request: Request[Any, Any, Any]) -> Login:
+    """Return the login behind a guarded request."""
+    login: Login = request.user
+    return login
+
+
+def leads(login: Login) -> bool:
+    """Tell whether the account belongs to the chief or the deputy."""
+    return not LEADING.isdisjoint(login.roles)
+
+
+def require_room(login: Login, room: str | None) -> None:
+    """Refuse an account that is bound to another room, or to a room where the act is for the whole hall."""
+    if leads(login) or login.scope is None:
+        return
+    if room != login.scope:
+        raise NotPermitted("room-not-yours", room=room or "", own=login.scope)
+
+
+async def require_sitting(session: AsyncSession, login: Login, sitting: str) -> None:
+    """Refuse an account that is bound to another room than the sitting's."""
+    if not leads(login) and login.scope is not None:
+        require_room(login, (await delivery.sitting(session, sitting)).room)

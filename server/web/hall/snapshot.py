@@ -1,0 +1,255 @@
+"""What the board shows of one slot at one moment, gathered from every room that knows a part of it."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.affairs import store as affairs
+from server.affairs.facts import Slot
+from server.conduct import store
+from server.conduct.bell import BellFacts, BellKind, bell_kind
+from server.conduct.counts import slot_gaps
+from server.conduct.opening_facts import bells_of
+from server.conduct.runsheet_service import run_sheet
+from server.conduct.tally import slot_counts
+from server.delivery import store as delivery
+from server.delivery.facts import SittingFact, SlotTimes
+from server.delivery.sitting import State
+from server.delivery.timing import PhaseKind, hand_in_window, own_end
+from server.errors import NotFound
+from server.papers import store as papers
+from server.protocol.board import (
+    HallCounts,
+    IncidentView,
+    RoomView,
+    SeatView,
+    SlotView,
+    Snapshot,
+    StepView,
+)
+from server.web.site import Site
+
+_SIGNS = {
+    State.PREPARED: "waiting",
+    State.CHECKED_IN: "checked_in",
+    State.OPENED: "writing",
+    State.HANDED_IN: "done",
+    State.COLLECTED: "done",
+    State.VOIDED: "voided",
+    State.ABSENT: "absent",
+}
+
+
+def sign(fact: SittingFact) -> str:
+    """Return the sign that the board draws: a lost line and a pause show only while the candidate is at
+    it.
+    """
+    if fact.state in (State.CHECKED_IN, State.OPENED):
+        if fact.online is False:
+            return "offline"
+        if fact.phase.kind is PhaseKind.PAUSED:
+            return "paused"
+    return _SIGNS[fact.state]
+
+
+async def snapshot(site: Site, slot: str) -> Snapshot:
+    """Return everything the board shows of a slot now; NotFound when there is no such slot."""
+    now = site.clock.legal()
+    async with site.db.reading() as session:
+        found = await affairs.slot(session, slot)
+        times = await _times(session, slot)
+        seats = await _seats(site, session, found, times, now)
+        rooms = await _rooms(site, session, found, times, now)
+        counts = await _counts(session, slot, seats)
+        feed = site.feed.snapshot()
+        numbers = {room.number for room in rooms}
+        bell = min(times.bells.values(), default=None) if times is not None else None
+        lines = await run_sheet(session, site.pack, slot, bell, now)
+        incidents = await store.incidents(session, slot)
+        return Snapshot(
+            id=0,
+            epoch="",
+            now=now,
+            rate=site.clock.rate(),
+            slot=await _slot(site, session, found, rooms),
+            rooms=rooms,
+            seats=seats,
+            counts=counts,
+            steps=tuple(
+                StepView(
+                    code=line.code,
+                    at=line.at,
+                    title=line.title_zh,
+                    title_en=line.title_en,
+                    article=line.article,
+                    per_room=line.per_room,
+                    two_names=line.two_names,
+                    state=line.state,
+                    open_rooms=line.open_rooms,
+                    done=len(line.ticks),
+                )
+                for line in lines
+            ),
+            alerts=tuple(alert for alert in feed.alerts if alert.room in numbers),
+            cameras=tuple(camera for camera in feed.cameras if camera.room in numbers),
+            incidents=tuple(
+                IncidentView(
+                    id=i.id,
+                    kind=i.kind,
+                    state=i.state,
+                    room=i.room,
+                    sitting=i.sitting,
+                    note=i.note,
+                    recorded_at=i.recorded_at,
+                    recorded_by=i.recorded_by,
+                    report_to=i.report_to,
+                    reported_at=i.reported_at,
+                )
+                for i in incidents
+            ),
+        )
+
+
+async def _times(session: AsyncSession, slot: str) -> SlotTimes | None:
+    try:
+        return await delivery.slot_times(session, slot)
+    except NotFound:
+        return None
+
+
+def _bell(site: Site, slot: Slot, rung: datetime | None, seals: bool, now: datetime) -> BellKind:
+    held = site.start_keys.holds(slot.id)
+    return bell_kind(BellFacts(slot.starts_at, rung, seals, held), now)
+
+
+async def _slot(site: Site, session: AsyncSession, slot: Slot, rooms: tuple[RoomView, ...]) -> SlotView:
+    plan = await affairs.plan(session, slot.plan)
+    standing = await affairs.standing(session, plan.organisation)
+    showing = await store.seal_showing(session, slot.id)
+    closure = await store.closure(session, slot.id)
+    sealed = await papers.sealed_set(session, slot.id)
+    bells = {room.bell for room in rooms}
+    first_open = next((k for k in ("overdue", "ready", "locked", "early") if k in bells), BellKind.RUNG.value)
+    ends = [room.ends_at for room in rooms if room.ends_at is not None]
+    return SlotView(
+        id=slot.id,
+        plan=plan.id,
+        plan_name=plan.name,
+        occupation=plan.occupation,
+        level=plan.level,
+        subject=slot.subject,
+        place=slot.place,
+        starts_at=slot.starts_at,
+        ends_at=max(ends, default=slot.ends_at),
+        minutes=slot.minutes,
+        early=slot.early,
+        late=slot.late,
+        seals_shown_at=showing.shown_at if showing else None,
+        papers_sealed=0 if sealed is None else sealed.papers + sealed.spares,
+        start_key_open=site.start_keys.holds(slot.id),
+        bell=first_open,
+        standing=standing.status,
+        outcome=closure.outcome if closure else None,
+    )
+
+
+async def _rooms(
+    site: Site, session: AsyncSession, slot: Slot, times: SlotTimes | None, now: datetime
+) -> tuple[RoomView, ...]:
+    used = {seat.room for seat in await affairs.seating(session, slot.id)}
+    staff = await affairs.staff(session, slot.plan)
+    seals = await store.seal_showing(session, slot.id) is not None
+    bells = await bells_of(session, slot.id)
+    views = []
+    for room in await affairs.rooms(session, slot.plan):
+        if room.number not in used:
+            continue
+        own = times.of("", room.number) if times is not None else None
+        window = hand_in_window(own) if own is not None else None
+        views.append(
+            RoomView(
+                number=room.number,
+                name=room.name,
+                seats=room.seats,
+                bell=_bell(site, slot, bells.get(room.number), seals, now),
+                bell_at=bells.get(room.number),
+                ends_at=own_end(own) if own is not None else None,
+                hand_in_opens=window.opens if window else None,
+                hand_in_closes=window.closes if window else None,
+                paused=own is not None and any(pause.end is None for pause in own.pauses),
+                invigilators=tuple(person.name for person in staff if person.room == room.number),
+            )
+        )
+    return tuple(views)
+
+
+async def _seats(
+    site: Site, session: AsyncSession, slot: Slot, times: SlotTimes | None, now: datetime
+) -> tuple[SeatView, ...]:
+    if times is None:
+        return await _planned_seats(session, slot)
+    return tuple(
+        SeatView(
+            sitting=fact.sitting,
+            candidate=fact.candidate,
+            ticket=fact.ticket,
+            name=fact.name,
+            room=fact.room,
+            seat=fact.seat,
+            state=fact.state,
+            sign=sign(fact),
+            answered=fact.answered,
+            items=fact.items or 0,
+            online=bool(fact.online),
+            last_heard=fact.heard_at,
+            ends_at=fact.end,
+            camera=seen.state if (seen := site.feed.seat(fact.room, str(fact.seat))) else None,
+            calls=fact.calls,
+        )
+        for fact in await delivery.hall_facts(session, slot.id, now)
+    )
+
+
+async def _planned_seats(session: AsyncSession, slot: Slot) -> tuple[SeatView, ...]:
+    """The seating as imported, before the sittings are prepared."""
+    people = {candidate.id: candidate for candidate in await affairs.candidates(session, slot.plan)}
+    return tuple(
+        SeatView(
+            sitting=place.sitting,
+            candidate=place.candidate,
+            ticket=people[place.candidate].ticket,
+            name=people[place.candidate].name,
+            room=place.room,
+            seat=place.seat,
+            state=State.PREPARED,
+            sign="waiting",
+            answered=0,
+            items=0,
+            online=False,
+            last_heard=None,
+            ends_at=None,
+            camera=None,
+            calls=0,
+        )
+        for place in await affairs.seating(session, slot.id)
+        if place.candidate in people
+    )
+
+
+async def _counts(session: AsyncSession, slot: str, seats: tuple[SeatView, ...]) -> HallCounts:
+    counted = await slot_counts(session, slot)
+    states = [seat.state for seat in seats]
+    closed = await store.closure(session, slot) is not None
+    return HallCounts(
+        enrolled=counted.enrolled,
+        checked_in=sum(1 for state in states if State(state).present or state == State.CHECKED_IN),
+        present=counted.present,
+        absent=counted.absent,
+        writing=states.count(State.OPENED),
+        handed_in=counted.handed_in or 0,
+        collected=counted.collected or 0,
+        voided=counted.voided or 0,
+        online=sum(1 for seat in seats if seat.online),
+        saved=sum(seat.answered for seat in seats),
+        gaps=() if closed else tuple(gap.code for gap in slot_gaps(counted)),
+    )
