@@ -86,8 +86,8 @@ class Quality:
     """What the quality stage found: the faults that are on, and the measures they were judged by.
 
     `measures` holds the numbers by name: `std` (grey levels), `mean` (grey levels), `sharpness` (share of the
-    reference's), `shift` (pixels at 1280 wide), `inliers` (count), `difference` (mean grey levels to the
-    last picture). A measure that could not be taken is absent.
+    reference's), `shift` (pixels at 1280 wide), `inliers` (count), `familiar` (share), `difference` (mean
+    grey levels to the last picture). A measure that could not be taken is absent.
     """
 
     camera_id: str

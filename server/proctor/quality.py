@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from server.proctor.evidence import CameraFault, Frame, Picture, Quality
 
 SMALL = (320, 180)
+CELL = 20
+TEXTURE_STD, CORRELATION_LEAST = 5.0, 0.5
 # Corner shifts are counted in pixels of a picture 1280 wide.
 TO_1280 = 1280 / SMALL[0]
 
@@ -39,6 +41,9 @@ class QualityRule:
     covered_light: float = 0.6
     shift_most: float = 8.0
     inliers_least: int = 25
+    familiar_least: float = 0.5
+    gone_inliers: int = 12
+    gone_shift: float = 24.0
     unrecognised_samples: int = 3
     recent_after_s: float = 60.0
     recent_inliers: int = 40
@@ -67,6 +72,7 @@ class _Reference:
     mean: float
     sharpness: float
     view: _View
+    small: Picture
 
 
 class QualityGauge:
@@ -124,8 +130,13 @@ class QualityGauge:
         shift, inliers = self._shift(reference.view, small, at)
         measures["inliers"] = float(inliers)
         recognised = inliers >= self._rule.inliers_least
-        self._unrecognised = 0 if recognised else self._unrecognised + 1
-        if recognised:
+        if not recognised:
+            measures["familiar"] = self._familiar(reference.small, small)
+        known = recognised or measures["familiar"] >= self._rule.familiar_least
+        self._unrecognised = 0 if known else self._unrecognised + 1
+        # Fewer points are enough to tell how far a view has gone that is not familiar any more.
+        gone = not known and inliers >= self._rule.gone_inliers and shift > self._rule.gone_shift
+        if recognised or gone:
             measures["shift"] = shift
             # A moved picture is often blurred too by the test's measure: being moved is the better answer.
             if shift > self._rule.shift_most:
@@ -136,6 +147,21 @@ class QualityGauge:
         if self._unrecognised >= self._rule.unrecognised_samples:
             return {CameraFault.LOST_REFERENCE}
         return set()
+
+    def _familiar(self, reference: Picture, small: Picture) -> float:
+        """The share of the fixed, textured cells of the reference that the picture correlates with; 0
+        without any.
+        """
+        then, now = _cells(reference), _cells(small)
+        fixed = np.ones(len(then), bool) if self._fixed is None else _cells(self._fixed).mean(axis=1) > 150
+        spread = then.std(axis=1)
+        use = fixed & (spread > TEXTURE_STD)
+        if not use.any():
+            return 0.0
+        then, now = then[use], now[use]
+        product = ((then - then.mean(axis=1)[:, None]) * (now - now.mean(axis=1)[:, None])).mean(axis=1)
+        correlation = product / np.maximum(1e-3, then.std(axis=1) * now.std(axis=1))
+        return float((correlation > CORRELATION_LEAST).mean())
 
     def _frozen(self, small: Picture, at: datetime, measures: dict[str, float]) -> bool:
         before, self._before = self._before, small
@@ -154,7 +180,7 @@ class QualityGauge:
     def _learn(self, small: Picture) -> _Reference:
         points, descriptors = self._orb.detectAndCompute(small, self._fixed)
         view = _View(points, descriptors, 0.0, None)
-        return _Reference(float(small.mean()), max(1e-6, _sharpness(small)), view)
+        return _Reference(float(small.mean()), max(1e-6, _sharpness(small)), view, small)
 
     def _shift(self, first: _View, small: Picture, at: datetime) -> tuple[float, int]:
         """The largest movement of a corner in pixels at 1280 wide, and how many points agree with it.
@@ -163,19 +189,27 @@ class QualityGauge:
         """
         points, descriptors = self._orb.detectAndCompute(small, self._fixed)
         shift, inliers = self._match(first, points, descriptors)
+        if inliers < self._rule.inliers_least and self._recent is not None:
+            shift, inliers = self._better((shift, inliers), self._recent, points, descriptors)
         if inliers < self._rule.inliers_least and self._fixed is not None:
             # A camera that was pushed has its fixed points where seats were: look everywhere before giving
             # up.
-            shift, inliers = self._match(first, *self._orb.detectAndCompute(small, None))
-        if inliers < self._rule.inliers_least and self._recent is not None:
-            recent, agreed = self._match(self._recent, points, descriptors)
-            if agreed > inliers:
-                shift, inliers = recent + self._recent.off, agreed
+            everywhere = self._orb.detectAndCompute(small, None)
+            for view in (first, self._recent):
+                if view is not None:
+                    shift, inliers = self._better((shift, inliers), view, *everywhere)
         if inliers >= self._rule.recent_inliers and shift <= self._rule.recent_shift:
             taken = None if self._recent is None else self._recent.taken_at
             if taken is None or (at - taken).total_seconds() >= self._rule.recent_after_s:
                 self._recent = _View(points, descriptors, shift, at)
         return shift, inliers
+
+    def _better(
+        self, known: tuple[float, int], view: _View, points: Any, descriptors: Any
+    ) -> tuple[float, int]:
+        """The match with more agreeing points: the known one, or that with `view`, whose own shift is added."""
+        shift, inliers = self._match(view, points, descriptors)
+        return (shift + view.off, inliers) if inliers > known[1] else known
 
     def _match(self, view: _View, points: Any, descriptors: Any) -> tuple[float, int]:
         if descriptors is None or view.descriptors is None or min(len(points), len(view.points)) < 2:
@@ -202,6 +236,12 @@ def _small(picture: Picture) -> Picture:
     shrunk = cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY) if shrunk.ndim == 3 else shrunk
     return np.asarray(grey, dtype=np.uint8)
+
+
+def _cells(small: Picture) -> NDArray[np.float32]:
+    """float32 (144, 400): the pixels of each of 16 x 9 cells."""
+    cells = small.reshape(9, CELL, 16, CELL).swapaxes(1, 2)
+    return np.asarray(cells.reshape(-1, CELL * CELL), dtype=np.float32)
 
 
 def _sharpness(small: Picture) -> float:

@@ -390,11 +390,39 @@ def _empty_room(seats: int) -> Picture:
         cv2.rectangle(picture, (x, y), (x + 50, y + 150), (104, 120, 132), -1)
         cv2.rectangle(picture, (x + 6, y + 8), (x + 44, y + 70), (126, 142, 154), 2)
         cv2.rectangle(picture, (x + 6, y + 80), (x + 44, y + 142), (126, 142, 154), 2)
+    _posters(picture)
     for number in range(seats, 0, -1):
         figures.chair(picture, *place(number))
         figures.desk(picture, *place(number))
     picture.setflags(write=False)
     return picture
+
+
+def _posters(picture: Picture) -> None:
+    """Hangs notices and charts on the walls and scuffs the floor, so that no two corners of the room look
+    alike.
+    """
+    dice = np.random.default_rng(20)
+    spots = [(390, 12, 60, 52), (840, 12, 66, 50), (182, 10, 56, 58), (1062, 10, 46, 58)]
+    spots += [
+        (88, 96, 120, 86),
+        (1080, 96, 110, 90),
+        (90, 300, 60, 90),
+        (1150, 300, 44, 96),
+        (10, 590, 60, 110),
+    ]
+    for x, y, width, height in spots:
+        cv2.rectangle(picture, (x, y), (x + width, y + height), (206, 212, 214), -1)
+        for _ in range(14):
+            left, top = x + int(dice.integers(2, width - 14)), y + int(dice.integers(2, height - 10))
+            right, low = left + int(dice.integers(4, 13)), top + int(dice.integers(2, 9))
+            colour = tuple(int(c) for c in dice.integers(30, 190, 3))
+            cv2.rectangle(picture, (left, top), (right, low), colour, -1)
+    for _ in range(90):
+        x, y = int(dice.integers(0, WIDTH)), int(dice.integers(90, HEIGHT))
+        turn, shade = int(dice.integers(0, 180)), int(dice.integers(112, 138))
+        axes = (int(dice.integers(3, 14)), int(dice.integers(1, 4)))
+        cv2.ellipse(picture, (x, y), axes, turn, 0, 360, (shade, shade + 6, shade + 8), -1, cv2.LINE_AA)
 
 
 @lru_cache(maxsize=2048)
