@@ -1,10 +1,13 @@
 """The pattern of certificate numbers."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import BadInput
+from server.errors import BadInput, Unavailable
+from server.law.certificate_number import CertificatePattern
 from server.law.loader import load_pack
 
 PATTERN = load_pack("beijing").certificate
@@ -92,3 +95,20 @@ def test_unknown_part_is_named() -> None:
     with pytest.raises(BadInput) as caught:
         PATTERN.compose(VALUES | {"check": "7"})
     assert (caught.value.code, caught.value.facts["part"]) == ("law-certificate-part-unknown", "check")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda pattern: pattern.compose({}),
+        lambda pattern: pattern.split(""),
+        lambda pattern: pattern.length,
+        lambda pattern: pattern.serial_limit,
+    ],
+)
+def test_pattern_without_parts_is_not_known(use: Callable[[CertificatePattern], object]) -> None:
+    """Every use of a pattern that has no parts says that the regulation does not state one."""
+    pattern = CertificatePattern(version="not-stated", article="SC:5.2", parts=(), stated=False)
+    with pytest.raises(Unavailable) as caught:
+        use(pattern)
+    assert caught.value.code == "law-certificate-pattern-not-stated"

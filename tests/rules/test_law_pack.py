@@ -80,6 +80,18 @@ def test_small_pack_is_sound() -> None:
     assert small().jurisdiction == "small"
 
 
+def test_document_binds_from_its_date_and_a_draft_never() -> None:
+    """A document is not in force before its date, is from that day on, and as a draft never is."""
+    whole = small()
+    (document,) = whole.header.documents
+    dated = msgspec.structs.replace(document, in_force_from=date(2026, 5, 1))
+    draft = msgspec.structs.replace(document, id="YY", status="draft")
+    pack = small(header=msgspec.structs.replace(whole.header, documents=(dated, draft)))
+    assert pack.not_in_force(date(2026, 4, 30)) == (dated, draft)
+    assert pack.not_in_force(date(2026, 5, 1)) == (draft,)
+    assert whole.not_in_force(date(1999, 1, 1)) == ()
+
+
 def test_number_has_its_value_unit_and_article() -> None:
     """A number is found by its name with what the text says of it."""
     number = small().number("days")
