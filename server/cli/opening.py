@@ -34,7 +34,9 @@ def _facts(outcome: Any) -> dict[str, Fact]:
     }
 
 
-async def _draw(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked) -> Outcome:
+async def _draw(
+    db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
+) -> Outcome:
     from server.itembank.blueprint import read_blueprint
     from server.papers import store as papers
     from server.papers.draw_service import draw_slot
@@ -66,6 +68,8 @@ async def _draw(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked
             start_key,
             marking_key,
             blueprint,
+            identity=identity,
+            bank_id=bank,
         )
     finally:
         for key in (bank_key, start_key, marking_key):
@@ -73,7 +77,9 @@ async def _draw(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked
     return _facts(outcome)
 
 
-async def _mark(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked) -> Outcome:
+async def _mark(
+    db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
+) -> Outcome:
     from server.scoring.service import mark_slot
 
     begin = unlocked.begin
@@ -84,7 +90,7 @@ async def _mark(db: Database, journal: Journal, clock: Clock, unlocked: Unlocked
         wipe(key)
 
 
-Worker = Callable[[Database, Journal, Clock, Unlocked], Awaitable[Outcome]]
+Worker = Callable[[Database, Journal, Clock, Identity, Unlocked], Awaitable[Outcome]]
 _WORKS: dict[OpeningKind, Worker] = {OpeningKind.DRAW: _draw, OpeningKind.MARKING: _mark}
 
 
@@ -99,7 +105,7 @@ async def _child(args: argparse.Namespace) -> int:
     try:
         child = Child(db, journal, clock, identity, settings.folder, await stdin_reader(), writer)
         worker = _WORKS.get(kind)
-        return await child.run(kind, partial(worker, db, journal, clock) if worker else None)
+        return await child.run(kind, partial(worker, db, journal, clock, identity) if worker else None)
     finally:
         await db.close()
 

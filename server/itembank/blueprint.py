@@ -1,5 +1,6 @@
 """The blueprint (双向细目表): knowledge points × types × difficulty bands, with counts and scores."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,9 +22,18 @@ def band_of(difficulty: float) -> Band:
     return "hard" if difficulty < HARD_BELOW else "medium"
 
 
+_CODE = re.compile(r"^([A-Za-z]?\d+(?:[.-]\d+)*)[\s　、.．]+\S")
+
+
+def point_code(point: str) -> str:
+    """Return what a knowledge point is matched by: its code (`1.1` of `1.1 职业道德`), else its whole text."""
+    found = _CODE.match(point.strip())
+    return found[1] if found else point.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class CellKey:
-    """Which items a cell draws from."""
+    """Which items a cell draws from; `point` is a point's code (`point_code`)."""
 
     point: str
     type: ItemType
@@ -154,7 +164,7 @@ def blueprint_from_bytes(data: bytes) -> Blueprint:
 
 def _checked(file: _File) -> Blueprint:
     head = file.blueprint
-    cells = tuple(Cell(CellKey(c.point, c.type, c.band), c.count, c.score) for c in file.cell)
+    cells = tuple(Cell(CellKey(point_code(c.point), c.type, c.band), c.count, c.score) for c in file.cell)
     if not cells:
         raise BadInput("blueprint-invalid", reason="no [[cell]]")
     seen: set[CellKey] = set()
@@ -188,6 +198,11 @@ def _checked(file: _File) -> Blueprint:
     if not 0 <= blueprint.spares <= 20:
         raise BadInput("blueprint-invalid", reason="spares must be 0 to 20")
     return blueprint
+
+
+def key_of(point: str, kind: ItemType, difficulty: float) -> CellKey:
+    """Return the cell key that an item belongs to."""
+    return CellKey(point_code(point), kind, band_of(difficulty))
 
 
 def coverage(keys: Iterable[CellKey]) -> Mapping[CellKey, int]:

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.errors import NotFound
-from server.itembank.blueprint import CellKey, band_of, coverage
+from server.itembank.blueprint import CellKey, coverage, key_of
 from server.itembank.items import ItemState, ItemVersion
 from server.itembank.merkle import merkle_root
 from server.itembank.models import BankRow, BatchRow, VersionRow
@@ -131,6 +131,6 @@ async def bank_root(session: AsyncSession, bank_id: str) -> bytes:
 async def bank_coverage(session: AsyncSession, bank_id: str) -> Mapping[CellKey, int]:
     """Count what may be drawn by knowledge point × type × band."""
     return coverage(
-        CellKey(one.public.point, one.public.type, band_of(one.public.difficulty))
+        key_of(one.public.point, one.public.type, one.public.difficulty)
         for one in await drawable(session, bank_id)
     )

@@ -58,7 +58,7 @@ SUBJECT_TITLES = {"theory": "理论知识考试", "practical": "操作技能考�
 
 @dataclass(frozen=True, slots=True)
 class DrawOutcome:
-    """What was drawn and sealed for a slot. `seed` stays with the caller until the reveal."""
+    """What was drawn and sealed for a slot. The seed is not in it: it stays unknown until the reveal."""
 
     set_id: str
     plan: str
@@ -66,6 +66,10 @@ class DrawOutcome:
     bank: str
     bank_root: bytes
     list_hash: bytes
+    papers: int
+    spares: int
+    items: int
+    """Items on a paper."""
     figures: DrawFigures
 
 
@@ -202,14 +206,15 @@ async def draw_slot(
     journal: Journal,
     clock: Clock,
     actor: str,
-    identity: Identity,
     plan_id: str,
     slot_id: str,
-    bank_id: str,
     bank_key: Bytes,
     start_key: Bytes,
     marking_key: Bytes,
     blueprint: Blueprint,
+    *,
+    identity: Identity,
+    bank_id: str,
 ) -> DrawOutcome:
     """Draw and seal one paper for every sitting of a slot and the spares of each room; write them as one set.
 
@@ -238,7 +243,18 @@ async def draw_slot(
             papers, sheets, held = [], [], 0
     await _write(db, papers, sheets)
     await _finish(db, journal, clock, actor, set_id, bank_id, made, figures)
-    return DrawOutcome(set_id, plan_id, slot_id, bank_id, made.root, made.listed, figures)
+    return DrawOutcome(
+        set_id,
+        plan_id,
+        slot_id,
+        bank_id,
+        made.root,
+        made.listed,
+        figures.papers,
+        figures.spares,
+        figures.items,
+        figures,
+    )
 
 
 def _sealed_rows(

@@ -16,7 +16,7 @@ from itertools import pairwise, permutations
 import msgspec
 
 from server.errors import Refused
-from server.itembank.blueprint import Blueprint, CellKey, band_of, blueprint_bytes, fillable
+from server.itembank.blueprint import Blueprint, CellKey, blueprint_bytes, fillable, key_of
 from server.papers.stream import Stream, derived_id
 from server.protocol.paper import ItemType
 
@@ -204,7 +204,7 @@ class _Orders:
 
 def keys_of(bank: Sequence[DrawItem]) -> tuple[CellKey, ...]:
     """Return the cell key of each item."""
-    return tuple(CellKey(item.point, item.type, band_of(item.difficulty)) for item in bank)
+    return tuple(key_of(item.point, item.type, item.difficulty) for item in bank)
 
 
 def _decks(seed: bytes, bank: Sequence[DrawItem], blueprint: Blueprint) -> list[_Deck]:

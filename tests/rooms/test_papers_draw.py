@@ -166,9 +166,7 @@ async def test_verify_draws_the_same_papers_again(
     await drawn(db, journal, clock, identity)
     async with db.reading() as session:
         found = await draw_service.verify_slot(session, identity, SLOT, BANK_KEY)
-        assert (
-            verify(await session.connection() and (await session.connection()).sync_connection).faults == ()
-        )
+        assert (await session.run_sync(verify)).faults == ()
     assert (found.papers, found.faults) == (10, ())
 
 
@@ -263,14 +261,14 @@ async def test_a_blueprint_for_other_minutes_is_refused(
             journal,
             clock,
             "test",
-            identity,
             PLAN,
             SLOT,
-            BANK,
             BANK_KEY,
             START_KEY,
             MARKING_KEY,
             replace(small_blueprint(), minutes=91),
+            identity=identity,
+            bank_id=BANK,
         )
     assert refused.value.facts["field"] == "minutes"
 
