@@ -1,0 +1,122 @@
+"""Who may take a sitting: the seat's proof, the candidate's numbers, the device's token.
+
+A refusal says the same whatever the reason: a ticket and an identity number are no secrets, and nobody may
+learn from an answer whether they belong together or where the candidate is seated.
+"""
+
+import hmac
+import secrets
+
+from server.clock import Clock
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.delivery import store
+from server.delivery.facts import Seat, Sitting
+from server.delivery.models import SittingRow
+from server.delivery.service import credential, take_lease
+from server.errors import GongyuanError, NotFound, Refusal
+from server.keys.identity import Identity
+from server.keys.signing import verify
+from server.protocol.envelope import resume_token, seat_proof
+from server.protocol.exam import Hello, Resume, SignIn
+
+WRONG_MOST = 5
+"""Wrong numbers in a row at one seat before it has to wait."""
+WRONG_WAIT_S = 30.0
+"""Monotonic seconds it then waits."""
+
+
+class Admission:
+    """The checks, and the secrets they need: the slots' receipt keys, held in this process's memory."""
+
+    def __init__(self, db: Database, clock: Clock, journal: Journal, identity: Identity) -> None:
+        self._db = db
+        self._clock = clock
+        self._journal = journal
+        self._identity = identity
+        self._receipt_keys: dict[str, bytes] = {}
+        self._wrong: dict[str, tuple[int, float]] = {}
+
+    async def prove(self, nonce: bytes, hello: Hello) -> Seat | Refusal:
+        """Return the enrolled seat whose key signed this socket's challenge, or the one refusal."""
+        async with self._db.reading() as session:
+            seat = await store.seat(session, hello.seat)
+        try:
+            if seat is None:
+                raise NotFound("seat-unknown")
+            verify(seat.public_key, bytes.fromhex(hello.signature), seat_proof(nonce, hello.seat))
+        except GongyuanError:
+            return Refusal("seat-not-proved")
+        return seat
+
+    async def sign_in(self, seat: Seat, sign_in: SignIn) -> Sitting | Refusal:
+        """Return the sitting open at this seat for these numbers, under a new lease."""
+        wait = self._wait(seat)
+        if wait > 0:
+            return Refusal("sign-in-wait", facts={"wait_s": round(wait)})
+        async with self._db.writing() as session:
+            act = Act(session, self._journal, self._clock.legal(), f"seat:{seat.room}-{seat.number}")
+            found: SittingRow | None = None
+            candidates = await store.active_at(session, seat.room, seat.number)
+            for row in candidates:
+                if self._fits(row.id, row.credential, sign_in):
+                    found = row
+            if not candidates:
+                self._fits(seat.id, bytes(32), sign_in)
+            if found is not None:
+                row = await store.sitting_row(session, found.id, lock=True)
+                await take_lease(act, row, seat.id)
+                await session.flush()
+                self._wrong.pop(seat.id, None)
+                return store.sitting_fact(row)
+        count, _ = self._wrong.get(seat.id, (0, 0.0))
+        self._wrong[seat.id] = (count + 1, self._clock.monotonic())
+        return Refusal("sign-in-refused")
+
+    async def resume(self, resume: Resume) -> Sitting | Refusal:
+        """Return the sitting whose lease this token proves, whatever has become of it since."""
+        refusal = Refusal("resume-refused")
+        async with self._db.reading() as session:
+            try:
+                sitting = await store.sitting(session, resume.sitting)
+            except NotFound:
+                return refusal
+        key = await self.receipt_key(sitting.slot)
+        right = resume_token(key, sitting.id, resume.lease)
+        if resume.lease > sitting.lease or not hmac.compare_digest(right, resume.token):
+            return refusal
+        return sitting
+
+    async def receipt_key(self, slot: str) -> bytes:
+        """Return the slot's receipt key; the first caller makes it, wrapped under the centre's storage
+        key.
+        """
+        known = self._receipt_keys.get(slot)
+        if known is not None:
+            return known
+        aad = b"gongyuan/receipt-key/1\x00" + slot.encode()
+        async with self._db.reading() as session:
+            wrapped = (await store.slot_row(session, slot)).receipt_key
+        if wrapped is None:
+            async with self._db.writing() as session:
+                row = await store.slot_row(session, slot)
+                await session.refresh(row, with_for_update=True)
+                if row.receipt_key is None:
+                    row.receipt_key = self._identity.storage_wrap(secrets.token_bytes(32), aad)
+                wrapped = row.receipt_key
+        key = self._identity.storage_unwrap(wrapped, aad)
+        self._receipt_keys[slot] = key
+        return key
+
+    def _wait(self, seat: Seat) -> float:
+        count, last = self._wrong.get(seat.id, (0, 0.0))
+        if count < WRONG_MOST:
+            return 0.0
+        rest = last + WRONG_WAIT_S - self._clock.monotonic()
+        if rest <= 0:
+            self._wrong.pop(seat.id, None)
+        return max(0.0, rest)
+
+    def _fits(self, sitting: str, right: bytes, sign_in: SignIn) -> bool:
+        return hmac.compare_digest(credential(sitting, sign_in.ticket, sign_in.id_number), right)

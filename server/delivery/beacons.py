@@ -1,0 +1,58 @@
+"""Signed time: the centre's beacons as they are made, and as they come back inside answers."""
+
+from collections import OrderedDict
+
+from server.clock import Clock
+from server.delivery.answers import Capture
+from server.errors import GongyuanError
+from server.keys.identity import Identity
+from server.keys.signing import verify
+from server.protocol.envelope import beacon_bytes
+from server.protocol.exam import Answer, Beacon
+
+_REMEMBERED = 8_192
+
+
+class Beacons:
+    """Makes beacons, and tells a true one from a forged one; its own newest ones without any arithmetic."""
+
+    def __init__(self, clock: Clock, identity: Identity) -> None:
+        self._clock = clock
+        self._identity = identity
+        self._node = "".join(identity.fingerprint.split())
+        self._known: OrderedDict[str, Beacon] = OrderedDict()
+
+    def make(self) -> Beacon:
+        """Return a fresh beacon of the legal time now."""
+        now, rate = self._clock.legal(), self._clock.rate()
+        signature = self._identity.signing.sign(beacon_bytes(now, rate, self._node)).hex()
+        beacon = Beacon(now=now, rate=rate, node=self._node, signature=signature)
+        self._remember(beacon)
+        return beacon
+
+    def capture(self, answer: Answer) -> Capture | None:
+        """Return when the kiosk says the answer was given, or None when its beacon is missing or not this
+        node's.
+        """
+        beacon = answer.beacon
+        if beacon is None or not self._true(beacon):
+            return None
+        return Capture(beacon.now, answer.elapsed_ms, beacon.rate)
+
+    def _true(self, beacon: Beacon) -> bool:
+        if self._known.get(beacon.signature) == beacon:
+            return True
+        if beacon.node != self._node:
+            return False
+        try:
+            data = beacon_bytes(beacon.now, beacon.rate, beacon.node)
+            verify(self._identity.signing.public, bytes.fromhex(beacon.signature), data)
+        except (GongyuanError, ValueError):
+            return False
+        self._remember(beacon)
+        return True
+
+    def _remember(self, beacon: Beacon) -> None:
+        self._known[beacon.signature] = beacon
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)

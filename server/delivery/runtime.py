@@ -1,0 +1,603 @@
+"""The live hall of one process: which devices are on a line, what each is told, and what they say.
+
+What is decided stands in the pure files; what is stored goes through the answer writer or `service`. The hall
+holds only what can be read again from the database: a kill at any moment loses nothing that was acknowledged.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+
+from server.clock import Clock
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.db.signals import Signals
+from server.db.writer import Writer
+from server.delivery import conversation as talk
+from server.delivery import service, store
+from server.delivery.admission import Admission
+from server.delivery.answers import timeliness
+from server.delivery.beacons import Beacons
+from server.delivery.collector import Collector
+from server.delivery.facts import Ending, Seat, Sitting
+from server.delivery.handin import time_refusal
+from server.delivery.ledger import (
+    AnswerWork,
+    HandInWork,
+    Ledger,
+    LineWork,
+    MarkWork,
+    OpenedWork,
+    Stored,
+    Work,
+    Written,
+)
+from server.delivery.lines import Line, Live, Presence
+from server.delivery.sitting import State
+from server.delivery.timing import PhaseKind, hand_in_window, phase_of
+from server.errors import BadInput, Refusal
+from server.keys.identity import Identity
+from server.keys.sealing import paper_key
+from server.papers import store as papers
+from server.protocol import codec, exam, link
+from server.protocol.envelope import receipt_mac, resume_token
+from server.protocol.paper import SealedPaper
+
+LINE = "delivery.line"
+
+log = logging.getLogger(__name__)
+
+
+def answer_writer(
+    db: Database, clock: Clock, identity: Identity, *, gap_s: float = 0.005, limit: int = 20_000
+) -> Writer[Work, Written]:
+    """Make the answer writer of a process: its own connection, its own journal chain."""
+    ledger = Ledger(Journal("answer-writer"), clock, identity.signing.sign)
+    return Writer(db.sync_engine(), ledger.store, clock, gap_s=gap_s, limit=limit)
+
+
+class Hall:
+    """Made by `app.create_app` on a centre; `start` and `stop` with the application."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        journal: Journal,
+        writer: Writer[Work, Written],
+        signals: Signals,
+        identity: Identity,
+        centre: str = "gongyuan",
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._journal = journal
+        self._writer = writer
+        self._signals = signals
+        self._identity = identity
+        self._centre = centre
+        self._admission = Admission(db, clock, journal, identity)
+        self._beacons = Beacons(clock, identity)
+        self._collector = Collector(db, clock, journal, identity.signing.sign)
+        self._lines: set[Line] = set()
+        self._by_seat: dict[str, Line] = {}
+        self._by_sitting: dict[str, Line] = {}
+        self._start_keys: dict[str, bytes] = {}
+        self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unsubscribe = _nothing
+
+    async def start(self) -> None:
+        """Start the writer, listen to signals, and start the timers."""
+        self._writer.start()
+        self._unsubscribe = self._signals.subscribe(self._on_signal)
+        self._collector.start()
+        self._tasks = [
+            asyncio.create_task(task, name=name)
+            for name, task in (
+                ("hall-signals", self._follow_signals()),
+                ("hall-beacons", self._send_beacons()),
+                ("hall-phases", self._watch_phases()),
+                ("hall-pings", self._send_pings()),
+            )
+        ]
+
+    async def stop(self) -> None:
+        """Close every line, end the timers, and write what the writer still holds."""
+        self._unsubscribe()
+        for line in tuple(self._lines):
+            line.close(link.CLOSE_STOPPING)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._collector.stop()
+        await self._writer.stop()
+
+    # Lines.
+
+    def attach(self) -> Line:
+        """Take a new socket in and challenge it."""
+        line = Line(self._clock.monotonic())
+        self._lines.add(line)
+        line.send(exam.Challenge(nonce=line.nonce.hex()))
+        return line
+
+    def detach(self, line: Line) -> None:
+        """Let a closed socket go; the heartbeat ledger notes that the sitting's line was lost."""
+        self._lines.discard(line)
+        if line.seat is not None and self._by_seat.get(line.seat.id) is line:
+            del self._by_seat[line.seat.id]
+        sitting = line.conversation.sitting
+        if self._by_sitting.get(sitting) is line:
+            del self._by_sitting[sitting]
+            self._note_line(line, here=False)
+
+    def presence(self) -> Mapping[str, Presence]:
+        """Return the devices on a line of this process, by sitting."""
+        now = self._clock.monotonic()
+        return {
+            sitting: Presence(True, now - line.heard_at, line.waiting)
+            for sitting, line in self._by_sitting.items()
+        }
+
+    def seats_online(self) -> Mapping[str, float]:
+        """Return the enrolled seats on a line of this process, with seconds since each was heard."""
+        now = self._clock.monotonic()
+        return {seat: now - line.heard_at for seat, line in self._by_seat.items()}
+
+    async def receive(self, line: Line, frame: bytes | str) -> None:
+        """Take one frame from a kiosk: answer it, or queue it for the writer, or say why not. Never raises
+        for what a kiosk sent."""
+        line.heard_at = self._clock.monotonic()
+        try:
+            message = codec.from_kiosk(frame)
+        except BadInput as error:
+            line.send(
+                exam.Refused(about="frame", code=error.code, facts={"reason": str(error.facts.get("reason"))})
+            )
+            if line.seat is None:
+                line.close(link.CLOSE_REFUSED)
+            return
+        act = talk.next_act(line.conversation, message)
+        refusal: Refusal | None = None
+        match act:
+            case Refusal():
+                refusal = act
+                if act.code == "version-other":
+                    line.send(talk.refused(message, act))
+                    line.close(link.CLOSE_REFUSED)
+                    return
+            case talk.StoreAnswer():
+                refusal = self._store_answer(line, act.answer)
+            case talk.NoteHeard():
+                line.waiting = act.pong.waiting
+            case talk.ProveSeat():
+                refusal = await self._prove(line, act.hello)
+            case talk.FindCandidate():
+                refusal = await self._sign_in(line, act.sign_in)
+            case talk.TakeUp():
+                refusal = await self._resume(line, act.resume)
+            case talk.EndPaper():
+                refusal = self._hand_in(line, act.hand_in)
+            case talk.StoreMark():
+                mark = act.mark
+                self._writer.offer(MarkWork(line.conversation.sitting, mark.number, mark.on), _forget)
+            case talk.NoteOpened():
+                self._writer.offer(OpenedWork(line.conversation.sitting, act.opened.items), _forget)
+            case talk.BringHelp():
+                await self._call(line, act.call)
+        if refusal is not None:
+            line.send(talk.refused(message, refusal))
+            if isinstance(message, exam.Hello):
+                line.close(link.CLOSE_NOT_PROVED)
+
+    # Coming in.
+
+    async def _prove(self, line: Line, hello: exam.Hello) -> Refusal | None:
+        seat = await self._admission.prove(line.nonce, hello)
+        if isinstance(seat, Refusal):
+            return seat
+        older = self._by_seat.get(seat.id)
+        if older is not None:
+            older.close(link.CLOSE_OTHER_SOCKET)
+            self.detach(older)
+        line.seat = seat
+        self._by_seat[seat.id] = line
+        line.conversation = talk.proved(line.conversation, seat.id)
+        line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
+        line.send(self._beacons.make())
+        return None
+
+    async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
+        seat = _seat_of(line)
+        sitting = await self._admission.sign_in(seat, sign_in)
+        if isinstance(sitting, Refusal):
+            return sitting
+        await self._seat(line, sitting)
+        return None
+
+    async def _resume(self, line: Line, resume: exam.Resume) -> Refusal | None:
+        sitting = await self._admission.resume(resume)
+        if isinstance(sitting, Refusal):
+            return sitting
+        seat = _seat_of(line)
+        if sitting.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
+            await self._load(line, sitting)
+            line.conversation = talk.seated(line.conversation, sitting.id, resume.lease)
+            await self._tell_end(line, sitting)
+        elif resume.lease < sitting.lease:
+            await self._load(line, sitting)
+            line.conversation = talk.flushing(line.conversation, sitting.id, resume.lease)
+            self._tell_replaced(line, sitting)
+        elif (sitting.room, sitting.seat) == (seat.room, seat.number) and sitting.state in (
+            State.CHECKED_IN,
+            State.OPENED,
+        ):
+            await self._seat(line, sitting)
+        else:
+            return Refusal("resume-refused")
+        return None
+
+    async def _seat(self, line: Line, sitting: Sitting) -> None:
+        """Tell a device that holds the newest lease all it needs, the key too when it is time."""
+        older = self._by_sitting.get(sitting.id)
+        if older is not None and older is not line:
+            older.conversation = talk.flushing(older.conversation, sitting.id, older.conversation.lease)
+            older.send(exam.Replaced(lease=older.conversation.lease))
+        async with self._db.reading() as session:
+            terms = await store.slot_terms(session, sitting.slot)
+            answers = await store.standing_answers(session, sitting.id)
+            marks = await store.marks(session, sitting.id)
+            next_seq = await store.next_seq(session, sitting.id, sitting.lease)
+        sealed = await self._load(line, sitting)
+        live = _live_of(line)
+        line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
+        self._by_sitting[sitting.id] = line
+        line.send(
+            exam.Seated(
+                sitting=sitting.id,
+                lease=sitting.lease,
+                token=resume_token(live.receipt_key, sitting.id, sitting.lease),
+                next_seq=next_seq,
+                candidate=sitting.name,
+                ticket=sitting.ticket,
+                plan=terms.plan_name,
+                title=terms.title,
+                minutes=terms.policy.minutes,
+                planned_start=terms.starts_at,
+                paper=live.paper,
+                answers=tuple(
+                    exam.SavedAnswer(
+                        number=row.number, value=store.value_of(row.value), lease=row.lease, seq=row.seq
+                    )
+                    for row in answers
+                ),
+                marks=marks,
+            )
+        )
+        line.send(self._phase(live))
+        if sealed is not None:
+            line.send(exam.PaperSealed(paper=sealed))
+        self._note_line(line, here=True)
+        await self._release([line])
+
+    async def _load(self, line: Line, sitting: Sitting) -> SealedPaper | None:
+        async with self._db.reading() as session:
+            times = (await store.slot_times(session, sitting.slot)).of(sitting.id, sitting.time_room)
+            if sitting.paper is not None:
+                sealed = await papers.paper(session, sitting.paper)
+            else:
+                sealed = await papers.sealed_paper(session, sitting.id)
+        key = await self._admission.receipt_key(sitting.slot)
+        phase = phase_of(times, self._clock.legal())
+        line.live = Live(sitting, times, phase, key, None if sealed is None else sealed.id)
+        return sealed
+
+    # Answers and hand-in.
+
+    def _store_answer(self, line: Line, answer: exam.Answer) -> Refusal | None:
+        live = _live_of(line)
+        now = self._clock.legal()
+        capture = self._beacons.capture(answer)
+        timely = timeliness(live.times, now, capture)
+        if isinstance(timely, Refusal):
+            return timely
+        sitting = live.sitting.id
+        captured_at = None if capture is None else capture.at
+        work = AnswerWork(
+            sitting, answer.lease, answer.seq, answer.number, answer.value, now, captured_at, timely
+        )
+
+        def done(written: Written | None) -> None:
+            if isinstance(written, Stored):
+                mac = receipt_mac(
+                    live.receipt_key, sitting, answer.lease, answer.seq, written.receipt, written.digest
+                )
+                receipt = exam.Receipt(number=written.receipt, hash=written.digest.hex(), mac=mac)
+                line.send(
+                    exam.Acknowledged(
+                        lease=answer.lease,
+                        seq=answer.seq,
+                        number=answer.number,
+                        outcome=written.outcome,
+                        receipt=receipt,
+                    )
+                )
+            else:
+                refusal = written if isinstance(written, Refusal) else Refusal("answer-not-stored")
+                line.send(talk.refused(answer, refusal))
+
+        return None if self._writer.offer(work, done) else Refusal("retry")
+
+    def _hand_in(self, line: Line, hand_in: exam.HandIn) -> Refusal | None:
+        live = _live_of(line)
+        now = self._clock.legal()
+        refusal = time_refusal(live.times, now)
+        if refusal is not None:
+            return refusal
+        sitting = live.sitting.id
+        work = HandInWork(sitting, hand_in.lease, hand_in.seq, hand_in.count, hand_in.digest, now)
+
+        def done(written: Written | None) -> None:
+            if isinstance(written, Ending):
+                self._finish(line, written)
+                self._signals.tell(service.SITTING, sitting)
+            else:
+                refusal = written if isinstance(written, Refusal) else Refusal("answer-not-stored")
+                line.send(talk.refused(hand_in, refusal))
+
+        return None if self._writer.offer(work, done) else Refusal("retry")
+
+    async def _call(self, line: Line, call: exam.Call) -> None:
+        sitting = line.conversation.sitting
+        async with self._db.writing() as session:
+            act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
+            made = await service.call(act, sitting, call.reason, call.number, call.text)
+        line.send(exam.Called(id=made))
+
+    def _finish(self, line: Line, ending: Ending) -> None:
+        if line.conversation.stage is talk.Stage.FINISHED:
+            return
+        line.conversation = talk.finished(line.conversation)
+        kind = exam.HandedIn if ending.how == State.HANDED_IN.value else exam.Collected
+        line.send(
+            kind(
+                at=ending.at,
+                count=ending.count,
+                digest=ending.digest,
+                head=ending.head,
+                code=ending.code,
+                signature=ending.signature.hex(),
+            )
+        )
+
+    async def _tell_end(self, line: Line, sitting: Sitting) -> None:
+        if line.conversation.stage is talk.Stage.FINISHED:
+            return
+        if sitting.state is State.VOIDED:
+            line.conversation = talk.finished(line.conversation)
+            line.send(exam.Voided(at=sitting.ended_at or self._clock.legal()))
+            return
+        async with self._db.reading() as session:
+            ending = await store.ending(session, sitting.id)
+        if ending is not None:
+            self._finish(line, ending)
+
+    def _tell_replaced(self, line: Line, sitting: Sitting) -> None:
+        seat = _seat_of(line)
+        if (sitting.room, sitting.seat) != (seat.room, seat.number):
+            line.send(exam.Moved(room=sitting.room, number=sitting.seat))
+        else:
+            line.send(exam.Replaced(lease=line.conversation.lease))
+
+    def _note_line(self, line: Line, *, here: bool) -> None:
+        sitting = line.conversation.sitting
+        if line.seat is None or not sitting:
+            return
+
+        def done(_: Written | None) -> None:
+            self._signals.tell(LINE, sitting)
+
+        self._writer.offer(LineWork(sitting, line.seat.id, self._clock.legal(), here), done)
+
+    # What changes while devices are on the line.
+
+    async def _release(self, lines: Iterable[Line]) -> None:
+        """Send the paper keys of those whose time has come, after recording that their papers are opened."""
+        due = [line for line in lines if self._may_open(line)]
+        if not due:
+            return
+        async with self._db.writing() as session:
+            act = Act(session, self._journal, self._clock.legal(), "centre:hall")
+            opened = set(await service.open_papers(act, [line.conversation.sitting for line in due]))
+        for line in due:
+            live = line.live
+            if live is None or live.paper is None or line.conversation.sitting not in opened:
+                continue
+            key = await self._start_key(live.sitting.slot)
+            if key is not None:
+                live.key_sent = True
+                line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
+
+    def _may_open(self, line: Line) -> bool:
+        live = line.live
+        return (
+            live is not None
+            and not live.key_sent
+            and live.paper is not None
+            and line.conversation.stage is talk.Stage.SEATED
+            and live.phase.kind in (PhaseKind.RUNNING, PhaseKind.PAUSED)
+        )
+
+    async def _start_key(self, slot: str) -> bytes | None:
+        known = self._start_keys.get(slot)
+        if known is None:
+            async with self._db.reading() as session:
+                wrapped = await store.wrapped_start_key(session, slot)
+            if wrapped is None:
+                return None
+            known = self._identity.storage_unwrap(wrapped, service.start_key_aad(slot))
+            self._start_keys[slot] = known
+        return known
+
+    def _phase(self, live: Live) -> exam.PhaseNow:
+        now = self._clock.legal()
+        live.phase = phase_of(live.times, now)
+        window = hand_in_window(live.times)
+        return exam.PhaseNow(
+            kind=live.phase.kind.value,
+            now=now,
+            rate=self._clock.rate(),
+            start=live.phase.start,
+            end=live.phase.end,
+            hand_in_opens=None if window is None else window.opens,
+            hand_in_closes=None if window is None else window.closes,
+        )
+
+    def _on_signal(self, topic: str, key: str) -> None:
+        if topic in (service.SITTING, service.SLOT, service.NOTICE):
+            self._heard.put_nowait((topic, key))
+        if topic in (service.SITTING, service.SLOT, service.OPENED):
+            self._collector.look_again()
+
+    async def _follow_signals(self) -> None:
+        while True:
+            heard = {await self._heard.get()}
+            while not self._heard.empty():
+                heard.add(self._heard.get_nowait())
+            for topic, key in sorted(heard):
+                try:
+                    await self._refresh(topic, key)
+                except Exception:
+                    log.exception("could not follow %s %s", topic, key)
+
+    async def _refresh(self, topic: str, key: str) -> None:
+        if topic == service.SLOT:
+            await self.refresh_slot(key)
+        elif topic == service.SITTING:
+            await self._refresh_sitting(key)
+        else:
+            await self._pass_on(key)
+
+    async def refresh_slot(self, slot: str) -> None:
+        """Read a slot's times again, tell each of its devices its phase, and open the papers whose time has
+        come.
+        """
+        lines = self._lines_of(slot)
+        if not lines:
+            return
+        async with self._db.reading() as session:
+            times = await store.slot_times(session, slot)
+        for line in lines:
+            live = _live_of(line)
+            live.times = times.of(live.sitting.id, live.sitting.time_room)
+            line.send(self._phase(live))
+        await self._release(lines)
+
+    async def _refresh_sitting(self, sitting: str) -> None:
+        line = self._by_sitting.get(sitting)
+        if line is None or line.live is None:
+            return
+        async with self._db.reading() as session:
+            found = await store.sitting(session, sitting)
+            times = await store.slot_times(session, found.slot)
+        live = line.live
+        live.sitting, live.times = found, times.of(found.id, found.time_room)
+        if found.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
+            await self._tell_end(line, found)
+        elif found.lease > line.conversation.lease and line.conversation.stage is talk.Stage.SEATED:
+            line.conversation = talk.flushing(line.conversation, sitting, line.conversation.lease)
+            self._tell_replaced(line, found)
+            del self._by_sitting[sitting]
+            self._note_line(line, here=False)
+
+    async def _pass_on(self, notice: str) -> None:
+        async with self._db.reading() as session:
+            row = await store.notice(session, notice)
+        if row is None:
+            return
+        message = exam.Notice(id=row.id, at=row.at, text=row.text)
+        for line in self._lines_of(row.slot):
+            sitting = _live_of(line).sitting
+            if (row.sitting is None or row.sitting == sitting.id) and row.room in (None, sitting.room):
+                line.send(message)
+
+    def _lines_of(self, slot: str) -> list[Line]:
+        return [
+            line
+            for line in self._by_sitting.values()
+            if line.live is not None and line.live.sitting.slot == slot
+        ]
+
+    # Timers.
+
+    async def _send_beacons(self) -> None:
+        while True:
+            rate = max(self._clock.rate(), 1e-6)
+            await asyncio.sleep(max(link.BEACON_EVERY_LEGAL_S / rate, link.BEACON_LEAST_GAP_S))
+            self.send_beacon()
+
+    def send_beacon(self) -> None:
+        """Send one fresh beacon to every proved seat."""
+        frame = codec.encode(self._beacons.make())
+        for line in self._by_seat.values():
+            line.send_frame(frame)
+
+    async def _watch_phases(self) -> None:
+        while True:
+            rate = max(self._clock.rate(), 1e-6)
+            await asyncio.sleep(min(1.0, max(0.05, 0.5 / rate)))
+            with contextlib.suppress(Exception):
+                await self.pass_boundaries()
+
+    async def pass_boundaries(self) -> None:
+        """Tell each device whose phase has ended its new one, and open papers whose own start has come."""
+        now = self._clock.legal()
+        passed = [
+            line
+            for line in self._by_sitting.values()
+            if line.live is not None
+            and line.live.phase.end is not None
+            and line.live.phase.end <= now
+            and line.conversation.stage is talk.Stage.SEATED
+        ]
+        for line in passed:
+            line.send(self._phase(_live_of(line)))
+        await self._release(passed)
+
+    async def _send_pings(self) -> None:
+        while True:
+            await asyncio.sleep(link.PING_EVERY_S)
+            now = self._clock.monotonic()
+            for line in tuple(self._lines):
+                if line.seat is None:
+                    if now - line.opened_at > link.HELLO_WITHIN_S:
+                        line.close(link.CLOSE_SLOW)
+                    continue
+                if now - line.heard_at > 3 * link.PING_EVERY_S:
+                    line.close(link.CLOSE_SLOW, at_once=True)
+                    continue
+                line.pings += 1
+                line.send(exam.Ping(n=line.pings))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _forget(_: object) -> None:
+    return None
+
+
+def _seat_of(line: Line) -> Seat:
+    if line.seat is None:
+        raise AssertionError("the conversation admits no sitting before the seat's proof")
+    return line.seat
+
+
+def _live_of(line: Line) -> Live:
+    if line.live is None:
+        raise AssertionError("the conversation admits no answer before a sitting is loaded")
+    return line.live

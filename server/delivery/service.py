@@ -1,0 +1,488 @@
+"""Acts on sittings, seats and their time: load facts, ask the rule, write, journal, announce.
+
+Called by conduct (people's acts) and by the runtime. Signals announced after commit: `delivery.sitting` with
+a sitting id, `delivery.slot` with a slot id (bell, pause, allowance), `delivery.opened` with a slot id
+(papers opened), `delivery.notice` with a message id. The runtime adds `delivery.line` with a sitting id (came
+or lost).
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+
+from server.affairs import store as affairs
+from server.db.act import Act
+from server.db.signals import announce
+from server.delivery import store
+from server.delivery.endings import Sign, end_sitting, standing
+from server.delivery.facts import Ending, Extent, Place, SlotTerms
+from server.delivery.models import (
+    AllowanceRow,
+    BellRow,
+    CallRow,
+    CheckInRow,
+    HeadRow,
+    LeaseRow,
+    MoveRow,
+    NoticeRow,
+    PauseRow,
+    SittingRow,
+    SlotRow,
+)
+from server.delivery.sitting import Event, State, step
+from server.delivery.timing import PhaseKind, Policy, own_end, phase_of, policy_refusal
+from server.errors import BadInput, Fact, NotFound, Refusal, Refused, required
+
+SITTING, SLOT, NOTICE, OPENED = "delivery.sitting", "delivery.slot", "delivery.notice", "delivery.opened"
+"""Topics of this room's signals."""
+
+
+def start_key_aad(slot: str) -> bytes:
+    """Return the associated data under which a slot's start key is wrapped for the bell."""
+    return b"gongyuan/start-key/1\x00" + slot.encode()
+
+
+def credential(sitting: str, ticket: str, id_number: str) -> bytes:
+    """Return SHA-256 over a sitting and the two numbers, without spaces and in upper case."""
+    ticket, id_number = ("".join(text.split()).upper() for text in (ticket, id_number))
+    return hashlib.sha256(f"gongyuan/sign-in/1\n{sitting}\n{ticket}\n{id_number}".encode()).digest()
+
+
+async def prepare(act: Act, slot: str) -> int:
+    """Prepare the sittings of a slot from its seating; return how many are new. Repeating adds the missing
+    ones.
+    """
+    found = await affairs.slot(act.session, slot)
+    plan = await affairs.plan(act.session, found.plan)
+    candidates = {one.id: one for one in await affairs.candidates(act.session, found.plan)}
+    places = []
+    for seating in await affairs.seating(act.session, slot):
+        person = candidates.get(seating.candidate)
+        if person is None:
+            continue
+        places.append(
+            Place(
+                seating.sitting,
+                person.id,
+                person.name,
+                person.ticket,
+                person.id_number,
+                seating.room,
+                seating.seat,
+            )
+        )
+    terms = SlotTerms(
+        slot=slot,
+        plan=plan.id,
+        plan_name=plan.name,
+        title=f"{plan.occupation} {plan.level}",
+        starts_at=found.starts_at,
+        policy=Policy(found.minutes, found.early, found.late),
+        version=found.policy,
+    )
+    return await prepare_sittings(act, terms, places)
+
+
+async def prepare_sittings(act: Act, terms: SlotTerms, places: Sequence[Place]) -> int:
+    """Make the slot and a sitting for each place that has none yet; return how many are new."""
+    required(policy_refusal(terms.policy))
+    slot = await act.session.get(SlotRow, terms.slot)
+    if slot is None:
+        act.session.add(
+            SlotRow(
+                id=terms.slot,
+                plan=terms.plan,
+                plan_name=terms.plan_name,
+                title=terms.title,
+                starts_at=terms.starts_at,
+                minutes=terms.policy.minutes,
+                early=terms.policy.early,
+                late=terms.policy.late,
+                policy=terms.version,
+                prepared_at=act.now,
+            )
+        )
+        await act.session.flush()
+    known = set(await act.session.scalars(select(SittingRow.id).where(SittingRow.slot == terms.slot)))
+    new = [place for place in places if place.sitting not in known]
+    act.session.add_all(
+        SittingRow(
+            id=place.sitting,
+            slot=terms.slot,
+            candidate=place.candidate,
+            name=place.name,
+            ticket=place.ticket,
+            credential=credential(place.sitting, place.ticket, place.id_number),
+            room=place.room,
+            seat=place.seat,
+            time_room=place.room,
+            state=State.PREPARED.value,
+            lease=0,
+        )
+        for place in new
+    )
+    await act.session.flush()
+    act.session.add_all(HeadRow(sitting=place.sitting, digest=bytes(32)) for place in new)
+    if new:
+        await act.record("delivery:slot:prepared", {"slot": terms.slot, "sittings": len(new)})
+        await announce(act.session, SLOT, terms.slot)
+    return len(new)
+
+
+async def check_in(act: Act, sitting: str, evidence: Mapping[str, Any]) -> None:
+    """Open the seat for this candidate: ticket, document, photo and signature were checked there.
+
+    Refused when another sitting is open at the seat, or the sitting's state does not allow it.
+    """
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    after = _stepped(row, Event.CHECK_IN)
+    for other in await store.active_at(act.session, row.room, row.seat):
+        if other.id != row.id:
+            raise Refused(Refusal("seat-taken", facts={"room": row.room, "seat": row.seat}))
+    row.state, row.checked_in_at = after.value, act.now
+    told = msgspec.json.encode(dict(evidence)).decode()
+    act.session.add(CheckInRow(id=_new_id(), sitting=sitting, at=act.now, actor=act.actor, evidence=told))
+    await _note(act, row, "delivery:sitting:checked-in", {"room": row.room, "seat": row.seat})
+
+
+async def undo_check_in(act: Act, sitting: str, reason: str) -> None:
+    """Take a check-in back while the paper is not opened."""
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    row.state, row.checked_in_at = _stepped(row, Event.UNDO_CHECK_IN).value, None
+    row.lease += 1
+    act.session.add(LeaseRow(sitting=sitting, lease=row.lease, seat=None, taken_at=act.now))
+    await _note(act, row, "delivery:sitting:check-in-undone", {"reason": reason})
+
+
+async def mark_absent(act: Act, sitting: str, reason: str = "") -> None:
+    """Record that the candidate is absent: no paper was opened."""
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    row.state = _stepped(row, Event.MARK_ABSENT).value
+    await _note(act, row, "delivery:sitting:absent", {"reason": reason})
+
+
+async def ring(
+    act: Act, slot: str, rooms: Sequence[str] | None, wrapped_start_key: bytes, bell_at: datetime
+) -> tuple[str, ...]:
+    """Record the bell for rooms of a slot (all when None) together with the wrapped start key; return the
+    rooms.
+
+    `bell_at` (aware UTC) is the start of every sitting there. The key is wrapped under `start_key_aad(slot)`.
+    Whether the bell may be struck is conduct's rule; here only a second bell for a room is refused. Keys go
+    out to the seats after this act's commit.
+    """
+    of_slot = {one.time_room for one in await store.sittings(act.session, slot)}
+    wanted = of_slot if rooms is None else set(rooms)
+    unknown = sorted(wanted - of_slot)
+    if unknown or not wanted:
+        raise NotFound("room-not-in-slot", slot=slot, room=", ".join(unknown))
+    rung = set((await store.slot_times(act.session, slot)).bells)
+    ringing = sorted(wanted - rung)
+    if not ringing or (rooms is not None and wanted & rung):
+        raise Refused(Refusal("bell-rung", facts={"room": ", ".join(sorted(wanted & rung))}))
+    act.session.add_all(
+        BellRow(slot=slot, room=room, at=bell_at, actor=act.actor, wrapped_start_key=wrapped_start_key)
+        for room in ringing
+    )
+    await act.record("delivery:bell:rung", {"slot": slot, "rooms": ringing, "at": bell_at.isoformat()})
+    await announce(act.session, SLOT, slot)
+    return tuple(ringing)
+
+
+async def extend(act: Act, extent: Extent, seconds: int, reason: str) -> None:
+    """Give extra time, a right of the candidate: whole seconds on the own end."""
+    await _allow(act, extent, "extra", seconds, reason)
+
+
+async def delay(act: Act, extent: Extent, seconds: int, reason: str) -> None:
+    """Record a late start: own start and own end move; the early hand-in limit still counts from the bell."""
+    await _allow(act, extent, "delay", seconds, reason)
+
+
+async def credit(act: Act, extent: Extent, seconds: int, reason: str) -> None:
+    """Give lost time back: own end and both hand-in limits move."""
+    await _allow(act, extent, "credit", seconds, reason)
+
+
+async def _allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) -> None:
+    if not 0 < seconds <= 24 * 3600:
+        raise BadInput("allowance-seconds", seconds=seconds)
+    await _checked(act, extent)
+    act.session.add(
+        AllowanceRow(
+            id=_new_id(),
+            slot=extent.slot,
+            room=extent.room,
+            sitting=extent.sitting,
+            kind=kind,
+            seconds=seconds,
+            at=act.now,
+            actor=act.actor,
+            reason=reason,
+        )
+    )
+    await act.record(f"delivery:time:{kind}", _reached(extent) | {"seconds": seconds, "reason": reason})
+    await announce(act.session, SLOT, extent.slot)
+
+
+async def pause(act: Act, extent: Extent, reason: str) -> str:
+    """Halt one sitting, a room or the slot from now on; return the pause's id. Refused while such a one is
+    open.
+    """
+    await _checked(act, extent)
+    if await _open_pause(act, extent) is not None:
+        raise Refused(Refusal("pause-open"))
+    row = PauseRow(
+        id=_new_id(),
+        slot=extent.slot,
+        room=extent.room,
+        sitting=extent.sitting,
+        started_at=act.now,
+        actor=act.actor,
+        reason=reason,
+    )
+    act.session.add(row)
+    await act.record("delivery:time:paused", _reached(extent) | {"reason": reason})
+    await announce(act.session, SLOT, extent.slot)
+    return row.id
+
+
+async def resume(act: Act, extent: Extent, reason: str = "") -> None:
+    """Go on after the open pause of exactly this extent; refused when none is open."""
+    row = await _open_pause(act, extent)
+    if row is None:
+        raise Refused(Refusal("pause-not-open"))
+    row.ended_at = act.now
+    await act.record("delivery:time:resumed", _reached(extent) | {"reason": reason})
+    await announce(act.session, SLOT, extent.slot)
+
+
+async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> None:
+    """Move a candidate to another seat; the device there signs in anew, the old one keeps what it may still
+    send.
+
+    Refused when the seat belongs to another sitting of the slot that is not absent or over, is open for a
+    candidate of another slot, or has no enrolled machine.
+    """
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    after = _stepped(row, Event.RESEAT)
+    if (row.room, row.seat) == (room, seat):
+        raise Refused(Refusal("reseat-same", facts={"room": room, "seat": seat}))
+    await _free(act, row, room, seat)
+    act.session.add(
+        MoveRow(
+            id=_new_id(),
+            sitting=sitting,
+            at=act.now,
+            from_room=row.room,
+            from_seat=row.seat,
+            to_room=room,
+            to_seat=seat,
+            actor=act.actor,
+            reason=reason,
+        )
+    )
+    facts = {"from": f"{row.room}-{row.seat}", "to": f"{room}-{seat}", "reason": reason}
+    row.room, row.seat, row.state = room, seat, after.value
+    if after is not State.OPENED:
+        row.time_room = room
+    # The lease steps now, so that the device left behind can fill gaps and change nothing else.
+    row.lease += 1
+    act.session.add(LeaseRow(sitting=sitting, lease=row.lease, seat=None, taken_at=act.now))
+    await _note(act, row, "delivery:sitting:reseated", facts)
+
+
+async def cancel(act: Act, sitting: str, reason: str) -> None:
+    """Void an opened, handed-in or collected paper (cheating, by the chief); what was answered is kept."""
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    row.state, row.ended_at = _stepped(row, Event.VOID).value, act.now
+    await _note(act, row, "delivery:sitting:voided", {"reason": reason})
+
+
+async def open_papers(act: Act, sittings: Iterable[str]) -> tuple[str, ...]:
+    """Record that the paper keys of these sittings go out now; return those whose state allows it.
+
+    One statement for all, since the whole hall opens at the bell.
+    """
+    rows = await act.session.execute(
+        select(SittingRow.id, SittingRow.slot, SittingRow.state)
+        .where(SittingRow.id.in_(sorted(set(sittings))))
+        .order_by(SittingRow.id)
+        .with_for_update()
+    )
+    allowed, opening, slots = [], [], set()
+    for sitting, slot, state in rows:
+        if state == State.OPENED.value:
+            allowed.append(sitting)
+        elif step(State(state), Event.OPEN) is State.OPENED:
+            allowed.append(sitting)
+            opening.append(sitting)
+            slots.add(slot)
+    if opening:
+        await act.session.execute(
+            update(SittingRow)
+            .where(SittingRow.id.in_(opening))
+            .values(state=State.OPENED.value, opened_at=act.now)
+            .execution_options(synchronize_session=False)
+        )
+        await act.record("delivery:papers:opened", {"sittings": opening})
+        for slot in sorted(slots):
+            await announce(act.session, OPENED, slot)
+    return tuple(allowed)
+
+
+async def collect(act: Act, sign: Sign, sitting: str, reason: str = "") -> Ending:
+    """Collect one opened paper now, with what is acknowledged; the chief's act before the end, or at the
+    end.
+    """
+    row = await store.sitting_row(act.session, sitting, lock=True)
+    _stepped(row, Event.COLLECT)
+    await act.session.flush()
+
+    def end(session: Any) -> Ending:
+        live = session.connection()
+        answers = standing(live, sitting)
+        return end_sitting(live, act.journal, sign, sitting, State.COLLECTED, act.now, act.actor, answers)
+
+    ending = await act.session.run_sync(end)
+    await act.session.refresh(row)
+    if reason:
+        await act.record("delivery:sitting:collection-forced", {"sitting": sitting, "reason": reason})
+    await announce(act.session, SITTING, sitting)
+    return ending
+
+
+async def collect_due(act: Act, sign: Sign, most: int = 50) -> tuple[Ending, ...]:
+    """Collect opened papers whose own end and grace are past at `act.now`, at most so many in this
+    transaction.
+    """
+    times: dict[str, Any] = {}
+    endings: list[Ending] = []
+    for sitting in await store.sittings_by_state(act.session, State.OPENED):
+        if sitting.slot not in times:
+            times[sitting.slot] = await store.slot_times(act.session, sitting.slot)
+        own = times[sitting.slot].of(sitting.id, sitting.time_room)
+        if own_end(own) is not None and phase_of(own, act.now).kind is PhaseKind.ENDED:
+            endings.append(await collect(act, sign, sitting.id))
+            if len(endings) >= most:
+                break
+    return tuple(endings)
+
+
+async def message(act: Act, extent: Extent, text: str) -> str:
+    """Send words to one candidate, a room or all; return the message's id."""
+    if not 0 < len(text.strip()) <= 500:
+        raise BadInput("message-length", length=len(text))
+    await _checked(act, extent)
+    row = NoticeRow(
+        id=_new_id(),
+        slot=extent.slot,
+        room=extent.room,
+        sitting=extent.sitting,
+        at=act.now,
+        text=text.strip(),
+        actor=act.actor,
+    )
+    act.session.add(row)
+    await act.record("delivery:message:sent", _reached(extent) | {"text": row.text})
+    await announce(act.session, NOTICE, row.id)
+    return row.id
+
+
+async def call(act: Act, sitting: str, reason: str, number: int | None, text: str) -> str:
+    """Put a candidate's call on the board; return its id. One open call of a reason is enough: it is
+    returned.
+    """
+    found = await act.session.scalar(
+        select(CallRow.id).where(
+            CallRow.sitting == sitting,
+            CallRow.reason == reason,
+            CallRow.number.is_(None) if number is None else CallRow.number == number,
+            CallRow.answered_at.is_(None),
+        )
+    )
+    if found is not None:
+        return str(found)
+    row = CallRow(id=_new_id(), sitting=sitting, at=act.now, reason=reason, number=number, text=text)
+    act.session.add(row)
+    await act.record("delivery:call:made", {"sitting": sitting, "reason": reason, "number": number})
+    await announce(act.session, SITTING, sitting)
+    return row.id
+
+
+async def answer_call(act: Act, call: str) -> None:
+    """Record that somebody went to the candidate; repeating changes nothing."""
+    row = await act.session.get(CallRow, call)
+    if row is None:
+        raise NotFound("call-unknown", call=call)
+    if row.answered_at is None:
+        row.answered_at, row.answered_by = act.now, act.actor
+        await act.record("delivery:call:answered", {"call": call, "sitting": row.sitting})
+        await announce(act.session, SITTING, row.sitting)
+
+
+async def take_lease(act: Act, row: SittingRow, seat: str) -> int:
+    """Give the sitting to the device of this seat: a lease above every earlier one."""
+    row.lease += 1
+    act.session.add(LeaseRow(sitting=row.id, lease=row.lease, seat=seat, taken_at=act.now))
+    await act.record("delivery:lease:taken", {"sitting": row.id, "lease": row.lease, "seat": seat})
+    await announce(act.session, SITTING, row.id)
+    return row.lease
+
+
+async def _free(act: Act, row: SittingRow, room: str, seat: int) -> None:
+    facts: dict[str, Fact] = {"room": room, "seat": seat}
+    others = await act.session.scalars(
+        select(SittingRow).where(
+            SittingRow.slot == row.slot, SittingRow.room == room, SittingRow.seat == seat
+        )
+    )
+    if any(not State(other.state).closed for other in others):
+        raise Refused(Refusal("seat-taken", facts=facts))
+    if any(other.id != row.id for other in await store.active_at(act.session, room, seat)):
+        raise Refused(Refusal("seat-taken", facts=facts))
+    if not any(one.number == seat for one in await store.seats(act.session, [room])):
+        raise Refused(Refusal("seat-not-enrolled", facts=facts))
+
+
+async def _checked(act: Act, extent: Extent) -> None:
+    await store.slot_row(act.session, extent.slot)
+    if extent.sitting is not None:
+        row = await store.sitting_row(act.session, extent.sitting)
+        if row.slot != extent.slot:
+            raise NotFound("sitting-unknown", sitting=extent.sitting)
+
+
+async def _open_pause(act: Act, extent: Extent) -> PauseRow | None:
+    rows = await act.session.scalars(
+        select(PauseRow).where(PauseRow.slot == extent.slot, PauseRow.ended_at.is_(None))
+    )
+    for row in rows:
+        if (row.room, row.sitting) == (extent.room, extent.sitting):
+            return row
+    return None
+
+
+def _stepped(row: SittingRow, event: Event) -> State:
+    after = step(State(row.state), event)
+    if isinstance(after, Refusal):
+        raise Refused(after)
+    return after
+
+
+def _reached(extent: Extent) -> dict[str, Any]:
+    return {"slot": extent.slot, "room": extent.room, "sitting": extent.sitting}
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def _note(act: Act, row: SittingRow, kind: str, facts: Mapping[str, Any]) -> None:
+    await act.record(kind, {"sitting": row.id, **facts})
+    await announce(act.session, SITTING, row.id)
