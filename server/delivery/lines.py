@@ -43,6 +43,7 @@ class Line:
         """Answers not acknowledged yet, as the kiosk's last pong said."""
         self.seat: Seat | None = None
         self.live: Live | None = None
+        self.expecting: bool | None = None
         self.pings = 0
 
     def send(self, message: ToKiosk) -> None:

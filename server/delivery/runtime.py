@@ -208,6 +208,7 @@ class Hall:
         line.conversation = talk.proved(line.conversation, seat.id)
         line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
         line.send(self._beacons.make())
+        await self._tell_expected(line)
         return None
 
     async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
@@ -239,6 +240,14 @@ class Hall:
         else:
             return Refusal("resume-refused")
         return None
+
+    async def _tell_expected(self, line: Line) -> None:
+        seat = _seat_of(line)
+        async with self._db.reading() as session:
+            expected = bool(await store.active_at(session, seat.room, seat.number))
+        if expected is not line.expecting:
+            line.expecting = expected
+            line.send(exam.Expecting(on=expected))
 
     async def _seat(self, line: Line, sitting: Sitting) -> None:
         """Tell a device that holds the newest lease all it needs, the key too when it is time."""
@@ -498,10 +507,11 @@ class Hall:
 
     async def _refresh_sitting(self, sitting: str) -> None:
         line = self._by_sitting.get(sitting)
-        if line is None or line.live is None:
-            return
         async with self._db.reading() as session:
             found = await store.sitting(session, sitting)
+            if line is None or line.live is None:
+                await self._tell_place(found)
+                return
             times = await store.slot_times(session, found.slot)
         live = line.live
         live.sitting, live.times = found, times.of(found.id, found.time_room)
@@ -512,6 +522,15 @@ class Hall:
             self._tell_replaced(line, found)
             del self._by_sitting[sitting]
             self._note_line(line, here=False)
+
+        if (found.room, found.seat) != (_seat_of(line).room, _seat_of(line).number):
+            await self._tell_place(found)
+
+    async def _tell_place(self, sitting: Sitting) -> None:
+        for line in self._by_seat.values():
+            if line.seat is not None and (line.seat.room, line.seat.number) == (sitting.room, sitting.seat):
+                await self._tell_expected(line)
+                return
 
     async def _pass_on(self, notice: str) -> None:
         async with self._db.reading() as session:

@@ -8,6 +8,7 @@ How a sitting goes (→ server to kiosk, ← kiosk to server):
     → challenge                     at once after the socket opens
     ← hello                         the seat signs `envelope.seat_proof(nonce, seat)` with its Ed25519 key
     → welcome, → beacon             or → refused and the socket is closed (code 4401)
+    → expecting                     whether a candidate is checked in here
     ← sign_in                       or, from a device that holds a lease, ← resume
     → seated                        candidate, lease, token, answers so far; or → refused (one wording)
     → phase                         at once and after each change; the kiosk only counts down from it
@@ -81,6 +82,13 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     room: str
     number: int
     centre: str
+
+
+class Expecting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="expecting"):
+    """Whether a candidate is checked in at this seat: the page shows the sign-in form, or asks to wait for the
+    invigilator. Sent after welcome and whenever it changes; says nothing of who it is."""
+
+    on: bool
 
 
 class SavedAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -343,6 +351,7 @@ ToKiosk = (
     Challenge
     | Welcome
     | Beacon
+    | Expecting
     | Seated
     | PhaseNow
     | PaperSealed
