@@ -3,7 +3,6 @@
 import hashlib
 import json
 import uuid
-from base64 import b32encode
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,28 +16,26 @@ from server.conduct.models import RoomRecordRow
 from server.conduct.record import Move, Noted, RoomRecord, Seated, room_record
 from server.conduct.store import SignedRecord
 from server.db.act import Act
-from server.db.journal import heads
 from server.delivery import store as delivery
 from server.delivery.sitting import State
-from server.errors import BadInput, NotFound, Refusal, Refused
+from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable
+from server.keys.anchors import Anchor, anchor, newest_anchor
+from server.keys.identity import Identity
 from server.law.citing import cites
 
 
-async def journal_code(session: AsyncSession) -> str:
-    """Return a code over all journal heads as they stand in this transaction: 16 characters, in groups of
-    four.
-
-    The first 80 bits of SHA-256 over the heads in Base32: what two people can compare by eye on paper.
-    """
-    digest = hashlib.sha256()
-    for head in await heads(session):
-        digest.update(f"{head.chain}:{head.seq}:{head.hash.hex()}\n".encode())
-    text = b32encode(digest.digest()[:10]).decode()
-    return "-".join(text[i : i + 4] for i in range(0, 16, 4))
+async def fresh_anchor(act: Act, identity: Identity) -> Anchor:
+    """Return a signed head over everything journalled up to this act, taken now where something is new."""
+    found = await anchor(act.session, identity, act.now) or await newest_anchor(act.session)
+    if found is None:
+        raise Unavailable("journal-empty")
+    return found
 
 
-async def count_room(session: AsyncSession, slot: str, room: str, now: datetime) -> RoomRecord:
-    """Return the record of a room as it would be made now."""
+async def count_room(
+    session: AsyncSession, slot: str, room: str, now: datetime, code: str = ""
+) -> RoomRecord:
+    """Return the record of a room as it would be made now; `code` is the anchor's, empty for a look only."""
     seats = {seat.room for seat in await affairs.seating(session, slot)}
     if room not in seats:
         raise NotFound("room-unknown", room=room)
@@ -58,7 +55,7 @@ async def count_room(session: AsyncSession, slot: str, room: str, now: datetime)
         for i in await store.incidents(session, slot)
         if (i.sitting in of_room if i.sitting is not None else i.room in (room, None))
     ]
-    return room_record(slot, room, seated, moves, noted, await journal_code(session), now)
+    return room_record(slot, room, seated, moves, noted, code, now)
 
 
 def _end(state: State) -> str:
@@ -72,9 +69,12 @@ def record_body(record: RoomRecord) -> dict[str, Any]:
 
 
 @cites("BJ-E:A5.2-9", "BJ-E:A5.2-12")
-async def make_record(act: Act, slot: str, room: str) -> str:
-    """Keep a new version of a room's record; return its id. Earlier versions stay."""
-    record = await count_room(act.session, slot, room, act.now)
+async def make_record(act: Act, identity: Identity, slot: str, room: str) -> str:
+    """Keep a new version of a room's record with a fresh anchor's code; return its id. Earlier versions
+    stay.
+    """
+    code = (await fresh_anchor(act, identity)).code
+    record = await count_room(act.session, slot, room, act.now, code)
     last = await act.session.scalar(
         select(func.max(RoomRecordRow.version)).where(RoomRecordRow.slot == slot, RoomRecordRow.room == room)
     )

@@ -16,6 +16,7 @@ from server.conduct.incident_service import record_incident
 from server.conduct.incidents import IncidentKind
 from server.conduct.models import SealShowingRow, SlotClosureRow
 from server.conduct.opening_facts import bells_of, require_standing
+from server.conduct.record_service import fresh_anchor
 from server.conduct.runsheet_service import put_tick
 from server.conduct.store import SealShowing
 from server.conduct.tally import slot_counts
@@ -98,7 +99,7 @@ async def mark_absent(act: Act, sitting: str, reason: str) -> None:
 
 
 @cites("BJ-E:A5.2-7")
-async def show_seals(act: Act, slot: str, code: str) -> SealShowing:
+async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
     """Record that the seals of all papers were shown whole, with the journal's code of the moment; once a
     slot.
     """
@@ -108,6 +109,7 @@ async def show_seals(act: Act, slot: str, code: str) -> SealShowing:
         raise Refused(Refusal("slot-without-papers", None, {"slot": slot}))
     if await store.seal_showing(act.session, slot) is not None:
         raise Refused(Refusal("seals-shown-already", "BJ-E:A5.2-7"))
+    code = (await fresh_anchor(act, identity)).code
     count = sealed.papers + sealed.spares
     act.session.add(SealShowingRow(slot=slot, papers=count, code=code, shown_at=act.now, shown_by=act.actor))
     await act.session.flush()
@@ -220,9 +222,14 @@ async def message(act: Act, extent: Extent, text: str) -> None:
 
 
 async def void(act: Act, sitting: str, reason: str) -> None:
-    """Void an opened sitting: it is counted as present and voided, and never scored."""
+    """Void an opened sitting: it is counted as present and voided, and never scored.
+
+    Refused without a finding on this candidate that a second person confirmed: one person voids nothing.
+    """
     found = await delivery_store.sitting(act.session, sitting)
     await _open(act, found.slot)
+    if sitting not in await store.cheated(act.session, found.slot):
+        raise Refused(Refusal("void-without-finding", "BJ-E:A4.1-5"))
     await delivery.cancel(act, sitting, reason)
     await announce(act.session, TOPIC, found.slot)
 

@@ -56,7 +56,7 @@ class MarkRow(Base):
 
 
 class FormRow(Base):
-    """The examiners' form of one practical slot; fixed once the first entry is made."""
+    """The examiners' form of one practical slot; fixed once the first entry is made, closed by the notice."""
 
     __tablename__ = "scoring_form"
 
@@ -65,6 +65,7 @@ class FormRow(Base):
     spread: Mapped[int]
     made_at: Mapped[datetime]
     made_by: Mapped[str] = mapped_column(String(120))
+    closed_at: Mapped[datetime | None]
 
 
 class EntryRow(Base):

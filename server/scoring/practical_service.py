@@ -65,6 +65,9 @@ async def enter(
     form = await store.form(act.session, slot)
     if form is None:
         raise Refused(Refusal("practical-form-missing"))
+    row = await act.session.get(FormRow, slot)
+    if row is not None and row.closed_at is not None:
+        raise Refused(Refusal("practical-closed", "BJ-E:25", {"at": row.closed_at.isoformat()}))
     if act.now < found.starts_at:
         raise Refused(Refusal("practical-not-begun", None, {"allowed": found.starts_at.isoformat()}))
     enrolled = await affairs.candidate(act.session, candidate)
@@ -121,3 +124,25 @@ async def _next_version(act: Act, slot: str, candidate: str, reason: str) -> int
     if last and not reason.strip():
         raise Refused(Refusal("practical-correction-needs-reason"))
     return last + 1
+
+
+async def close_forms(act: Act, plan: str) -> None:
+    """Close every practical form of a plan: after the notice a score changes only by `reopen_form`."""
+    for slot in await affairs.slots(act.session, plan):
+        row = await act.session.get(FormRow, slot.id)
+        if row is not None and row.closed_at is None:
+            row.closed_at = act.now
+            await act.record("scoring:form:closed", {"slot": slot.id})
+    await act.session.flush()
+
+
+async def reopen_form(act: Act, slot: str, reason: str) -> None:
+    """Open a closed form again for a correction with its cause, such as an objection that was upheld."""
+    if not reason.strip():
+        raise BadInput("reason-needed")
+    row = await act.session.get(FormRow, slot)
+    if row is None or row.closed_at is None:
+        raise Refused(Refusal("practical-form-not-closed"))
+    row.closed_at = None
+    await act.session.flush()
+    await act.record("scoring:form:reopened", {"slot": slot, "reason": reason})

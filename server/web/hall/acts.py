@@ -116,7 +116,7 @@ async def void(sitting: FromPath[str], data: JSONBody[bodies.Why], site: Here, r
 async def seals(slot: FromPath[str], site: Here, request: Http) -> SealsShown:
     """Record that the seals were shown whole; opens the way to the start opening."""
     async with site.acting(login_of(request)) as act:
-        shown = await service.show_seals(act, slot, await record_service.journal_code(act.session))
+        shown = await service.show_seals(act, slot, site.identity)
         return SealsShown(shown.papers, shown.code)
 
 
@@ -266,7 +266,7 @@ async def make_record(slot: FromPath[str], room: FromPath[str], site: Here, requ
     login = login_of(request)
     require_room(login, room)
     async with site.acting(login) as act:
-        return Made(await record_service.make_record(act, slot, room))
+        return Made(await record_service.make_record(act, site.identity, slot, room))
 
 
 @post("/api/hall/records/{record:str}/sign", guards=[FLOOR], status_code=204)
