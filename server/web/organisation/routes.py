@@ -1,0 +1,8 @@
+"""All routes of an organisation."""
+
+from typing import Any
+
+from server.web.organisation.acts import ACTS
+from server.web.organisation.pages import ROUTES_OF_PAGES
+
+ROUTES: list[Any] = [*ACTS, *ROUTES_OF_PAGES]
