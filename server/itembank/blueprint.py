@@ -22,7 +22,7 @@ def band_of(difficulty: float) -> Band:
     return "hard" if difficulty < HARD_BELOW else "medium"
 
 
-_CODE = re.compile(r"^([A-Za-z]?\d+(?:[.-]\d+)*)[\s　、.．]+\S")
+_CODE = re.compile(r"^([A-Za-z]?\d+(?:[.-]\d+)*)[\s　、]+\S")
 
 
 def point_code(point: str) -> str:
