@@ -138,7 +138,7 @@ def settle(incident: Incident, event: IncidentEvent, person: str, chief: bool) -
     if isinstance(after, Refusal):
         return after
     if person == incident.recorded_by:
-        return Refusal("second-person-needed", None, {"recorded_by": incident.recorded_by})
+        return Refusal("incident-second-person", None, {"recorded_by": incident.recorded_by})
     if event is IncidentEvent.CONFIRM and not chief:
         return Refusal("incident-chief-needed", "BJ-E:A4.1-5")
     return after

@@ -38,7 +38,7 @@ async def count_room(
     """Return the record of a room as it would be made now; `code` is the anchor's, empty for a look only."""
     seats = {seat.room for seat in await affairs.seating(session, slot)}
     if room not in seats:
-        raise NotFound("room-unknown", room=room)
+        raise NotFound("hall-room-unknown", room=room)
     sittings = await delivery.sittings(session, slot)
     tickets = {s.id: s.ticket for s in sittings}
     seated = [

@@ -128,7 +128,7 @@ async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: 
     named = sorted(set(rooms))
     unknown = [room for room in named if room not in known]
     if unknown:
-        raise NotFound("room-unknown", room=unknown[0])
+        raise NotFound("hall-room-unknown", room=unknown[0])
     wanted = tuple(named) or tuple(room for room in known if room not in bells) or tuple(known)
     if not bells:
         await require_standing(act.session, found.plan)

@@ -116,8 +116,8 @@ def incident(kind: IncidentKind, state: IncidentState = IncidentState.PROPOSED) 
     ("person", "chief", "event", "code"),
     [
         ("staff:li", True, IncidentEvent.CONFIRM, None),
-        ("staff:wang", True, IncidentEvent.CONFIRM, "second-person-needed"),
-        ("staff:wang", True, IncidentEvent.DISMISS, "second-person-needed"),
+        ("staff:wang", True, IncidentEvent.CONFIRM, "incident-second-person"),
+        ("staff:wang", True, IncidentEvent.DISMISS, "incident-second-person"),
         ("staff:li", False, IncidentEvent.CONFIRM, "incident-chief-needed"),
         ("staff:li", False, IncidentEvent.DISMISS, None),
     ],
