@@ -1,117 +1,214 @@
 // The candidate page: joins brain (decides), wire (socket), vault (disk) and view (screen).
 import { h, render } from "preact";
-import { START, step, running } from "./brain.mjs";
+import { START, forgotten, legalNow, running, step, unsaved } from "./brain.mjs";
 import { Vault, openPaper } from "./vault.mjs";
 import { Wire, answersDigest, answeredCount } from "./wire.mjs";
 import { Page } from "./view.mjs";
 
-const RETRY_MS = 1000, REDRAW_MS = 250;
+const RETRY_MS = 1000, REDRAW_MS = 250, CALL_AGAIN_MS = 20000;
+const LANGUAGE_COOKIE = "gongyuan-language", SIZE = "gongyuan-size";
 
 class Controller {
-  constructor(texts, vault) { this.texts = texts; this.vault = vault; this.state = START; this.outbox = new Map(); this.nextSeq = 1; this.root = document.getElementById("app"); }
+  constructor(vault) {
+    this.vault = vault;
+    this.state = START;
+    this.outbox = new Map();      // "lease/seq" → answer that the server has not acknowledged
+    this.nextSeq = 1;
+    this.held = null;             // the sitting that this device holds: sitting, lease, token, position
+    this.order = Promise.resolve();
+    this.root = document.getElementById("app");
+    this.size = Number(sessionStorage.getItem(SIZE) ?? 0);
+  }
+  now() { return performance.now(); }
   say(code, facts = {}) { return (this.texts[code] ?? code).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? ""); }
   set(change) { this.state = { ...this.state, ...change }; this.draw(); }
-  draw() { render(h(Page, { state: this.state, mono: performance.now(), say: this.say.bind(this), act: this }), this.root); }
+  draw() {
+    render(h(Page, { state: this.state, mono: this.now(), say: this.say.bind(this), act: this, language: this.language, size: this.size }), this.root);
+  }
+
+  async speak(language) {
+    this.language = language;
+    this.texts = await (await fetch(`/exam/texts?lang=${language}`)).json();
+    document.documentElement.lang = language === "en" ? "en" : "zh-CN";
+    document.title = this.say("candidate-title");
+  }
+  async otherLanguage() {
+    const language = this.language === "en" ? "zh" : "en";
+    document.cookie = `${LANGUAGE_COOKIE}=${language}; path=/; samesite=strict${location.protocol === "https:" ? "; secure" : ""}`;
+    await this.speak(language);
+    this.draw();
+  }
+  resize(size) { this.size = size; sessionStorage.setItem(SIZE, String(size)); this.draw(); }
 
   async start() {
     for (const answer of await this.vault.answers()) this.outbox.set(`${answer.lease}/${answer.seq}`, answer);
     this.held = await this.vault.sitting();
-    if (this.vault.seat) this.connect(); else this.set({ stage: "enrol" });
+    if (this.vault.seat) this.connect();
+    else this.set({ stage: "enrol" });
     setInterval(() => this.draw(), REDRAW_MS);
     this.draw();
   }
   connect() {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/candidate`;
     this.wire = new Wire(url, { id: this.vault.seat.id, sign: (bytes) => this.vault.sign(bytes) }, {
-      message: (message) => this.receive(message), waiting: () => this.outbox.size,
-      state: (line) => this.set({ line }), otherTab: () => this.set({ line: "other-tab" }),
+      // One message after the other: opening a paper and writing to disk take their time.
+      message: (message) => { this.order = this.order.then(() => this.receive(message)).catch((error) => console.error(error)); },
+      waiting: () => this.outbox.size,
+      state: (line) => this.set({ line }),
+      otherTab: () => this.set({ line: "other-tab" }),
       refusedSeat: async () => { this.wire.stop(); await this.vault.forgetSeat(); this.set({ stage: "enrol" }); },
     });
     this.wire.start();
   }
   async enrol(code) {
+    this.set({ refusal: null });
     const { pair, publicHex } = await this.vault.newSeatKey();
-    const response = await fetch("/api/seats/enrol", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code, public_key: publicHex, kind: "browser" }) });
-    const body = await response.json();
-    if (!response.ok) { this.set({ refusal: { about: "enrol", code: body.type, facts: body.facts ?? {} } }); return; }
+    let response, body;
+    try {
+      response = await fetch("/api/seats/enrol", {
+        method: "POST", headers: { "content-type": "application/json" },
+        body: JSON.stringify({ code: code.trim(), public_key: publicHex, kind: "browser" }),
+      });
+      body = await response.json();
+    } catch { this.set({ refusal: { about: "enrol", code: "enrol-no-answer", facts: {} } }); return; }
+    if (!response.ok) { this.set({ refusal: { about: "enrol", code: body.type, text: body.title, facts: body.facts ?? {} } }); return; }
     await this.vault.keepSeat(body.seat, body.room, body.number, pair);
     this.set({ stage: "starting", refusal: null });
     this.connect();
   }
-  signIn(ticket, idNumber) { this.set({ refusal: null }); this.wire.send({ type: "sign_in", ticket: ticket.trim(), id_number: idNumber.trim() }); }
+  signIn(ticket, idNumber) {
+    this.set({ refusal: null });
+    this.wire.send({ type: "sign_in", ticket: ticket.replace(/\s+/g, ""), id_number: idNumber.replace(/\s+/g, "").toUpperCase() });
+  }
 
   async receive(message) {
-    const mono = performance.now();
     if (message.type === "acknowledged") {
       const name = `${message.lease}/${message.seq}`;
       message = { ...message, value: this.outbox.get(name)?.value };
       this.outbox.delete(name);
       await this.vault.dropAnswer(message.lease, message.seq);
     }
-    this.state = { ...step(this.state, message, mono), waiting: this.outbox.size };
-    if (message.type === "welcome" && this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token });
-    if (message.type === "refused" && message.about === "resume") { this.held = null; this.state = { ...this.state, refusal: null, stage: "sign-in" }; }
-    if (message.type === "refused" && message.about === "answer") this.refusedAnswer(message);
-    if (message.type === "refused" && message.about === "hand_in" && message.code === "hand-in-differs") this.resend();
-    if (message.type === "seated") await this.seated(message);
-    if (message.type === "sealed_paper" || message.type === "paper_key") await this.tryOpen();
-    if (["handed_in", "collected", "voided"].includes(message.type)) { this.outbox.clear(); this.held = null; await this.vault.forgetCandidate(); }
-    if (["moved", "replaced"].includes(message.type)) { await this.leave(); }
+    const was = this.state.stage;
+    this.state = { ...step(this.state, message, this.now()), waiting: this.outbox.size };
+    switch (message.type) {
+      case "welcome":
+        if (this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token });
+        break;
+      case "refused": await this.refused(message); break;
+      case "seated": await this.seated(message); break;
+      case "phase": if (this.reconcile && running(this.state, this.now())) await this.sendAgainWhatDiffers(); break;
+      case "sealed_paper":
+      case "paper_key": await this.tryOpen(); break;
+      case "handed_in":
+      case "collected":
+      case "voided": await this.forget(); break;
+      case "moved":
+      case "replaced": if (was !== "moved") this.resend(); break;
+      case "called": setTimeout(() => this.set({ called: false }), CALL_AGAIN_MS); break;
+    }
+    if (this.state.stage === "moved" && this.outbox.size === 0) await this.leave();
     this.draw();
   }
+  async refused({ about, code, seq }) {
+    if (about === "resume") {
+      this.held = null;
+      this.state = forgotten(this.state, { stage: this.state.stage === "moved" ? "moved" : "sign-in" });
+    } else if (about === "answer" && ["retry", "answer-not-stored"].includes(code)) {
+      this.state = { ...this.state, refusal: null };
+      setTimeout(() => this.resend(), RETRY_MS);
+    } else if (about === "answer") {
+      for (const [name, answer] of [...this.outbox]) {
+        if (answer.seq === seq) { this.outbox.delete(name); await this.vault.dropAnswer(answer.lease, answer.seq); }
+      }
+      this.state = { ...this.state, waiting: this.outbox.size };
+    } else if (about === "hand_in" && code === "hand-in-differs") {
+      this.wire.restart();        // the server says again what it has; what differs is sent again
+    } else if (about === "hand_in" && code === "retry") {
+      setTimeout(() => this.handIn(), RETRY_MS);
+    }
+  }
   async seated(message) {
-    const same = this.held?.sitting === message.sitting;
-    if (!same) { for (const [name, answer] of this.outbox) if (answer.sitting !== message.sitting) { this.outbox.delete(name); await this.vault.dropAnswer(answer.lease, answer.seq); } }
+    const again = this.held?.sitting === message.sitting;
+    for (const [name, answer] of [...this.outbox]) {
+      if (answer.sitting !== message.sitting) { this.outbox.delete(name); await this.vault.dropAnswer(answer.lease, answer.seq); }
+    }
     const mine = [...this.outbox.values()].filter((a) => a.lease === message.lease).map((a) => a.seq + 1);
     this.nextSeq = Math.max(message.next_seq, ...mine);
-    const position = same ? this.held.position ?? 1 : 1;
+    const position = again ? this.held.position ?? 1 : 1;
     this.held = { sitting: message.sitting, lease: message.lease, token: message.token, position };
     await this.vault.keepSitting(this.held);
     const answers = new Map(this.state.answers);
     for (const answer of this.outbox.values()) answers.set(answer.number, answer.value);
     this.state = { ...this.state, answers, current: position };
     this.resend();
+    this.reconcile = true;        // once the phase runs, what is neither on the server nor on its way goes again
   }
-  async leave() { setTimeout(async () => { this.outbox.clear(); this.held = null; await this.vault.forgetCandidate(); this.set({ seated: null, paper: null, sealed: null, key: null, answers: new Map(), saved: new Map() }); }, 2 * RETRY_MS); }
-  refusedAnswer(message) {
-    if (["retry", "answer-not-stored"].includes(message.code)) { setTimeout(() => this.resend(), RETRY_MS); return; }
-    const found = [...this.outbox].find(([, answer]) => answer.seq === message.seq);
-    if (found) { this.outbox.delete(found[0]); this.vault.dropAnswer(found[1].lease, found[1].seq); this.state = { ...this.state, waiting: this.outbox.size }; }
+  async sendAgainWhatDiffers() {
+    this.reconcile = false;
+    const onTheirWay = new Set([...this.outbox.values()].map((a) => a.number));
+    for (const number of unsaved(this.state)) {
+      if (!onTheirWay.has(number)) await this.answer(number, this.state.answers.get(number));
+    }
   }
-  resend() { for (const { sitting, ...answer } of [...this.outbox.values()].sort((a, b) => a.lease - b.lease || a.seq - b.seq)) this.wire.send({ type: "answer", ...answer }); }
+  async forget() { this.outbox.clear(); this.held = null; await this.vault.forgetCandidate(); }
+  async leave() { await this.forget(); this.state = forgotten(this.state, { stage: "moved", ended: this.state.ended }); }
+  resend() {
+    const waiting = [...this.outbox.values()].sort((a, b) => a.lease - b.lease || a.seq - b.seq);
+    for (const { sitting, ...answer } of waiting) this.wire.send({ type: "answer", ...answer });
+  }
   async tryOpen() {
     const { sealed, key, paper } = this.state;
     if (!sealed || !key || key.paper !== sealed.id || paper?.id === sealed.id) return;
-    try { this.state = { ...this.state, paper: await openPaper(sealed, key.key), paperFault: false }; }
-    catch { this.state = { ...this.state, paperFault: true }; }
+    try {
+      const opened = await openPaper(sealed, key.key);
+      this.state = { ...this.state, paper: opened, paperFault: false, current: Math.min(this.state.current, opened.items.length) };
+      this.wire.send({ type: "opened", paper: opened.id, items: opened.items.length });
+    } catch {
+      if (!this.state.paperFault) this.wire.send({ type: "call", reason: "machine", number: null, text: "" });
+      this.state = { ...this.state, paperFault: true };
+    }
   }
+
   // On disk before it is sent; shown as saved only when the server has acknowledged it.
   async answer(number, value) {
-    if (!running(this.state, performance.now())) return;
-    const answers = new Map(this.state.answers).set(number, value);
-    const beacon = this.state.beacon;
-    const elapsed = beacon ? Math.max(0, Math.round(performance.now() - this.state.beaconAt)) : 0;
+    if (!this.held || !running(this.state, this.now())) return;
+    const { beacon, beaconAt } = this.state;
+    const elapsed = beacon ? Math.max(0, Math.round(this.now() - beaconAt)) : 0;
     const entry = { lease: this.held.lease, seq: this.nextSeq++, number, value, beacon, elapsed_ms: elapsed };
-    this.outbox.set(`${entry.lease}/${entry.seq}`, { ...entry, sitting: this.held.sitting });
-    this.set({ answers, waiting: this.outbox.size });
-    await this.vault.keepAnswer({ ...entry, sitting: this.held.sitting });
+    const kept = { ...entry, sitting: this.held.sitting };
+    this.outbox.set(`${entry.lease}/${entry.seq}`, kept);
+    this.set({ answers: new Map(this.state.answers).set(number, value), waiting: this.outbox.size });
+    await this.vault.keepAnswer(kept);
     this.wire.send({ type: "answer", ...entry });
   }
-  mark(number) { const on = !this.state.marks.has(number); const marks = new Set(this.state.marks); if (on) marks.add(number); else marks.delete(number); this.set({ marks }); this.wire.send({ type: "mark", number, on }); }
-  go(number) { if (!this.state.paper || number < 1 || number > this.state.paper.items.length) return; this.set({ current: number }); if (this.held) { this.held = { ...this.held, position: number }; this.vault.keepSitting(this.held); } }
-  call() { this.wire.send({ type: "call", reason: "help", number: this.state.paper ? this.state.current : null, text: "" }); }
-  async handIn() {
-    if (!this.wire.open) { this.set({ refusal: { about: "hand_in", code: "hand-in-offline", facts: {} } }); return; }
-    if (this.outbox.size) { this.set({ refusal: { about: "hand_in", code: "hand-in-waits-for-answers", facts: { waiting: this.outbox.size } } }); this.resend(); return; }
-    this.set({ handing: true, refusal: null });
-    this.wire.send({ type: "hand_in", lease: this.held.lease, seq: this.nextSeq++, count: answeredCount(this.state.answers), digest: await answersDigest(this.state.answers) });
+  mark(number) {
+    const marks = new Set(this.state.marks), on = !marks.has(number);
+    if (on) marks.add(number); else marks.delete(number);
+    this.set({ marks });
+    this.wire.send({ type: "mark", number, on });
   }
-  nextCandidate() { this.set({ stage: "sign-in", seated: null, ended: null, phase: null, paper: null, sealed: null, key: null, answers: new Map(), saved: new Map(), marks: new Set(), current: 1, refusal: null, notices: [] }); }
+  go(number) {
+    if (!this.state.paper || number < 1 || number > this.state.paper.items.length) return;
+    this.set({ current: number, refusal: null });
+    if (this.held) { this.held = { ...this.held, position: number }; this.vault.keepSitting(this.held); }
+  }
+  call() {
+    if (!this.wire.open) { this.set({ refusal: { about: "call", code: "call-offline", facts: {} } }); return; }
+    this.wire.send({ type: "call", reason: "help", number: this.state.paper ? this.state.current : null, text: "" });
+  }
+  async handIn() {
+    const refuse = (code, facts = {}) => this.set({ refusal: { about: "hand_in", code, facts }, handing: false });
+    if (!this.wire.open) { refuse("hand-in-offline"); return; }
+    if (this.outbox.size) { refuse("hand-in-waits-for-answers", { waiting: this.outbox.size }); this.resend(); return; }
+    this.set({ handing: true, refusal: null });
+    const { answers } = this.state;
+    this.wire.send({ type: "hand_in", lease: this.held.lease, seq: this.nextSeq++, count: answeredCount(answers), digest: await answersDigest(answers) });
+  }
+  nextCandidate() { this.state = forgotten(this.state, { stage: "sign-in", ended: null }); this.draw(); }
   putAway(id) { this.set({ notices: this.state.notices.filter((n) => n.id !== id) }); }
-  forgetRefusal() { this.set({ refusal: null }); }
+  time() { return legalNow(this.state, this.now()); }
 }
 
-const language = document.documentElement.lang === "en" ? "en" : "zh";
-const texts = await (await fetch(`/exam/texts?lang=${language}`)).json();
-const controller = new Controller(texts, await Vault.open());
+const controller = new Controller(await Vault.open());
+await controller.speak(document.documentElement.lang === "en" ? "en" : "zh");
 await controller.start();

@@ -29,6 +29,7 @@ export class Wire {
   }
   start() { this.stopped = false; this.connect(); }
   stop() { this.stopped = true; clearTimeout(this.timer); this.socket?.close(); }
+  restart() { this.socket?.close(); }
   get open() { return this.socket?.readyState === WebSocket.OPEN && this.proved; }
   send(message) {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
