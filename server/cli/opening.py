@@ -27,11 +27,15 @@ KINDS = (OpeningKind.CEREMONY, OpeningKind.DRAW, OpeningKind.START, OpeningKind.
 
 
 def _facts(outcome: Any) -> dict[str, Fact]:
-    """Return the plain facts of an outcome: what is neither text, number nor truth stays in its room."""
+    """Return the plain facts of an outcome, hashes as hex; what has parts of its own stays in its room."""
     named = asdict(outcome) if is_dataclass(outcome) and not isinstance(outcome, type) else dict(outcome)
-    return {
-        name: value for name, value in named.items() if value is None or isinstance(value, str | int | float)
-    }
+    plain: dict[str, Fact] = {}
+    for name, value in named.items():
+        if isinstance(value, bytes):
+            plain[name] = value.hex()
+        elif value is None or isinstance(value, str | int | float):
+            plain[name] = value
+    return plain
 
 
 async def _draw(

@@ -59,6 +59,11 @@ class Received:
     """SHA-256 of the package's bytes."""
     attachments: Mapping[str, bytes]
 
+    @property
+    def peer(self) -> Peer:
+        """The sender."""
+        return self.sender
+
 
 async def pack(
     act: Act,
