@@ -95,7 +95,8 @@ def _doubles(pack: Pack) -> Iterator[str]:
                 yield f"{section} has {code} {times} times"
 
 
-def _named_numbers(pack: Pack) -> Iterator[tuple[str, str]]:
+def named_numbers(pack: Pack) -> Iterator[tuple[str, str]]:
+    """Yield (which entry, which number) for each number that another entry of the pack names."""
     for stage in (*pack.stages, *(step for procedure in pack.procedures for step in procedure.steps)):
         for clock in stage.clocks:
             yield f"stage {stage.code}", clock.number
@@ -129,7 +130,7 @@ def _named_numbers(pack: Pack) -> Iterator[tuple[str, str]]:
 
 def _numbers(pack: Pack) -> Iterator[str]:
     known = {number.name for number in pack.numbers}
-    for where, name in _named_numbers(pack):
+    for where, name in named_numbers(pack):
         if name not in known:
             yield f"{where} names the number {name!r}, which the pack does not have"
 
