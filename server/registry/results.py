@@ -66,7 +66,7 @@ def _rows(
         if row.candidate in open_objections:
             return Refusal("result-objection-open", "BJ-E:25", facts)
         if row != noticed[row.candidate] and row.candidate not in corrected:
-            return Refusal("result-differs-from-notice", "BJ-F:4.2.3-6", facts)
+            return Refusal("result-row-differs", "BJ-F:4.2.3-6", facts)
     return None
 
 

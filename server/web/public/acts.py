@@ -22,6 +22,7 @@ from server.registry.certificate_paper import pdf
 from server.registry.filing import FilingState
 from server.registry.transparency import PublicCertificate, public_certificate
 from server.web.catalogue import language_of, say
+from server.web.organisation.views import OccupationView
 from server.web.pages import TEMPLATES
 from server.web.public.limits import Bucket
 from server.web.site import Site
@@ -43,7 +44,7 @@ class DirectoryView(msgspec.Struct, frozen=True):
     code: str
     address: str
     letter: str
-    occupations: tuple[str, ...]
+    scope: tuple[OccupationView, ...]
     status: str
 
 
@@ -126,7 +127,7 @@ async def directory_of(session: AsyncSession) -> list[DirectoryView]:
                 filing.credit_code,
                 filing.address,
                 filing.letter_number,
-                tuple(f"{one.name} {one.level}" for one in filing.occupations),
+                tuple(OccupationView(one.code, one.name, one.level) for one in filing.occupations),
                 standing.status,
             )
         )
