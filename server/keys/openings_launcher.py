@@ -19,7 +19,14 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.errors import BadInput, Fact, GongyuanError, NotFound, Refusal, Refused, Unavailable, required
 from server.keys import service
-from server.keys.openings import OpeningEvent, OpeningFacts, OpeningKind, OpeningState, window
+from server.keys.openings import (
+    CUSTODIANS_NEEDED,
+    OpeningEvent,
+    OpeningFacts,
+    OpeningKind,
+    OpeningState,
+    window,
+)
 from server.keys.openings_wire import (
     LONGEST_LINE,
     Begin,
@@ -71,6 +78,8 @@ class OpeningProgress:
     done: bool
     outcome: Mapping[str, Fact] | None
     failed: str | None = None
+    needed: int = CUSTODIANS_NEEDED
+    """Passphrases that must be accepted before the act begins."""
 
 
 @dataclass(slots=True)
@@ -184,6 +193,7 @@ class Launcher:
             running.outcome is not None,
             running.outcome,
             running.failed.code if running.failed else None,
+            _needed(running.begin),
         )
 
     async def finished(self, opening_id: str, timeout_s: float) -> OpeningProgress:
@@ -296,6 +306,10 @@ class Launcher:
             raise _error(running.failed.code, running.failed.article, running.failed.facts)
         if running.outcome is not None:
             raise Refused(Refusal("opening-state", facts={"state": "done", "event": "passphrase"}))
+
+
+def _needed(begin: Begin) -> int:
+    return len(begin.people) if begin.kind == OpeningKind.CEREMONY.value else CUSTODIANS_NEEDED
 
 
 def _error(code: str, article: str | None, facts: Mapping[str, Fact]) -> GongyuanError:

@@ -80,6 +80,7 @@ class ProgressView(msgspec.Struct, frozen=True):
     done: bool
     outcome: dict[str, Fact] | None
     failed: str | None
+    needed: int
 
 
 class CustodianView(msgspec.Struct, frozen=True):
@@ -119,7 +120,9 @@ def _offer(offer: OpeningOffer, site: Site) -> OfferView:
 
 def _progress(progress: OpeningProgress) -> ProgressView:
     outcome = dict(progress.outcome) if progress.outcome is not None else None
-    return ProgressView(progress.id, progress.accepted, progress.done, outcome, progress.failed)
+    return ProgressView(
+        progress.id, progress.accepted, progress.done, outcome, progress.failed, progress.needed
+    )
 
 
 def _opening(opening: service.Opening) -> OpeningView:
@@ -229,7 +232,7 @@ async def give_passphrase(
     await site.launcher.passphrase(opening, data.custodian, sealed)
     progress = site.launcher.progress(opening)
     waiting = _wait(request)
-    if waiting and (len(progress.accepted) >= 2 or progress.done):
+    if waiting and len(progress.accepted) >= progress.needed:
         progress = await site.launcher.finished(opening, waiting)
     return _progress(progress)
 

@@ -89,7 +89,6 @@ async function follow(id, place, form) {
 const entry = document.getElementById("passphrase-form");
 if (entry) {
   const place = entry.querySelector("[role=status]");
-  const needed = Number(entry.dataset.needed);
   const offer = await ask(`/api/openings/${entry.dataset.opening}/offer`);
   if (!(await offerIsSigned(offer))) {
     entry.querySelector("button").disabled = true;
@@ -110,7 +109,7 @@ if (entry) {
       const sealed = await sealPassphrase(offer, passphrase);
       const progress = await ask(`/api/openings/${offer.id}/passphrases`, { custodian, sealed });
       render(progress, place, entry);
-      if (progress.accepted.length >= needed && !progress.done) {
+      if (progress.accepted.length >= progress.needed && !progress.done) {
         show(place, texts.working, "");
         await follow(offer.id, place, entry);
       }
