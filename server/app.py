@@ -23,20 +23,24 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from server.affairs import packaging
+from server.conduct.expectations import room_expectation
 from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.migrate import upgrade
 from server.db.signals import Signals
+from server.delivery.runtime import Hall, answer_writer
+from server.keys.anchors import keep_anchoring
 from server.keys.identity import Identity
-from server.keys.openings import OpeningKind
 from server.keys.openings_launcher import Launcher
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
 from server.packages.dispatch import Handlers
 from server.packages.outbox import Received
+from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
+from server.proctor.proctoring import Proctoring
 from server.publicity import service as publicity
 from server.registry import service as registry
 from server.settings import Settings
@@ -45,6 +49,8 @@ from server.web.guards import LoginMiddleware
 from server.web.pages import engine
 from server.web.problems import answer
 from server.web.site import Site
+
+Children = Callable[..., Sequence[str]]
 
 _log = logging.getLogger("gongyuan")
 _STATIC = Path(__file__).parent / "web" / "static"
@@ -100,6 +106,7 @@ _OF_ROLE = {
         "hall.page",
         "hall.routes",
         "hall.custody",
+        "hall.pictures",
         "technician.routes",
     ),
     "registry": ("organisation.routes", "regulator.routes", "public.routes"),
@@ -134,13 +141,17 @@ def _handlers(role: str) -> Handlers:
     return {"exam": exam, "standing": standing} if role == "centre" else {"notice": notice, "result": result}
 
 
-def _living(site: Site) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _living(site: Site, proctoring: Proctoring | None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Start what runs beside the requests, and stop it in the opposite order."""
 
     @asynccontextmanager
     async def living(_app: Litestar) -> AsyncIterator[None]:
         await site.signals.start()
-        tasks: list[asyncio.Task[None]] = []
+        tasks = [asyncio.create_task(keep_anchoring(site.db, site.identity, site.clock), name="anchors")]
+        if site.hall_runtime is not None:
+            await site.hall_runtime.start()
+        if proctoring is not None:
+            await proctoring.start()
         try:
             yield
         finally:
@@ -148,14 +159,47 @@ def _living(site: Site) -> Callable[[Litestar], AbstractAsyncContextManager[None
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            if proctoring is not None:
+                await proctoring.stop()
+            if site.launcher_process is not None:
+                await site.launcher_process.stop()
+            if site.hall_runtime is not None:
+                await site.hall_runtime.stop()
             await site.signals.stop()
             await site.db.close()
 
     return living
 
 
-def create_app(settings: Settings, clock: Clock, opening: Callable[[OpeningKind], Sequence[str]]) -> Litestar:
-    """Make the application. `opening(kind)` gives the command line of the child that carries out an opening."""
+def _furnish_centre(site: Site, children: Children) -> Proctoring:
+    """Give a centre its hall, openings, feed and cameras."""
+    settings, identity = site.settings, site.identity
+    site.start_keys_held = StartKeys()
+    site.launcher_process = Launcher(
+        site.db, site.journal, site.clock, lambda kind: children("opening", kind.value), site.start_keys
+    )
+    writer = answer_writer(site.db, site.clock, identity, gap_s=settings.writer_gap_ms / 1000)
+    site.hall_runtime = Hall(
+        site.db, site.clock, site.journal, writer, site.signals, identity, settings.name
+    )
+    site.feed_held = Feed()
+    site.evidence_held = EvidenceStore(
+        settings.folder / "evidence", identity.storage_wrap, identity.storage_unwrap
+    )
+    return Proctoring(
+        settings,
+        site.clock,
+        site.db,
+        site.journal,
+        site.feed,
+        room_expectation,
+        children("proctor-worker"),
+        site.evidence_held,
+    )
+
+
+def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar:
+    """Make the application. `children(entry, …)` gives the command line of a child process of this server."""
     load_models()
     db = Database(settings.database_url)
     upgrade(db)
@@ -172,10 +216,7 @@ def create_app(settings: Settings, clock: Clock, opening: Callable[[OpeningKind]
         pack=load_pack(settings.jurisdiction),
         handlers=_handlers(settings.role),
     )
-    if settings.role == "centre":
-        site.start_keys_held = StartKeys()
-        site.launcher_process = Launcher(db, journal, clock, opening, site.start_keys)
-        site.feed_held = Feed()
+    proctoring = _furnish_centre(site, children) if settings.role == "centre" else None
     return Litestar(
         _routes(settings.role),
         dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
@@ -194,6 +235,7 @@ def create_app(settings: Settings, clock: Clock, opening: Callable[[OpeningKind]
             title="gongyuan", version=version("gongyuan"), path="/api/schema", render_plugins=[JsonRenderPlugin()]
         ),
         request_max_body_size=64 * 1024 * 1024,
+        logging_config=None,
         state=State({"site": site}),
-        lifespan=[_living(site)],
+        lifespan=[_living(site, proctoring)],
     )

@@ -5,16 +5,15 @@ import gc
 import json
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
 
-from server.app import create_app
+from server.app import Children, create_app
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import Clock
 from server.keys.authority import ensure_tls
-from server.keys.openings import OpeningKind
 from server.settings import Settings
 
 
@@ -35,12 +34,12 @@ def _write_address(settings: Settings, port: int) -> None:
     temporary.replace(settings.folder / "address.json")
 
 
-def serve_until_stopped(settings: Settings, clock: Clock, opening: Callable[[OpeningKind], Sequence[str]]) -> None:
+def serve_until_stopped(settings: Settings, clock: Clock, children: Children) -> None:
     """Serve over TLS until SIGTERM or SIGINT; the address stands in `<data>/address.json` once bound."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     tls = ensure_tls(settings.folder / "tls", settings.listen.names)
     listener = _bound(settings)
-    app = create_app(settings, clock, opening)
+    app = create_app(settings, clock, children)
     # Full collections stopped the loop for up to 374 ms while thousands of kiosks connected (performance design 5).
     gc.collect()
     gc.freeze()
@@ -71,10 +70,11 @@ def _serve(args: argparse.Namespace) -> int:
     if args.clock is not None:
         own += ["demo-child", "--clock", str(args.clock)]
 
-    def opening(kind: OpeningKind) -> Sequence[str]:
-        return [*own, "opening", kind.value, "--config", str(config)]
+    def children(entry: str, *words: str) -> Sequence[str]:
+        with_config = ["--config", str(config)] if entry == "opening" else []
+        return [*own, entry, *words, *with_config]
 
-    serve_until_stopped(settings, clock_from(args), opening)
+    serve_until_stopped(settings, clock_from(args), children)
     return 0
 
 

@@ -129,7 +129,7 @@ async def build_result(
     if notice is None:
         raise Refused(Refusal("result-without-notice", "BJ-E:25"))
     if await scoring.results(act.session, plan) != notice.rows:
-        raise Refused(Refusal("result-differs-from-notice", "BJ-F:4.2.3-6", {"number": notice.number}))
+        raise Refused(Refusal("result-changed-since-notice", "BJ-F:4.2.3-6", {"number": notice.number}))
     reasons = dict(held or {})
     unknown = sorted(set(reasons) - {row.candidate for row in notice.rows})
     if unknown:

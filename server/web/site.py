@@ -2,49 +2,62 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from server.accounts.service import Login
 from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
+from server.db.signals import Signals
+from server.delivery.runtime import Hall
 from server.errors import Unavailable
+from server.keys.identity import Identity
+from server.keys.openings_launcher import Launcher
+from server.keys.start_keys import StartKeys
+from server.law.pack import Pack
+from server.packages.dispatch import Handlers
+from server.proctor.evidence_store import EvidenceStore
+from server.proctor.feed import Feed
 from server.settings import Settings
-
-if TYPE_CHECKING:
-    from server.accounts.service import Login
-    from server.db.signals import Signals
-    from server.delivery.runtime import Hall
-    from server.keys.identity import Identity
-    from server.keys.openings_launcher import Launcher
-    from server.keys.start_keys import StartKeys
-    from server.law.pack import Pack
-    from server.packages.dispatch import Handlers
-    from server.proctor.feed import Feed
 
 Part = TypeVar("Part")
 
 
-@dataclass(slots=True)
 class Site:
-    """One process of one role. Parts that only a centre has are None on a registry; ask through the properties."""
+    """One process of one role. Parts that only a centre has are None on a registry; ask through the properties.
 
-    settings: Settings
-    clock: Clock
-    db: Database
-    journal: Journal
-    identity: "Identity"
-    signals: "Signals"
-    pack: "Pack"
-    handlers: "Handlers" = field(default_factory=dict)
-    hall_runtime: "Hall | None" = None
-    launcher_process: "Launcher | None" = None
-    start_keys_held: "StartKeys | None" = None
-    feed_held: "Feed | None" = None
+    (A plain class: the framework takes a dataclass for a message and would try to read it from the request.)
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        db: Database,
+        journal: Journal,
+        identity: Identity,
+        signals: Signals,
+        pack: Pack,
+        handlers: Handlers,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.db = db
+        self.journal = journal
+        self.identity = identity
+        self.signals = signals
+        self.pack = pack
+        self.handlers = handlers
+        self.hall_runtime: Hall | None = None
+        self.launcher_process: Launcher | None = None
+        self.start_keys_held: StartKeys | None = None
+        self.feed_held: Feed | None = None
+        self.evidence_held: EvidenceStore | None = None
 
     @asynccontextmanager
-    async def acting(self, login: "Login | str") -> AsyncIterator[Act]:
+    async def acting(self, login: Login | str) -> AsyncIterator[Act]:
         """Open one act: a write transaction that commits at a clean exit.
 
         A login acts as `staff:<username>`; a text names another actor, e.g. `kiosk:2-17` or `timer:collection`.
@@ -54,24 +67,29 @@ class Site:
             yield Act(session, self.journal, self.clock.legal(), actor)
 
     @property
-    def hall(self) -> "Hall":
+    def hall(self) -> Hall:
         """The live hall of a centre; Unavailable on a registry."""
         return self._held(self.hall_runtime)
 
     @property
-    def launcher(self) -> "Launcher":
+    def launcher(self) -> Launcher:
         """The launcher of opening children; Unavailable on a registry."""
         return self._held(self.launcher_process)
 
     @property
-    def start_keys(self) -> "StartKeys":
+    def start_keys(self) -> StartKeys:
         """Start keys opened and not yet rung; Unavailable on a registry."""
         return self._held(self.start_keys_held)
 
     @property
-    def feed(self) -> "Feed":
+    def feed(self) -> Feed:
         """The proctoring feed of a centre; Unavailable on a registry."""
         return self._held(self.feed_held)
+
+    @property
+    def evidence(self) -> EvidenceStore:
+        """Pictures of findings; Unavailable on a registry."""
+        return self._held(self.evidence_held)
 
     def _held(self, part: Part | None) -> Part:
         if part is None:

@@ -1,0 +1,66 @@
+"""What the cameras may expect in a room: the exam day's facts of its seats, in the words of proctoring."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.delivery import store as delivery
+from server.delivery.facts import Move, SittingFact
+from server.delivery.models import SlotRow
+from server.delivery.sitting import State
+from server.delivery.timing import PhaseKind
+from server.proctor.anomalies import RoomExpectation, SeatExpectation, SeatStatus
+
+BEFORE = timedelta(hours=1)
+"""From so long before the planned start a room is judged by the slot that comes."""
+AFTER = timedelta(hours=6)
+
+_ENDED: Mapping[State, SeatStatus] = {
+    State.HANDED_IN: SeatStatus.HANDED_IN,
+    State.COLLECTED: SeatStatus.HANDED_IN,
+    State.VOIDED: SeatStatus.HANDED_IN,
+    State.ABSENT: SeatStatus.ABSENT,
+}
+
+
+def seat_status(fact: SittingFact) -> SeatStatus:
+    """Return what is to be seen at a sitting's seat: only one who writes must be there."""
+    if fact.state in _ENDED:
+        return _ENDED[fact.state]
+    if fact.phase.kind is PhaseKind.PAUSED:
+        return SeatStatus.PAUSED
+    if fact.state is State.OPENED and fact.phase.kind in (PhaseKind.RUNNING, PhaseKind.GRACE):
+        return SeatStatus.WRITING
+    return SeatStatus.NOT_DUE
+
+
+def expectation(
+    room: str, facts: Iterable[SittingFact], moves: Iterable[Move], now: datetime
+) -> RoomExpectation | None:
+    """Return what to expect in a room, or None when no sitting is or was there.
+
+    A seat that a candidate was moved away from is named MOVED unless somebody else has it now.
+    """
+    seats: dict[str, SeatExpectation] = {
+        str(move.from_seat): SeatExpectation(str(move.from_seat), SeatStatus.MOVED)
+        for move in moves
+        if move.from_room == room
+    }
+    for fact in facts:
+        if fact.room == room:
+            heard = (now - fact.heard_at).total_seconds() if fact.online and fact.heard_at else None
+            seats[str(fact.seat)] = SeatExpectation(str(fact.seat), seat_status(fact), heard)
+    return RoomExpectation(room, tuple(seats.values())) if seats else None
+
+
+async def room_expectation(session: AsyncSession, room: str, at: datetime) -> RoomExpectation | None:
+    """Return what to expect in a room at a capture time, from the slot whose time it is there."""
+    near = select(SlotRow.id).where(SlotRow.starts_at.between(at - AFTER, at + BEFORE)).order_by(SlotRow.starts_at)
+    for slot in await session.scalars(near):
+        facts = await delivery.hall_facts(session, slot, at)
+        found = expectation(room, facts, await delivery.moves(session, slot), at)
+        if found is not None:
+            return found
+    return None
