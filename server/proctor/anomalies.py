@@ -190,12 +190,14 @@ def _remember(
         since[seat.seat] = before if before and before[0] is seat.status else (seat.status, sample.at)
     if not usable:
         return replace(memory, status_since=since)
+    due = (SeatStatus.WRITING, SeatStatus.PAUSED, SeatStatus.EXCUSED)
+    here = {seat.seat for seat in expected.seats if seat.status in due}
     writing = {seat.seat for seat in expected.seats if seat.status is SeatStatus.WRITING}
     taken = {reading.seat for reading in sample.seats if reading.state in TAKEN}
     best = max((box[4] for box in sample.stray_faces), default=0.0)
     strays = (*memory.strays, (sample.at, len(sample.stray_faces), best))[-STRAY_OF:]
     return replace(
-        memory, status_since=since, seated=(memory.seated & writing) | (taken & writing), strays=strays
+        memory, status_since=since, seated=(memory.seated & here) | (taken & writing), strays=strays
     )
 
 

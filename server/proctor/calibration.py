@@ -17,11 +17,8 @@ import numpy as np
 
 from server.errors import BadInput
 from server.proctor.evidence import Detections, Picture
-from server.proctor.seats import CameraLayout, SeatRegion, layout_from_table, layout_to_table
+from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table, region_at
 
-# A seat's polygon around its head point, in face heights: to the sides, above and below the middle of the
-# face.
-SIDE, ABOVE, BELOW = 0.95, 0.75, 1.7
 # Faces nearer than this many face heights belong to one person who moved between pictures.
 SAME_PERSON = 1.2
 
@@ -46,17 +43,6 @@ def empty_reference(pictures: Sequence[Picture]) -> Picture:
         raise ValueError("the pictures have different sizes")
     greys = [cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) if p.ndim == 3 else p for p in pictures]
     return np.asarray(np.median(np.stack(greys), axis=0), dtype=np.uint8)
-
-
-def region_at(seat: str, x: float, y: float, head_px: float, sureness: float = 1.0) -> SeatRegion:
-    """The usual region of a seat seen from the front, from its head point and the height of a face there."""
-    corners = (
-        (x - SIDE * head_px, y - ABOVE * head_px),
-        (x + SIDE * head_px, y - ABOVE * head_px),
-        (x + SIDE * head_px, y + BELOW * head_px),
-        (x - SIDE * head_px, y + BELOW * head_px),
-    )
-    return SeatRegion(seat, corners, (x, y), head_px, sureness=sureness)
 
 
 def propose_layout(

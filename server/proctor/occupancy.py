@@ -29,8 +29,8 @@ class OccupancyRule:
     motion_alive: float = 0.02
     life_s: float = 60.0
     object_after_s: float = 120.0
-    empty_after_s: float = 10.0
-    occupied_after_s: float = 1.0
+    empty_after_s: float = 0.5
+    occupied_after_s: float = 0.5
     crowded_least: int = 3
     crowded_of: int = 5
     face_without_reference_s: float = 60.0

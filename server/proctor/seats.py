@@ -20,6 +20,9 @@ Point = tuple[float, float]
 # A face belongs to a seat when its middle is nearer to the head point than this many expected face heights:
 # people lean and write, but a person standing behind the chair is more than two heights away.
 REACH = 1.5
+# A seat's usual polygon around its head point, in face heights: to the sides, above and below the middle of
+# the face.
+SIDE, ABOVE, BELOW = 0.8, 0.7, 1.65
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class SeatRegion:
     def contains(self, x: float, y: float) -> bool:
         """True if the point is inside the polygon (even-odd rule)."""
         return _inside(self.polygon, x, y)
+
+
+def region_at(seat: str, x: float, y: float, head_px: float, sureness: float = 1.0) -> SeatRegion:
+    """The usual region of a seat seen from the front, from its head point and the height of a face there."""
+    corners = (
+        (x - SIDE * head_px, y - ABOVE * head_px),
+        (x + SIDE * head_px, y - ABOVE * head_px),
+        (x + SIDE * head_px, y + BELOW * head_px),
+        (x - SIDE * head_px, y + BELOW * head_px),
+    )
+    return SeatRegion(seat, corners, (x, y), head_px, sureness=sureness)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from server.proctor import figures
 from server.proctor.evidence import CameraFault, Picture, SeatState, require_utc
 from server.proctor.figures import Pose
-from server.proctor.seats import CameraLayout, SeatRegion
+from server.proctor.seats import CameraLayout, region_at
 
 WIDTH, HEIGHT = 1280, 720
 COLUMNS = 6
@@ -173,13 +173,7 @@ class HallDrawing:
         seats = []
         for number in range(1, self.seats_per_room + 1):
             x, y, head = place(number)
-            corners = (
-                (x - 0.95 * head, y - 0.75 * head),
-                (x + 0.95 * head, y - 0.75 * head),
-                (x + 0.95 * head, y + 1.7 * head),
-                (x - 0.95 * head, y + 1.7 * head),
-            )
-            seats.append(SeatRegion(str(number), corners, (x, y), head))
+            seats.append(region_at(str(number), x, y, head))
         return CameraLayout(self.camera_id(room_id), room_id, WIDTH, HEIGHT, tuple(seats))
 
     def picture(self, room_id: str, at: datetime) -> Picture:
