@@ -7,7 +7,8 @@ export const START = Object.freeze({
   answers: new Map(),     // number → value as the candidate sees it
   saved: new Map(),       // number → value as acknowledged by the server
   late: new Set(), waiting: 0, marks: new Set(), current: 1,
-  refusal: null, ended: null, notices: [], called: false, handing: false, unsent: 0,
+  refusal: null, ended: null, notices: [], called: false, handing: false,
+  expecting: true,        // a candidate is checked in at this seat, as the server last said
 });
 
 const NOBODY = {
@@ -55,6 +56,7 @@ export const step = (state, message, mono) => {
       const stage = state.stage === "seated" || FINAL.includes(state.stage) ? state.stage : "sign-in";
       return { ...state, line: "open", seat, stage, handing: false };
     }
+    case "expecting": return { ...state, expecting: message.on };
     case "beacon": return { ...state, beacon: message, beaconAt: mono };
     case "phase": return { ...state, phase: message, phaseAt: mono };
     case "seated": {

@@ -67,7 +67,7 @@ class Controller {
     try {
       response = await fetch("/api/seats/enrol", {
         method: "POST", headers: { "content-type": "application/json" },
-        body: JSON.stringify({ code: code.trim(), public_key: publicHex, kind: "browser" }),
+        body: JSON.stringify({ code: code.trim(), public_key: publicHex, kind: "page" }),
       });
       body = await response.json();
     } catch { this.set({ refusal: { about: "enrol", code: "enrol-no-answer", facts: {} } }); return; }

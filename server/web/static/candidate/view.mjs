@@ -47,7 +47,7 @@ const SignIn = (p) => {
   const [ticket, setTicket] = useState(""), [idNumber, setIdNumber] = useState("");
   const seat = state.seat && html`<b>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</b><${Line} ...${p}/>`;
   return html`<${Card} ...${p} title=${say("sign-in-title")} seatline=${seat}>
-    <p>${say("sign-in-lead")}</p>
+    ${state.expecting ? html`<p>${say("sign-in-lead")}</p>` : html`<p class="halt" role="status"><${Bang}/><span>${say("sign-in-not-yet")}</span></p>`}
     <form class="lines" onSubmit=${(e) => { e.preventDefault(); act.signIn(ticket, idNumber); }}>
       <${Field} id="ticket" focus=${true} inputmode="numeric" label=${say("ticket")} value=${ticket} onInput=${(e) => setTicket(e.target.value)}/>
       <${Field} id="id-number" label=${say("id-number")} value=${idNumber} onInput=${(e) => setIdNumber(e.target.value)}/>

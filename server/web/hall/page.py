@@ -1,0 +1,89 @@
+"""The invigilator board: its shell, its texts, and the findings behind a camera alert."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from server.errors import NotFound
+from server.proctor import store as proctor
+from server.web.candidate.page import shell
+from server.web.catalogue import language_of, texts
+from server.web.guards import requires
+from server.web.hall.board import VIEWERS
+from server.web.site import Site
+
+_TEXT_FILES = ("board", "conduct", "general", "hall", "proctor")
+
+
+class FindingView(msgspec.Struct, frozen=True):
+    """One machine finding of an alert with the numbers it was judged by; `score` from 0 to 1."""
+
+    kind: str
+    rule_version: int
+    score: float
+    camera: str
+    started_at: datetime
+    ended_at: datetime | None
+    facts: dict[str, float | str]
+
+
+class NoteView(msgspec.Struct, frozen=True):
+    """What a person did with an alert, and the words."""
+
+    at: datetime
+    person: str
+    act: str
+    text: str
+
+
+class EvidenceView(msgspec.Struct, frozen=True):
+    """What stands behind an alert: findings and people's acts, oldest first."""
+
+    key: str
+    findings: tuple[FindingView, ...]
+    notes: tuple[NoteView, ...]
+
+
+@get("/hall", guards=[requires(*VIEWERS)], sync_to_thread=False)
+def hall_page(request: Request[Any, Any, Any]) -> Response[str]:
+    """Give the board's shell; `?slot=` names the slot, else the board asks or takes the one of the day."""
+    return shell(request, "hall", "board-title", theme="hall")
+
+
+@get("/hall/texts", guards=[requires(*VIEWERS)], sync_to_thread=False)
+def hall_texts(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Give the board's sentences, those of the cameras and of conduct's refusals among them."""
+    return dict(texts(language_of(request), _TEXT_FILES))
+
+
+@get("/api/hall/alerts/{key:str}", guards=[requires(*VIEWERS)])
+async def alert_evidence(key: FromPath[str], site: NamedDependency[Site]) -> EvidenceView:
+    """Return the findings behind an alert and what people made of it."""
+    async with site.db.reading() as session:
+        if await proctor.alert(session, key) is None:
+            raise NotFound("alert-unknown", alert=key)
+        kept = await proctor.anomalies(session, key)
+        notes = await proctor.notes(session, key)
+    return EvidenceView(
+        key=key,
+        findings=tuple(
+            FindingView(
+                kind=one.anomaly.kind.value,
+                rule_version=one.anomaly.rule_version,
+                score=one.anomaly.score,
+                camera=one.anomaly.camera_id,
+                started_at=one.anomaly.started_at,
+                ended_at=one.ended_at,
+                facts=dict(one.anomaly.facts),
+            )
+            for one in kept
+        ),
+        notes=tuple(NoteView(n.at, n.person, n.act.value, n.text) for n in notes),
+    )
+
+
+ROUTES = [hall_page, hall_texts, alert_evidence]
