@@ -30,7 +30,6 @@ from server.keys.sealing import paper_key, seal
 from server.papers.models import PaperSet, SealedPaperRow
 from server.protocol.exam import ToKiosk
 from server.protocol.paper import Option, Paper, PaperItem
-from tests.support.clock import FakeClock
 
 PLAN, SLOT = "plan-1", "slot-1"
 START_KEY = bytes(range(32))
@@ -60,12 +59,14 @@ class Scene:
     """One prepared slot: two rooms of three seats, four candidates (1-1, 1-2, 2-1, 2-2), 1-3 and 2-3 spare."""
 
     db: Database
-    clock: FakeClock
+    clock: Clock
     identity: Identity
     journal: Journal
     signals: Signals
     seats: dict[tuple[str, int], Enrolled] = field(default_factory=dict)
     sittings: dict[tuple[str, int], str] = field(default_factory=dict)
+    codes: dict[tuple[str, int], str] = field(default_factory=dict)
+    """One-time codes of seats that are not enrolled yet."""
 
     @asynccontextmanager
     async def acting(self, actor: str = "staff:chief") -> AsyncIterator[Act]:
@@ -125,8 +126,16 @@ def sealed_row(set_id: str, sitting: str, room: str, number: int, items: int = I
     )
 
 
-async def prepare_scene(db: Database, clock: FakeClock, folder: Path, policy: Policy | None = None) -> Scene:
-    """Prepare the slot, enrol every seat and seal a paper for each candidate."""
+async def prepare_scene(
+    db: Database,
+    clock: Clock,
+    folder: Path,
+    policy: Policy | None = None,
+    *,
+    enrol: bool = True,
+    items: int = ITEMS,
+) -> Scene:
+    """Prepare the slot, enrol every seat (or keep the codes) and seal a paper for each candidate."""
     identity = Identity.open_or_create(folder)
     scene = Scene(db, clock, identity, Journal("test"), Signals(db))
     terms = SlotTerms(
@@ -150,13 +159,16 @@ async def prepare_scene(db: Database, clock: FakeClock, folder: Path, policy: Po
     async with scene.acting() as act:
         await service.prepare_sittings(act, terms, places)
         for code in await issue_seat_codes(act, [Room("1", 3), Room("2", 3)]):
+            if not enrol:
+                scene.codes[(code.room, code.seat)] = code.code
+                continue
             key = SeatKey.generate()
             seat_fact = await enrol_seat(act, code.code, key.public, "headless")
             scene.seats[(code.room, code.seat)] = Enrolled(seat_fact.id, code.room, code.seat, key)
         act.session.add(PaperSet(id="set-1", plan=PLAN, slot=SLOT, state="current", sealed_at=clock.legal()))
         await act.session.flush()
         for number, (place, sitting) in enumerate(scene.sittings.items()):
-            act.session.add(sealed_row("set-1", sitting, place[0], number))
+            act.session.add(sealed_row("set-1", sitting, place[0], number, items))
     return scene
 
 

@@ -1,0 +1,79 @@
+"""A centre's candidate side alone, as a process: `python -m tests.support.delivery_server DATA CLOCK PORT`.
+
+Real database, real writer, real websockets over uvicorn; only the other rooms' routes are left out.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import uvicorn
+from litestar import Litestar
+from litestar.di import Provide
+
+from server.clock import Clock, DemoClock
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.db.signals import Signals
+from server.delivery.runtime import Hall, answer_writer
+from server.keys.identity import Identity
+from server.settings import Settings
+from server.web.candidate.routes import enrol
+from server.web.candidate.socket import candidate_socket
+from server.web.problems import answer
+from server.web.site import Site
+
+
+def candidate_app(db: Database, clock: Clock, folder: Path, gap_s: float = 0.005) -> Litestar:
+    """Return the application that serves kiosks on this database."""
+    identity, journal, signals = Identity.open_or_create(folder), Journal("test-centre"), Signals(db)
+    hall = Hall(
+        db, clock, journal, answer_writer(db, clock, identity, gap_s=gap_s), signals, identity, "测试考点"
+    )
+    settings = Settings(role="centre", data=str(folder), name="测试考点")
+    site = Site(settings, clock, db, journal, identity, signals, cast(Any, None), hall_runtime=hall)
+
+    def living() -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+        @asynccontextmanager
+        async def run(_app: Litestar) -> AsyncIterator[None]:
+            await signals.start()
+            await hall.start()
+            try:
+                yield
+            finally:
+                await hall.stop()
+                await signals.stop()
+
+        return run
+
+    return Litestar(
+        [enrol, candidate_socket],
+        dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
+        exception_handlers={Exception: answer},
+        lifespan=[living()],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def server_config(app: Litestar, port: int, **more: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration as `serve` has it."""
+    return uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        **more,
+    )
+
+
+if __name__ == "__main__":
+    data = Path(sys.argv[1])
+    application = candidate_app(Database(f"sqlite:///{data / 'test.db'}"), DemoClock(Path(sys.argv[2])), data)
+    uvicorn.Server(server_config(application, int(sys.argv[3]), loop="uvloop")).run()
