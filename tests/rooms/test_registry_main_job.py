@@ -84,7 +84,9 @@ async def test_the_package_reaches_the_centre_whole(world: World, tmp_path: Path
     async with database(f"sqlite:///{tmp_path / 'centre.db'}") as centre:
         for _ in range(2):
             async with centre.writing() as session:
-                await packaging.accept_exam(Act(session, Journal("centre"), world.now, "peer:registry"), content)
+                await packaging.accept_exam(
+                    Act(session, Journal("centre"), world.now, "peer:registry"), content
+                )
         async with centre.reading() as session:
             assert await store.slots(session, plan.id) == slots
             assert await store.seating(session, slots[0].id) == seating
@@ -152,9 +154,7 @@ async def test_an_open_objection_holds_its_row(world: World) -> None:
         await accept_result(act, part, 1, ORGANISATION)
         assert (await registry.counts(act.session, plan)).held == 1
         await publicity.answer_objection(act, objection.id, ObjectionEvent.DISMISS, "复查无误")
-    rest = ResultContent(
-        plan=plan, rows=rows(candidates)[:1], notice_number=1, journal_head="head"
-    )
+    rest = ResultContent(plan=plan, rows=rows(candidates)[:1], notice_number=1, journal_head="head")
     async with world.act() as act:
         await accept_result(act, rest, 2, ORGANISATION)
         counts = await registry.counts(act.session, plan)
@@ -235,7 +235,9 @@ async def test_enrolment_says_why_of_each_row(world: World) -> None:
 
     plan = await world.planned()
     good = applicants(2)
-    wrong = replace(good[1], id_number=good[1].id_number[:-1] + ("1" if good[1].id_number[-1] != "1" else "2"))
+    wrong = replace(
+        good[1], id_number=good[1].id_number[:-1] + ("1" if good[1].id_number[-1] != "1" else "2")
+    )
     async with world.act() as act:
         report = await roster_service.enrol(
             act, plan.id, [good[0], wrong, good[0], replace(good[1], committed=False), good[1]]

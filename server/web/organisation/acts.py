@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from server.affairs.facts import Plan
 from server.affairs.roster_service import Applicant, RoomDraft, StaffDraft
 from server.affairs.service import PlanDraft, SlotDraft
 from server.errors import NotFound
+from server.packages import outbox
 from server.publicity import service as publicity
 from server.publicity import store as notices
 from server.publicity.models import ObjectionRow
@@ -279,6 +280,22 @@ async def pack_exam(plan: FromPath[str], site: Here, request: Http) -> views.Pac
     return views.PackageView(outgoing.id, hashlib.sha256(outgoing.bytes).hexdigest(), len(outgoing.bytes))
 
 
+@get("/api/plans/{plan:str}/package", guards=[requires(Role.ORGANISATION, Role.CITY_OFFICER)])
+async def exam_package(plan: FromPath[str], site: Here, request: Http) -> Response[bytes]:
+    """Give the newest exam package of a plan as a file, to be carried to the centre."""
+    async with site.db.reading() as session:
+        await own_plan(session, login_of(request), plan)
+        made = [one for one in await outbox.outgoing(session, plan) if one.kind in ("exam", "correction")]
+        if not made:
+            raise NotFound("package-unknown")
+        data = await outbox.outgoing_bytes(session, made[-1].id)
+    return Response(
+        data,
+        media_type="application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="{made[-1].id}.gongyuan"'},
+    )
+
+
 @get("/api/plans/{plan:str}/counts", guards=[STAFF])
 async def counts(plan: FromPath[str], site: Here, request: Http) -> views.CountsView:
     """Show the counts of a plan and the first gap."""
@@ -380,6 +397,7 @@ ACTS = [
     commit_draw,
     lodge_bank_root,
     pack_exam,
+    exam_package,
     counts,
     number_certificates,
     list_certificates,

@@ -24,11 +24,8 @@ from server.registry.transparency import PublicCertificate, public_certificate
 from server.web.catalogue import language_of, say
 from server.web.organisation.views import OccupationView
 from server.web.pages import TEMPLATES
-from server.web.public.limits import Bucket
+from server.web.public.limits import limits_of
 from server.web.site import Site
-
-_LOOK_UPS = Bucket(burst=30, per_minute=20)
-OBJECTIONS = Bucket(burst=10, per_minute=2)
 
 _FONTS = TEMPLATES.parent / "static" / "fonts"
 
@@ -176,7 +173,7 @@ async def notice_detail(session: AsyncSession, plan: str) -> NoticeDetail:
 
 async def look_up(site: Site, request: Http, number: str, name: str) -> tuple[PublicCertificate, str]:
     """Return a certificate and its signed form; the same NotFound for a wrong number and a wrong name."""
-    _LOOK_UPS.take(address_of(request), site.clock.monotonic())
+    limits_of(request).look_ups.take(address_of(request), site.clock.monotonic())
     async with site.db.reading() as session:
         try:
             row = await registry.certificate_row(session, number.strip().upper())
@@ -217,7 +214,7 @@ async def show_notice(plan: FromPath[str], site: Here) -> NoticeDetail:
 @post("/api/notices/{plan:str}/objections")
 async def object_to(plan: FromPath[str], data: JSONBody[ObjectionBody], site: Here, request: Http) -> Raised:
     """Raise an objection to one published row; anybody may."""
-    OBJECTIONS.take(address_of(request), site.clock.monotonic())
+    limits_of(request).objections.take(address_of(request), site.clock.monotonic())
     async with site.acting("public:objection") as act:
         objection = await publicity.raise_objection(act, plan, data.row, data.text, data.contact)
         return Raised(objection.id, objection.state)

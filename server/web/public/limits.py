@@ -1,6 +1,9 @@
 """How often one address may look up: a bucket of tokens that refills with monotonic time."""
 
 from collections import OrderedDict
+from typing import Any
+
+from litestar import Request
 
 from server.errors import GongyuanError
 
@@ -31,3 +34,20 @@ class Bucket:
             self._left.popitem(last=False)
         if not enough:
             raise TooOften("look-up-too-often", seconds=int((1 - left) / self._rate) + 1)
+
+
+class Limits:
+    """The buckets of one server process."""
+
+    def __init__(self) -> None:
+        self.look_ups = Bucket(burst=30, per_minute=20)
+        self.objections = Bucket(burst=10, per_minute=2)
+
+
+def limits_of(request: Request[Any, Any, Any]) -> Limits:
+    """Return the buckets of the application that answers this request."""
+    state = request.app.state
+    if "public_limits" not in state:
+        state["public_limits"] = Limits()
+    limits: Limits = state["public_limits"]
+    return limits

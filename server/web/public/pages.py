@@ -13,7 +13,6 @@ from server.keys.signing import fingerprint
 from server.publicity import service as publicity
 from server.web.pages import page
 from server.web.public.acts import (
-    OBJECTIONS,
     Http,
     address_of,
     directory_of,
@@ -21,6 +20,7 @@ from server.web.public.acts import (
     notice_detail,
     notices_of,
 )
+from server.web.public.limits import limits_of
 from server.web.site import Site
 
 Here = NamedDependency[Site]
@@ -62,7 +62,7 @@ async def object_page(
     plan: FromPath[str], data: URLEncodedBody[ObjectionForm], request: Http, site: Here
 ) -> Template:
     """Take in an objection from the form and show its number."""
-    OBJECTIONS.take(address_of(request), site.clock.monotonic())
+    limits_of(request).objections.take(address_of(request), site.clock.monotonic())
     async with site.acting("public:objection") as act:
         objection = await publicity.raise_objection(act, plan, data.row, data.text, data.contact)
     return await _notice(request, site, plan, objection.id)
