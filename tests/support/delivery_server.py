@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from litestar import Litestar
@@ -19,6 +19,7 @@ from server.db.journal import Journal
 from server.db.signals import Signals
 from server.delivery.runtime import Hall, answer_writer
 from server.keys.identity import Identity
+from server.law.loader import load_pack
 from server.settings import Settings
 from server.web.candidate.routes import enrol
 from server.web.candidate.socket import candidate_socket
@@ -33,7 +34,17 @@ def candidate_app(db: Database, clock: Clock, folder: Path, gap_s: float = 0.005
         db, clock, journal, answer_writer(db, clock, identity, gap_s=gap_s), signals, identity, "测试考点"
     )
     settings = Settings(role="centre", data=str(folder), name="测试考点")
-    site = Site(settings, clock, db, journal, identity, signals, cast(Any, None), hall_runtime=hall)
+    site = Site(
+        settings=settings,
+        clock=clock,
+        db=db,
+        journal=journal,
+        identity=identity,
+        signals=signals,
+        pack=load_pack(settings.jurisdiction),
+        handlers={},
+    )
+    site.hall_runtime = hall
 
     def living() -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
         @asynccontextmanager
