@@ -82,6 +82,15 @@ class Feed:
         wanted = None if rooms is None else set(rooms)
         return worst_first([a for a in self._facts.values() if wanted is None or a.room_id in wanted])
 
+    def alert(self, key: str) -> Alert | None:
+        """The alert of that key, if this process knows it."""
+        return self._facts.get(key)
+
+    def pictured(self, key: str) -> bool:
+        """True where a picture of the alert is kept."""
+        seen = self._alerts.get(key)
+        return seen is not None and seen.picture
+
     def put_seats(self, room: str, readings: Sequence[SeatReading]) -> None:
         """Takes the readings of a sample; an event is made of those whose state or beginning changed."""
         changed = []

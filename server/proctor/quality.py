@@ -48,8 +48,8 @@ class QualityRule:
     recent_after_s: float = 60.0
     recent_inliers: int = 40
     recent_shift: float = 3.0
-    frozen_s: float = 4.0
-    frozen_samples: int = 5
+    frozen_s: float = 5.0
+    frozen_samples: int = 3
 
 
 RULE = QualityRule()

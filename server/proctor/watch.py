@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -81,8 +81,6 @@ class Watch:
         self._feed, self._expectations = feed, expectations
         self._evidence, self._budget = evidence, budget
         self._cameras: dict[str, _CameraState] = {}
-        self._alerts: dict[str, Alert] = {}
-        self._pictured: set[str] = set()
         self._rung: dict[str, deque[datetime]] = {}
         self.samples = 0
         self.detectors: set[str] = set()
@@ -99,19 +97,17 @@ class Watch:
             for kept in await store.open_anomalies(session):
                 end = max(now, kept.anomaly.found_at)
                 await store.end_anomaly(session, AnomalyEnd(kept.anomaly.key, end))
-            known = await store.alerts(session, since=now - KNOWN_BACK)
-            for alert in known:
+            known: list[tuple[Alert, bool]] = []
+            for alert in await store.alerts(session, since=now - KNOWN_BACK):
                 if alert.ended_at is None:
                     alert = alerts.end(alert, (), max(now, alert.last_at))
                     await store.put_alert(session, alert)
-                self._alerts[alert.key] = alert
-                if alert.rings:
-                    self._ring(alert)
-                pictures = [a.picture_sha256 for a in await store.anomalies(session, alert.key)]
-                if any(pictures):
-                    self._pictured.add(alert.key)
-        for alert in self._alerts.values():
-            self._feed.put_alert(alert, alert.key in self._pictured)
+                pictures = [kept.picture_sha256 for kept in await store.anomalies(session, alert.key)]
+                known.append((alert, any(pictures)))
+        for alert, pictured in known:
+            if alert.rings:
+                self._ring(alert)
+            self._feed.put_alert(alert, pictured)
 
     async def take(self, message: FromWorker) -> None:
         """Takes one message of a worker."""
@@ -134,11 +130,6 @@ class Watch:
             return None
         return state.picture.jpeg
 
-    def show(self, alert: Alert) -> None:
-        """Shows boards an alert that a person has decided; called after the commit."""
-        self._alerts[alert.key] = alert
-        self._feed.put_alert(alert, alert.key in self._pictured)
-
     def _state(self, camera: str) -> _CameraState:
         return self._cameras.setdefault(camera, _CameraState(CameraMemory()))
 
@@ -155,7 +146,7 @@ class Watch:
             expected = await self._expectations(session, message.room, sample.at)
         outcome = compare(state.memory, sample, expected or RoomExpectation(message.room, ()))
         changed = state.faults != sample.quality.faults
-        shown: list[Alert] = []
+        shown: list[tuple[Alert, bool]] = []
         if changed or outcome.raised or outcome.ended:
             async with self._db.writing() as session:
                 act = Act(session, self._journal, self._clock.legal(), f"proctor:{message.camera}")
@@ -165,9 +156,11 @@ class Watch:
         # Memory moves on only after the commit: a sample whose transaction failed is judged again by the
         # next one.
         state.memory, state.faults = outcome.memory, sample.quality.faults
-        for alert in shown:
-            self._alerts[alert.key] = alert
-            self._feed.put_alert(alert, alert.key in self._pictured)
+        for alert, pictured in shown:
+            before = self._feed.alert(alert.key)
+            if alert.rings and (before is None or not before.rings):
+                self._ring(alert)
+            self._feed.put_alert(alert, pictured or self._feed.pictured(alert.key))
         self._feed.put_seats(message.room, sample.seats)
         self._feed.put_camera(
             message.camera,
@@ -190,41 +183,40 @@ class Watch:
             },
         )
 
-    async def _write(self, act: Act, outcome: Comparison, state: _CameraState) -> list[Alert]:
-        """Writes what was raised and what ended, with the alerts they belong to; returns the changed alerts."""
+    async def _write(self, act: Act, outcome: Comparison, state: _CameraState) -> list[tuple[Alert, bool]]:
+        """Writes what was raised and what ended; returns the changed alerts, and whether a picture was kept
+        now.
+        """
         changed: dict[str, Alert] = {}
+        pictured: set[str] = set()
         for anomaly in outcome.raised:
-            alert = self._bundle(anomaly, changed)
+            rung = list(self._rung.get(anomaly.room_id, ()))
+            rung += [alert.last_at for alert in changed.values() if alert.rings]
+            alert = alerts.bundle(self._known(changed), anomaly, rung, self._budget)
             alert = await store.put_found(act.session, alert)
             picture = self._keep(anomaly, state)
             await store.add_anomaly(act.session, anomaly, alert.key, picture)
             if picture is not None:
-                self._pictured.add(alert.key)
+                pictured.add(alert.key)
             await act.record("proctor:anomaly:raised", _facts(anomaly, alert, picture))
             changed[alert.key] = alert
         for end in outcome.ended:
             await store.end_anomaly(act.session, end)
             await act.record("proctor:anomaly:ended", {"anomaly": end.key, "at": _iso(end.ended_at)})
-            for alert in self._owners(end.key, changed):
+            for alert in [a for a in self._known(changed) if end.key in a.anomalies]:
                 after = alerts.end(alert, self._still_open(outcome), end.ended_at)
                 if after != alert:
                     changed[alert.key] = await store.put_found(act.session, after)
-        return list(changed.values())
+        return [(alert, key in pictured) for key, alert in changed.items()]
 
-    def _bundle(self, anomaly: Anomaly, changed: Mapping[str, Alert]) -> Alert:
-        known = list({**self._alerts, **changed}.values())
-        rung = self._rung.get(anomaly.room_id, ())
-        alert = alerts.bundle(known, anomaly, list(rung), self._budget)
-        before = self._alerts.get(alert.key)
-        if alert.rings and (before is None or not before.rings):
-            self._ring(replace(alert, opened_at=anomaly.found_at))
-        return alert
+    def _known(self, changed: Mapping[str, Alert]) -> list[Alert]:
+        """The alerts as boards know them, which is with people's decisions, and those changed in this
+        transaction.
+        """
+        return list({**{alert.key: alert for alert in self._feed.alerts()}, **changed}.values())
 
     def _ring(self, alert: Alert) -> None:
-        self._rung.setdefault(alert.room_id, deque(maxlen=256)).append(alert.opened_at)
-
-    def _owners(self, anomaly: str, changed: Mapping[str, Alert]) -> list[Alert]:
-        return [alert for alert in {**self._alerts, **changed}.values() if anomaly in alert.anomalies]
+        self._rung.setdefault(alert.room_id, deque(maxlen=256)).append(alert.last_at)
 
     def _still_open(self, outcome: Comparison) -> list[str]:
         """The keys of all findings that hold: of this camera after its sample, of the others as they were."""

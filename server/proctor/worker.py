@@ -21,6 +21,7 @@ from server.errors import BadInput, GongyuanError
 from server.proctor.calibration import CameraSetup, load_setup
 from server.proctor.capture import Captured, Source, SourceConfig, open_source
 from server.proctor.detection import FaceDetector, create_detector
+from server.proctor.detectors import yunet
 from server.proctor.evidence import Picture, RoomSample, SeatReading
 from server.proctor.pipeline import CameraPipeline
 from server.proctor.seats import CameraLayout
@@ -52,7 +53,10 @@ class WorkerCamera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a worker is told: its cameras, the detector, and after how many real seconds a camera is lost."""
+    """What a worker is told: its cameras, the detector, and after how many real seconds a camera is lost.
+
+    Without `width` in `options` each camera is looked at as large as its smallest expected face needs.
+    """
 
     cameras: tuple[WorkerCamera, ...]
     detector: str = "yunet"
@@ -75,10 +79,34 @@ def run(config_path: str, out: BinaryIO, clock: Clock) -> None:
     """
     config = read_config(config_path)
     cv2.setNumThreads(1)
-    detector = create_detector(config.detector, config.options)
-    watched = [_watch(camera, detector, clock) for camera in config.cameras]
+    detectors = _Detectors(config)
+    watched = [_watch(camera, detectors, clock) for camera in config.cameras]
     os.nice(NICENESS)
-    _Loop(config, watched, detector.key, out, clock).run()
+    try:
+        _Loop(config, watched, config.detector, out, clock).run()
+    except BrokenPipeError:
+        # Nobody reads any more; what is left in the buffer must not be complained about at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except KeyboardInterrupt:
+        return
+
+
+class _Detectors:
+    """One detector for each size of input that the cameras of this worker need."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._config = config
+        self._made: dict[float, FaceDetector] = {}
+
+    def suited(self, layout: CameraLayout) -> FaceDetector:
+        """The detector for the faces of a layout."""
+        options = dict(self._config.options)
+        if self._config.detector == yunet.KEY:
+            options.setdefault("width", yunet.width_for(layout))
+        width = options.get("width", 0.0)
+        if width not in self._made:
+            self._made[width] = create_detector(self._config.detector, options)
+        return self._made[width]
 
 
 @dataclass(slots=True)
@@ -92,14 +120,14 @@ class _Watched:
     trouble: str | None = None
 
 
-def _watch(camera: WorkerCamera, detector: FaceDetector, clock: Clock) -> _Watched:
+def _watch(camera: WorkerCamera, detectors: _Detectors, clock: Clock) -> _Watched:
     if camera.setup is None:
         setup = CameraSetup(CameraLayout(camera.id, camera.room, 1280, 720, ()), ())
     else:
         setup = load_setup(Path(camera.setup))
         if (setup.layout.camera_id, setup.layout.room_id) != (camera.id, camera.room):
             raise BadInput("seats-other-camera", path=camera.setup, camera=camera.id, room=camera.room)
-    pipeline = CameraPipeline(setup.layout, setup.references, detector)
+    pipeline = CameraPipeline(setup.layout, setup.references, detectors.suited(setup.layout))
     return _Watched(camera, open_source(camera.source, clock.legal), pipeline, clock.monotonic())
 
 
@@ -129,8 +157,6 @@ class _Loop:
                 watched.source.start(self.wake.set)
             while True:
                 self._turn()
-        except BrokenPipeError:
-            return
         finally:
             for watched in self.watched:
                 watched.source.stop()

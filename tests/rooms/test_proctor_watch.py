@@ -150,7 +150,7 @@ async def test_two_people_confirm(db: Database, clock: FakeClock, tmp_path: Path
     assert refused.value.code == "alert-second-person"
     async with act_on(db, actor="staff:b") as act:
         done = await service.decide_alert(act, key, AlertAct.CONFIRM)
-    watch.show(done)
+    feed.put_alert(done, picture=True)
     assert feed.snapshot().alerts[0].state == "confirmed"
 
 

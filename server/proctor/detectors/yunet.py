@@ -16,6 +16,7 @@ import numpy as np
 
 from server.errors import BadInput, Tampered, Unavailable
 from server.proctor.evidence import Floats, Frame, Picture
+from server.proctor.seats import CameraLayout
 
 KEY = "yunet"
 MODEL = Path(__file__).parent / "models" / "face_detection_yunet_2023mar.onnx"
@@ -60,6 +61,15 @@ class YuNet:
         corner, extent = rows[:, :2], rows[:, 2:4]
         boxes = (np.hstack([corner, corner + extent]) / scale).astype(np.float32)
         return boxes, np.clip(rows[:, 14], 0, 1).astype(np.float32)
+
+
+def width_for(layout: CameraLayout) -> int:
+    """1280 where every expected face has 24 pixels or more in a picture 1280 wide, else 1920.
+
+    From that size on both find about as many faces, and the smaller costs half.
+    """
+    least = min((seat.head_px for seat in layout.seats), default=0.0)
+    return 1280 if least * 1280 / layout.width >= 24 else WIDTH
 
 
 def create(options: Mapping[str, float]) -> YuNet:
