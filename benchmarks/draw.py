@@ -15,7 +15,7 @@ from server.itembank.blueprint import Band, Blueprint, Cell, CellKey
 from server.itembank.items import ItemContent
 from server.keys.sealing import paper_key, seal
 from server.papers.drawing import Draw, DrawItem, Place, draw, figures_of, places_of
-from server.papers.sealed import Composer, associated_data, paper_bytes, paper_hash
+from server.papers.sealed import Composer, associated_data, paper_hash
 from server.protocol.paper import ItemType
 
 ITEMS = 5000
@@ -74,7 +74,7 @@ def timed_draw(papers: int) -> None:
     drawn_at = time.process_time()
     total = 0
     for one in draws:
-        data = paper_bytes(composer.paper(one))
+        data = composer.paper_data(one)
         digest = paper_hash(data)
         aad = associated_data(one.paper, "plan", one.place.sitting, digest, 1)
         seal(paper_key(start_key, one.paper), data, aad)
@@ -82,10 +82,10 @@ def timed_draw(papers: int) -> None:
     sealed_at = time.process_time()
     sheets = 0
     for one in draws:
-        sheets += len(composer.sheet(one).entries)
+        sheets += len(composer.sheet_data(one))
     sheeted_at = time.process_time()
 
-    data = paper_bytes(composer.paper(draws[0]))
+    data = composer.paper_data(draws[0])
     key = paper_key(start_key, "floor")
     floor_begin = time.process_time()
     for _ in range(papers):

@@ -46,7 +46,7 @@ from server.papers.drawing import (
     seed_of,
 )
 from server.papers.models import PaperSet, SealedPaperRow
-from server.papers.sealed import Composer, associated_data, paper_bytes, paper_hash
+from server.papers.sealed import Composer, associated_data, paper_hash
 from server.papers.sheet_seal import seal_sheet
 from server.papers.terms import blueprint_refusal, terms_refusal
 
@@ -75,7 +75,8 @@ class DrawOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """What lets anyone check a plan's draws: the centre's secret, the other side's nonce, each slot's seed; hex."""
+    """What lets anyone check a plan's draws: the centre's secret, the other side's nonce, each slot's
+    seed; hex."""
 
     plan: str
     commitment: str
@@ -266,7 +267,7 @@ def _sealed_rows(
     start_key: Bytes,
     marking_key: Bytes,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    data = paper_bytes(composer.paper(one))
+    data = composer.paper_data(one)
     digest = paper_hash(data)
     aad = associated_data(one.paper, slot.plan, one.place.sitting, digest, slot.policy)
     nonce, ciphertext = seal(paper_key(start_key, one.paper), data, aad)
@@ -282,7 +283,9 @@ def _sealed_rows(
         "aad": aad,
         "ciphertext": ciphertext,
     }
-    sealed = seal_sheet(marking_key, slot.plan, slot.id, composer.sheet(one))
+    sealed = seal_sheet(
+        marking_key, slot.plan, slot.id, one.paper, one.place.sitting, composer.sheet_data(one)
+    )
     sheet = {
         "paper": sealed.paper,
         "set_id": set_id,
@@ -472,7 +475,7 @@ async def verify_slot(
             continue
         if found.sitting != one.place.sitting or found.room != one.place.room:
             faults.append(f"{one.paper}: sealed for another place")
-        if paper_hash(paper_bytes(composer.paper(one))) != found.hash:
+        if paper_hash(composer.paper_data(one)) != found.hash:
             faults.append(f"{one.paper}: the sealed paper's hash differs from the paper drawn again")
     faults.extend(f"{paper}: sealed, but not drawn" for paper in held)
     return PaperVerification(slot_id, len(draws), tuple(faults))

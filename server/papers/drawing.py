@@ -113,25 +113,26 @@ def draw(
     sections = _sections(blueprint)
     drawn: list[Draw] = []
     for number, place in enumerate(candidates):
-        stream = Stream(seed, f"paper/{number}/{place.sitting}/{place.room}/{place.seat}")
-        hand: list[tuple[int, int]] = []
+        label = f"paper/{number}/{place.sitting}/{place.room}/{place.seat}"
+        stream = Stream(seed, label)
+        items: list[int] = []
+        cells: list[int] = []
         for section in sections:
-            start = len(hand)
+            held: list[int] = []
+            of: list[int] = []
             for cell in section:
-                hand.extend((item, cell) for item in decks[cell].deal(blueprint.cells[cell].count))
+                dealt = decks[cell].deal(blueprint.cells[cell].count)
+                held += dealt
+                of += [cell] * len(dealt)
             if blueprint.shuffle_items:
-                places = list(range(len(hand) - start))
-                stream.shuffle(places)
-                hand[start:] = [hand[start + index] for index in places]
-        items = tuple(item for item, _ in hand)
+                order = stream.order(len(held))
+                items += [held[index] for index in order]
+                cells += [of[index] for index in order]
+            else:
+                items += held
+                cells += of
         drawn.append(
-            Draw(
-                derived_id(seed, f"paper/{number}/{place.sitting}/{place.room}/{place.seat}"),
-                place,
-                items,
-                tuple(cell for _, cell in hand),
-                orders.drawn(stream, items),
-            )
+            Draw(derived_id(seed, label), place, tuple(items), tuple(cells), orders.drawn(stream, items))
         )
     return tuple(drawn)
 
@@ -143,9 +144,11 @@ class _Deck:
 
     def __init__(self, stream: Stream, cards: list[int]) -> None:
         self._stream = stream
-        self._cards = cards
+        self._cards = self._shuffled(cards)
         self._next = 0
-        stream.shuffle(cards)
+
+    def _shuffled(self, cards: list[int]) -> list[int]:
+        return [cards[index] for index in self._stream.order(len(cards))]
 
     def deal(self, count: int) -> list[int]:
         """Return `count` different cards; the deck holds at least so many."""
@@ -165,40 +168,39 @@ class _Deck:
 
     def _again(self) -> None:
         half = len(self._cards) // 2
-        older, newer = self._cards[:half], self._cards[half:]
-        self._stream.shuffle(older)
-        self._stream.shuffle(newer)
-        self._cards = older + newer
+        self._cards = self._shuffled(self._cards[:half]) + self._shuffled(self._cards[half:])
         self._next = 0
 
 
 class _Orders:
-    """Orders of options: one draw an item, from all permutations up to 5 options, else a shuffle."""
+    """Orders of options. Items with the same number of options are drawn together, in the paper's order,
+    smaller
+    numbers first: up to 5 options one number an item, an index into all orders in lexical sequence; else
+    an order."""
 
     __slots__ = ("_counts", "_shuffle", "_tables")
 
     def __init__(self, bank: Sequence[DrawItem], shuffle: bool) -> None:
         self._counts = [item.options for item in bank]
         self._shuffle = shuffle
-        self._tables: dict[int, tuple[tuple[int, ...], ...]] = {
-            count: tuple(permutations(range(count))) if shuffle and count else (tuple(range(count)),)
-            for count in range(6)
-        }
+        self._tables = {count: tuple(permutations(range(count))) for count in range(6)}
 
     def drawn(self, stream: Stream, items: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        below, tables, counts = stream.below, self._tables, self._counts
-        found: list[tuple[int, ...]] = []
-        for item in items:
-            count = counts[item]
-            if not count or not self._shuffle:
-                found.append(tuple(range(count)))
-            elif count < 6:
-                table = tables[count]
-                found.append(table[below(len(table))])
+        counts = [self._counts[item] for item in items]
+        if not self._shuffle:
+            return tuple(tuple(range(count)) for count in counts)
+        found: list[tuple[int, ...]] = [()] * len(items)
+        for count in sorted(set(counts)):
+            places = [place for place, options in enumerate(counts) if options == count]
+            if count == 0:
+                continue
+            if count < 6:
+                table = self._tables[count]
+                for place, index in zip(places, stream.numbers(len(table), len(places)), strict=True):
+                    found[place] = table[index]
             else:
-                order = list(range(count))
-                stream.shuffle(order)
-                found.append(tuple(order))
+                for place in places:
+                    found[place] = tuple(stream.order(count))
         return tuple(found)
 
 

@@ -5,7 +5,7 @@ which of the item's options stands behind a label is known to the marking sheet 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -16,7 +16,12 @@ from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingShee
 from server.protocol.paper import Option, Paper, PaperItem
 
 JUDGE_OPTIONS = (Option("T", "正确"), Option("F", "错误"))
+Pieces = list[dict[tuple[int, ...], bytes]]
+"""For each item of the bank: order of options → its encoded form without the number."""
 _encoder = msgspec.json.Encoder(order="deterministic")
+_BEFORE_PIECE = len(b'{"number":0')
+_NUMBERED = 301
+_NUMBERS = [b',{"number":%d' % number for number in range(_NUMBERED)]
 
 
 def paper_bytes(paper: Paper) -> bytes:
@@ -45,7 +50,11 @@ def sheet_associated_data(paper: str, plan: str, slot: str, sitting: str) -> byt
 
 
 class Composer:
-    """Makes papers and marking sheets of one slot. Displayed options are kept from paper to paper."""
+    """Makes papers and marking sheets of one slot.
+
+    `paper_data` and `sheet_data` give the same bytes as encoding `paper` and `sheet`, from pieces that are encoded
+    once: an item with one order of its options looks the same on every paper but for its number.
+    """
 
     def __init__(
         self,
@@ -61,60 +70,93 @@ class Composer:
         self._blueprint = blueprint
         self._bank = bank
         self._contents = contents
-        self._displayed: dict[tuple[int, tuple[int, ...]], tuple[Option, ...]] = {}
+        self._items: Pieces = [{} for _ in bank]
+        self._entries: Pieces = [{} for _ in bank]
         self._policies: dict[str, MarkingPolicy] = {"multiple": blueprint.multiple, "fill": blueprint.fill}
         self._scores = [float(cell.score) for cell in blueprint.cells]
 
     def paper(self, draw: Draw) -> Paper:
         """Return the paper of a draw."""
-        contents, scores = self._contents, self._scores
-        items: list[PaperItem] = []
-        drawn = zip(draw.items, draw.cells, draw.orders, strict=True)
-        for number, (index, cell, order) in enumerate(drawn, start=1):
-            content = contents[index]
-            items.append(
-                PaperItem(
-                    number,
-                    content.type,
-                    content.stem,
-                    scores[cell],
-                    JUDGE_OPTIONS if content.type == "judge" else self._options(index, order),
-                    len(content.accepted),
-                )
-            )
-        return Paper(draw.paper, self._plan, self._slot, self._title, self._blueprint.minutes, tuple(items))
+        items = [
+            self._item(number, index, cell, order)
+            for number, (index, cell, order) in enumerate(_drawn(draw), start=1)
+        ]
+        return self._headed(draw, tuple(items))
+
+    def paper_data(self, draw: Draw) -> bytes:
+        """Return the canonical bytes of the paper of a draw."""
+        head = _encoder.encode(self._headed(draw, ()))
+        return _joined(head, draw, self._items, self._item)
 
     def sheet(self, draw: Draw) -> MarkingSheet:
         """Return the marking sheet of a draw: keys in displayed labels."""
-        entries: list[MarkingEntry] = []
-        drawn = zip(draw.items, draw.cells, draw.orders, strict=True)
-        for number, (index, cell, order) in enumerate(drawn, start=1):
-            content, item = self._contents[index], self._bank[index]
-            if content.type == "fill":
-                key = tuple(texts[0] for texts in content.accepted)
-            elif order:
-                right = {LABELS.index(label) for label in content.key}
-                key = tuple(LABELS[place] for place, option in enumerate(order) if option in right)
-            else:
-                key = content.key
-            entries.append(
-                MarkingEntry(
-                    number,
-                    item.item,
-                    item.version,
-                    content.type,
-                    key,
-                    self._scores[cell],
-                    self._policies.get(content.type, "exact"),
-                    content.accepted,
-                )
-            )
+        entries = [
+            self._entry(number, index, cell, order)
+            for number, (index, cell, order) in enumerate(_drawn(draw), start=1)
+        ]
         return MarkingSheet(draw.paper, draw.place.sitting, tuple(entries))
 
-    def _options(self, index: int, order: tuple[int, ...]) -> tuple[Option, ...]:
-        found = self._displayed.get((index, order))
-        if found is None:
-            texts = self._contents[index].options
-            found = tuple(Option(LABELS[place], texts[option]) for place, option in enumerate(order))
-            self._displayed[index, order] = found
-        return found
+    def sheet_data(self, draw: Draw) -> bytes:
+        """Return the canonical bytes of the marking sheet of a draw."""
+        head = _encoder.encode(MarkingSheet(draw.paper, draw.place.sitting, ()))
+        return _joined(head, draw, self._entries, self._entry)
+
+    def _headed(self, draw: Draw, items: tuple[PaperItem, ...]) -> Paper:
+        return Paper(draw.paper, self._plan, self._slot, self._title, self._blueprint.minutes, items)
+
+    def _item(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> PaperItem:
+        content = self._contents[index]
+        options: tuple[Option, ...] = JUDGE_OPTIONS
+        if content.type != "judge":
+            texts = content.options
+            options = tuple(Option(LABELS[place], texts[option]) for place, option in enumerate(order))
+        return PaperItem(
+            number, content.type, content.stem, self._scores[cell], options, len(content.accepted)
+        )
+
+    def _entry(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> MarkingEntry:
+        content, item = self._contents[index], self._bank[index]
+        if content.type == "fill":
+            key = tuple(texts[0] for texts in content.accepted)
+        elif order:
+            right = {LABELS.index(label) for label in content.key}
+            key = tuple(LABELS[place] for place, option in enumerate(order) if option in right)
+        else:
+            key = content.key
+        return MarkingEntry(
+            number,
+            item.item,
+            item.version,
+            content.type,
+            key,
+            self._scores[cell],
+            self._policies.get(content.type, "exact"),
+            content.accepted,
+        )
+
+
+def _drawn(draw: Draw) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    return zip(draw.items, draw.cells, draw.orders, strict=True)
+
+
+def _joined(
+    head: bytes,
+    draw: Draw,
+    pieces: Pieces,
+    make: Callable[[int, int, int, tuple[int, ...]], PaperItem | MarkingEntry],
+) -> bytes:
+    """Return the head (which ends in an empty list) with the numbered pieces of a draw in that list."""
+    parts = [head[:-2]]
+    place = 0
+    for index, order in zip(draw.items, draw.orders, strict=True):
+        piece = pieces[index].get(order)
+        if piece is None:
+            piece = _encoder.encode(make(0, index, draw.cells[place], order))[_BEFORE_PIECE:]
+            pieces[index][order] = piece
+        place += 1
+        parts.append(_NUMBERS[place] if place < _NUMBERED else b',{"number":%d' % place)
+        parts.append(piece)
+    if place:
+        parts[1] = parts[1][1:]
+    parts.append(b"]}")
+    return b"".join(parts)

@@ -2,7 +2,7 @@
 
 from server.keys.sealing import Bytes, hmac_sha256, seal, unseal
 from server.papers.draw_store import SealedMarkingSheet
-from server.papers.marking_sheet import MarkingSheet, open_sheet, sheet_bytes
+from server.papers.marking_sheet import MarkingSheet, open_sheet
 from server.papers.sealed import sheet_associated_data
 
 
@@ -11,11 +11,13 @@ def sheet_key(marking_key: Bytes, paper: str) -> bytes:
     return hmac_sha256(marking_key, b"gongyuan/marking/1" + paper.encode())
 
 
-def seal_sheet(marking_key: Bytes, plan: str, slot: str, sheet: MarkingSheet) -> SealedMarkingSheet:
-    """Encrypt a marking sheet."""
-    aad = sheet_associated_data(sheet.paper, plan, slot, sheet.sitting)
-    nonce, ciphertext = seal(sheet_key(marking_key, sheet.paper), sheet_bytes(sheet), aad)
-    return SealedMarkingSheet(sheet.paper, sheet.sitting, nonce, aad, ciphertext)
+def seal_sheet(
+    marking_key: Bytes, plan: str, slot: str, paper: str, sitting: str, data: bytes
+) -> SealedMarkingSheet:
+    """Encrypt the canonical bytes of a paper's marking sheet."""
+    aad = sheet_associated_data(paper, plan, slot, sitting)
+    nonce, ciphertext = seal(sheet_key(marking_key, paper), data, aad)
+    return SealedMarkingSheet(paper, sitting, nonce, aad, ciphertext)
 
 
 def unseal_sheet(marking_key: Bytes, sealed: SealedMarkingSheet) -> MarkingSheet:
