@@ -133,10 +133,10 @@ def _handlers(role: str) -> Handlers:
         await packaging.accept_standing(act, received.content)
 
     async def notice(act: Act, received: Received) -> None:
-        await publicity.accept_notice(act, received.content, received.number, received.peer.id)
+        await publicity.accept_notice(act, received.content, received.number, received.sender.id)
 
     async def result(act: Act, received: Received) -> None:
-        await registry.accept_result(act, received.content, received.number, received.peer.id)
+        await registry.accept_result(act, received.content, received.number, received.sender.id)
 
     return {"exam": exam, "standing": standing} if role == "centre" else {"notice": notice, "result": result}
 
