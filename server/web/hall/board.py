@@ -90,6 +90,11 @@ class Boards:
         if signals is not None:
             signals.subscribe(lambda _topic, _key: self.stir())
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The slots that somebody watches."""
+        return tuple(sorted(self._watches))
+
     def stir(self) -> None:
         """Something changed: every watched slot looks again."""
         for watch in self._watches.values():
