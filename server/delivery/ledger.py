@@ -339,8 +339,8 @@ class _Batch:
             ACTOR,
             {"count": len(self._events), "root": root},
         )
-        for row in self._events:
-            row["chain"], row["record"] = record.chain, record.seq
+        for place, row in enumerate(self._events):
+            row["chain"], row["record"], row["place"] = record.chain, record.seq, place
         self._connection.execute(insert(AnswerEventRow), self._events)
         heads = [
             {"key": key, "lease": head.lease, "seq": head.seq, "receipt": head.receipt, "digest": head.digest}

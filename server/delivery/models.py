@@ -114,7 +114,10 @@ class AnswerEventRow(Base):
     """Every version of every answer that was acknowledged; never updated, never deleted."""
 
     __tablename__ = "delivery_answer_event"
-    __table_args__ = (UniqueConstraint("sitting", "receipt"),)
+    __table_args__ = (
+        UniqueConstraint("sitting", "receipt"),
+        Index("ix_delivery_answer_event_record", "record"),
+    )
 
     sitting: Mapped[str] = mapped_column(String(36), primary_key=True)
     lease: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -132,6 +135,8 @@ class AnswerEventRow(Base):
     chain: Mapped[str] = mapped_column(String(36))
     record: Mapped[int]
     """The journal record (chain, record) whose root covers this answer's digest."""
+    place: Mapped[int]
+    """This answer's place among those that the record covers, from 0."""
 
 
 class AnswerRow(Base):
