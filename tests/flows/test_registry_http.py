@@ -1,5 +1,6 @@
 """The registry's main job through its public door, with real packages from a centre's own identity."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.registry import ORGANISATION, PACK, PLACE, STAFF, TRAINER, identity_number, rows
 
+_UNTRANSLATED = re.compile(r">\s*((?:subject|level|field|plan|result|filing|standing|wait|do)-[a-z_-]+)")
 _PASSWORD = "correct-horse-battery-7"
 
 
@@ -268,6 +270,7 @@ async def test_every_page_renders(registry: Registry, tmp_path: Path, language: 
         answer = await registry.people[who].get(f"{path}{'&' if '?' in path else '?'}lang={language}")
         assert answer.status_code == 200, (path, answer.text)
         assert "{" not in answer.text, path
+        assert _UNTRANSLATED.findall(answer.text.split("<main", 1)[1]) == [], path
 
 
 async def test_looking_up_in_bulk_is_refused(registry: Registry) -> None:

@@ -161,8 +161,9 @@ async def _results(session: AsyncSession, pack: Pack) -> list[Waiting]:
 
 
 async def _cases(session: AsyncSession) -> list[Waiting]:
+    names = {one.id: one.name for one in await store.organisations(session)}
     return [
-        Waiting("wait-case", one.violation, one.defence_until, "/regulator/cases", None)
+        Waiting("wait-case", names[one.organisation], one.defence_until, "/regulator/cases", None)
         for one in await registry.cases(session)
         if one.decided_at is None
     ]
