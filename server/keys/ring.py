@@ -161,7 +161,8 @@ async def active_key(session: AsyncSession, kind: KeyKind, subject: str) -> Key 
     return None if row is None else await _key(session, row)
 
 
-def _share_info(key: str, kind: str, subject: str, custodian: str) -> bytes:
+def share_info(key: str, kind: str, subject: str, custodian: str) -> bytes:
+    """Return the HPKE info that binds a share to its key and custodian."""
     return canonical(
         {
             "custodian": custodian,
@@ -208,7 +209,7 @@ async def create_key(
     await act.session.flush()
     shares = pyshamir.split(bytes(key), len(holders), CUSTODIANS_NEEDED)
     for holder, share in zip(holders, shares, strict=True):
-        sealed = hpke_seal(holder.public, share, _share_info(row.id, kind.value, subject, holder.id))
+        sealed = hpke_seal(holder.public, share, share_info(row.id, kind.value, subject, holder.id))
         act.session.add(ShareRow(key=row.id, custodian=holder.id, sealed=sealed))
         wipe(share)
     await act.session.flush()
@@ -253,7 +254,7 @@ async def recover(
             if sealed is None:
                 raise Refused(Refusal("share-missing", facts={"custodian": custodian, "kind": kind.value}))
             try:
-                share = hpke_open(private, sealed, _share_info(key.id, kind.value, subject, custodian))
+                share = hpke_open(private, sealed, share_info(key.id, kind.value, subject, custodian))
             except Tampered as error:
                 raise Tampered("share-tampered", custodian=custodian) from error
             shares.append(bytearray(share))
