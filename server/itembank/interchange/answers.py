@@ -113,6 +113,13 @@ def judge_key(text: str) -> str | None:
     return JUDGE_FALSE if word in _FALSE else None
 
 
+def judge_word(text: str) -> str | None:
+    """Return T or F for an option that is a judgement in words or marks; letters and digits alone are
+    none."""
+    judged = judge_key(text)
+    return None if folded(text).strip("()").isascii() and len(folded(text).strip("()")) == 1 else judged
+
+
 def choice_key(text: str) -> tuple[str, ...] | None:
     """Return ascending labels for `A`, `ABC`, `A;B;C`, `["A"]`, `Ａ、Ｃ`, `(b)`; None when it is none of
     these."""
@@ -158,7 +165,7 @@ def key_in_stem(stem: str) -> tuple[str, str] | None:
 
 def difficulty_of(text: str) -> float | None:
     """Return the facility (0 to 1, higher is easier) for a number within 0 and 1, a percentage or a word."""
-    word = folded(text).removesuffix("度")
+    word = folded(text)
     if word in _DIFFICULTY:
         return _DIFFICULTY[word]
     percent = word.endswith("%")

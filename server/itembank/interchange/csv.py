@@ -3,6 +3,7 @@ per field."""
 
 import csv
 import io
+from collections.abc import Collection
 
 from server.errors import BadInput
 from server.itembank.interchange.rows import SourceRow, SourceTable
@@ -27,7 +28,7 @@ def decoded(data: bytes) -> str:
         raise BadInput("file-encoding-unknown", place=f"byte {error.start}") from error
 
 
-def read_csv(data: bytes) -> SourceTable:
+def read_csv(data: bytes, named: Collection[str] = ()) -> SourceTable:
     """Read a CSV file with a header row; the separator is the one of `,` `;` and tab that the header uses
     most."""
     if len(data) > LARGEST:
@@ -44,5 +45,5 @@ def read_csv(data: bytes) -> SourceTable:
             rows.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise BadInput("csv-broken", place=f"line {reader.line_num}", reason=str(error)) from error
-    columns, found = table_of(rows)
+    columns, found = table_of(rows, named)
     return SourceTable(columns, tuple(SourceRow(place, cells) for place, cells in found))

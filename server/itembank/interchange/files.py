@@ -54,9 +54,10 @@ def format_of(path: Path, data: bytes) -> Format:
 
 def read_table(data: bytes, form: Format, saved: SavedMapping | None) -> SourceTable:
     """Read the rows of a file of one form."""
+    named = saved.named if saved is not None else ()
     if form == "xlsx":
-        return read_xlsx(data, named_columns=saved is not None and saved.columns is not None)
-    return read_csv(data) if form == "csv" else read_json(data)
+        return read_xlsx(data, named)
+    return read_csv(data, named) if form == "csv" else read_json(data)
 
 
 def read_file(

@@ -132,6 +132,13 @@ class SavedMapping:
     columns: ColumnMapping | None
     defaults: ColumnMapping
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that the file must have; empty when columns go by their wording."""
+        if self.columns is None:
+            return ()
+        return (*self.columns.fields.values(), *self.columns.option_columns)
+
 
 def read_mapping(data: bytes) -> SavedMapping:
     """Read a mapping file (TOML: [fields], [defaults], [types], [difficulties], [points]); BadInput names
@@ -224,8 +231,7 @@ def known_columns(columns: Sequence[str]) -> int:
 def columns_of(columns: Sequence[str], saved: SavedMapping | None) -> ColumnMapping:
     """Return the mapping for a file's columns; BadInput `columns-unknown` when no stem is among them."""
     if saved is not None and saved.columns is not None:
-        named = [*saved.columns.fields.values(), *saved.columns.option_columns]
-        missing = [name for name in named if name not in columns]
+        missing = [name for name in saved.named if name not in columns]
         if missing:
             raise BadInput("mapping-column-missing", columns=", ".join(missing), found=", ".join(columns))
         return saved.columns

@@ -198,7 +198,7 @@ def _type(
 
 def _judge_options(options: Sequence[str]) -> tuple[str, ...] | None:
     """Return what each of two options judges (T, F), when they are the two judgements; else None."""
-    judged = [answers.judge_key(option) for option in options]
+    judged = [answers.judge_word(option) for option in options]
     if len(judged) == 2 and set(judged) == {"T", "F"}:
         return tuple(one for one in judged if one is not None)
     return None

@@ -7,6 +7,7 @@ declarations. A sheet without a known header is passed over with a remark, never
 import io
 import re
 import zipfile
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineWorkbook
@@ -26,11 +27,10 @@ _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]+\d+)"')
 
 
-def read_xlsx(data: bytes, named_columns: bool = False) -> SourceTable:
+def read_xlsx(data: bytes, named: Collection[str] = ()) -> SourceTable:
     """Read every sheet of a workbook; BadInput when it is not a workbook, is unsafe or holds formulas.
 
-    `named_columns`: a saved mapping names the columns, so that a sheet's first row is its header even when
-    its wording is unknown.
+    `named`: columns that a saved mapping names; a sheet's header is then the row that holds them all.
     """
     if len(data) > LARGEST_FILE:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST_FILE)
@@ -59,10 +59,10 @@ def read_xlsx(data: bytes, named_columns: bool = False) -> SourceTable:
         if not filled:
             remarks.append(Remark("sheet-empty", name, False, {"sheet": name}))
             continue
-        if header_place(filled) is None and not named_columns:
+        if header_place(filled, named) is None:
             remarks.append(Remark("sheet-without-header", name, True, {"sheet": name, "rows": len(filled)}))
             continue
-        names, found = table_of(texts, f"{name}!{{}}")
+        names, found = table_of(texts, named, f"{name}!")
         columns.update(dict.fromkeys(names))
         rows.extend(SourceRow(place, held, name) for place, held in found)
     if not columns:
