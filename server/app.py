@@ -106,6 +106,7 @@ _OF_ROLE = {
         "hall.page",
         "hall.routes",
         "hall.custody",
+        "hall.draws",
         "hall.pictures",
         "technician.routes",
     ),
