@@ -35,7 +35,9 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def centre(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the candidate side as a process of its own until the block ends; it is killed then, as by a power cut."""
+    """Run the candidate side as a process of its own until the block ends; it is killed then, as by a power
+    cut.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -69,8 +71,8 @@ async def until(out: io.StringIO, event: str, count: int) -> None:
 
 
 async def test_kill_loses_no_acknowledged_answer(tmp_path: Path) -> None:
-    """After three kills in the middle of the exam every acknowledged answer is on disk once, with the receipt that the
-    kiosk holds, the exam ended without a custodian, and all chains verify."""
+    """After three kills in the middle of the exam every acknowledged answer is on disk once, with the receipt
+    that the kiosk holds, the exam ended without a custodian, and all chains verify."""
     ClockFile(host_monotonic(), datetime(2026, 3, 14, 0, 0, tzinfo=UTC), RATE).save(tmp_path / "clock.json")
     clock = DemoClock(tmp_path / "clock.json")
     out, ledger = io.StringIO(), io.StringIO()

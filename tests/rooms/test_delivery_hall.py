@@ -34,7 +34,7 @@ async def state_of(scene: Scene, place: tuple[str, int]) -> State:
         return (await store.sitting(session, scene.sittings[place])).state
 
 
-async def test_whole_sitting(scene: Scene, hall: Hall) -> None:
+async def test_whole_sitting(scene: Scene, hall: Hall, clock: FakeClock) -> None:
     """From sign-in to hand-in every acknowledged answer stands on disk, and the receipt counts them."""
     kiosk = await seated_kiosk(scene, hall, ("1", 1))
     assert kiosk.last("sealed_paper") is not None
@@ -53,7 +53,7 @@ async def test_whole_sitting(scene: Scene, hall: Hall) -> None:
     refused = kiosk.last("refused")
     assert isinstance(refused, exam.Refused)
     assert (refused.code, refused.facts["opens"]) == ("hand-in-too-early", "08:30:00")
-    scene.clock.advance(minutes=30)
+    clock.advance(minutes=30)
     kiosk.brain.hand_in()
     await kiosk.until(lambda: kiosk.last("handed_in") is not None)
     handed_in = kiosk.last("handed_in")
@@ -114,7 +114,9 @@ async def test_reconnect_sends_what_was_not_acknowledged(scene: Scene, hall: Hal
 
 
 async def test_second_device_takes_over(scene: Scene, hall: Hall) -> None:
-    """After a reseat the old device's late answers fill untouched items only, and the new device's answers stand."""
+    """After a reseat the old device's late answers fill untouched items only, and the new device's answers
+    stand.
+    """
     old = await seated_kiosk(scene, hall, ("1", 1))
     await scene.ring()
     await old.until(lambda: old.paper is not None)
@@ -140,7 +142,7 @@ async def test_second_device_takes_over(scene: Scene, hall: Hall) -> None:
     assert answers == {1: ("A",), 2: ("D",), 3: ("A",)}
 
 
-async def test_collection_at_the_end(scene: Scene, hall: Hall) -> None:
+async def test_collection_at_the_end(scene: Scene, hall: Hall, clock: FakeClock) -> None:
     """At own end and grace every opened paper is collected, from a device that is off the line too."""
     on_line = await seated_kiosk(scene, hall, ("1", 1))
     off_line = await seated_kiosk(scene, hall, ("1", 2))
@@ -150,9 +152,9 @@ async def test_collection_at_the_end(scene: Scene, hall: Hall) -> None:
     off_line.brain.answer(1, ("B",), scene.clock.monotonic())
     await off_line.until(lambda: len(off_line.brain.outbox) == 0)
     off_line.disconnect()
-    scene.clock.advance(minutes=90, seconds=29)
+    clock.advance(minutes=90, seconds=29)
     assert await hall._collector.collect_what_is_due() == 0
-    scene.clock.advance(seconds=1)
+    clock.advance(seconds=1)
     await hall._collector.collect_what_is_due()
     await on_line.until(lambda: on_line.last("collected") is not None)
     assert await state_of(scene, ("1", 1)) is State.COLLECTED
@@ -164,16 +166,16 @@ async def test_collection_at_the_end(scene: Scene, hall: Hall) -> None:
         assert await store.final_answers(session, scene.sittings[("1", 2)]) == {1: ("B",)}
 
 
-async def test_pause_moves_the_end(scene: Scene, hall: Hall) -> None:
+async def test_pause_moves_the_end(scene: Scene, hall: Hall, clock: FakeClock) -> None:
     """A pause of ten minutes is told at once, and moves the own end by ten minutes."""
     kiosk = await seated_kiosk(scene, hall, ("1", 1))
     bell = await scene.ring()
     await kiosk.until(lambda: kiosk.paper is not None)
-    scene.clock.advance(minutes=40)
+    clock.advance(minutes=40)
     async with scene.acting() as act:
         await service.pause(act, Extent(SLOT, room="1"), "停电")
     await kiosk.until(lambda: kiosk.brain.phase is not None and kiosk.brain.phase.kind == "paused")
-    scene.clock.advance(minutes=10)
+    clock.advance(minutes=10)
     async with scene.acting() as act:
         await service.resume(act, Extent(SLOT, room="1"))
     await kiosk.until(lambda: kiosk.brain.phase is not None and kiosk.brain.phase.kind == "running")

@@ -1,4 +1,6 @@
-"""A small prepared hall for delivery's tests: a slot, seats with real keys, sealed papers, and kiosks on real lines."""
+"""A small prepared hall for delivery's tests: a slot, seats with real keys, sealed papers, and kiosks on
+real lines.
+"""
 
 import asyncio
 import hashlib
@@ -56,7 +58,9 @@ class Enrolled:
 
 @dataclass(slots=True)
 class Scene:
-    """One prepared slot: two rooms of three seats, four candidates (1-1, 1-2, 2-1, 2-2), 1-3 and 2-3 spare."""
+    """One prepared slot: two rooms of three seats, four candidates (1-1, 1-2, 2-1, 2-2), 1-3 and 2-3
+    spare.
+    """
 
     db: Database
     clock: Clock

@@ -54,8 +54,8 @@ async def heard(out: io.StringIO, event: str, count: int) -> list[dict[str, Any]
 
 
 async def test_exam_over_real_sockets(tmp_path: Path) -> None:
-    """Enrolment, sign-in, sealed paper, bell, key, answers, refusals, a drop, a move, hand-in and collection end with
-    every acknowledged answer standing on disk."""
+    """Enrolment, sign-in, sealed paper, bell, key, answers, refusals, a drop, a move, hand-in and collection
+    end with every acknowledged answer standing on disk."""
     ClockFile(host_monotonic(), datetime(2026, 3, 14, 0, 0, tzinfo=UTC), RATE).save(tmp_path / "clock.json")
     clock = DemoClock(tmp_path / "clock.json")
     async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
