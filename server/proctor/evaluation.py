@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import msgspec
 import numpy as np
@@ -166,6 +167,7 @@ def evaluate(
     detector: str = "yunet",
     options: Mapping[str, float] | None = None,
     most: int | None = None,
+    clips: bool = True,
 ) -> Evaluation:
     """Measures faces on the manifest's pictures (the first `most` of them, or all) and seats on its clips.
 
@@ -178,9 +180,9 @@ def evaluate(
         raise BadInput("manifest-wrong", path=str(manifest), reason=str(error)) from error
     found = create_detector(detector, options)
     pictures = [item for item in labelled.items if item.faces is not None][:most]
-    clips = [item for item in labelled.items if item.occupied_frames or item.empty_frames]
+    films = [item for item in labelled.items if clips and (item.occupied_frames or item.empty_frames)]
     faces = face_score(((manifest.parent / item.file, item.faces or ()) for item in pictures), found)
-    seats = tuple(seat_score(manifest.parent / item.file, item, found) for item in clips)
+    seats = tuple(seat_score(manifest.parent / item.file, item, found) for item in films)
     return Evaluation(faces, seats)
 
 
@@ -247,8 +249,8 @@ def letterbox(source: Picture) -> tuple[Picture, float, float, float]:
     return out, scale, float(left), float(top)
 
 
-def seat_score(path: Path, item: LabelledItem, detector: FaceDetector, every: int = 5) -> SeatScore:
-    """Reads a clip at every fifth frame; its references are the frames of the first labelled empty stretch."""
+def seat_score(path: Path, item: LabelledItem, detector: FaceDetector, every: int = 10) -> SeatScore:
+    """Reads a clip at every tenth frame; its references are the frames of the first labelled empty stretch."""
     frames = list(_numbered(path, every))
     first_empty = min(item.empty_frames, default=None)
     if first_empty is None:
@@ -277,11 +279,19 @@ def _count(counts: dict[str, int], label: str, state: SeatState, sample: RoomSam
 
 
 def _numbered(path: Path, every: int) -> Iterator[tuple[int, datetime, Picture]]:
-    """Frame number, time and picture of every `every`-th frame of a clip."""
-    config = SourceConfig(kind="file", at=str(path), every_s=0.0, starts_at=START)
-    for number, captured in enumerate(stored_pictures(config)):
-        if number % every == 0 and captured.pixels is not None:
-            yield number, captured.captured_at + timedelta(microseconds=number), captured.pixels
+    """Frame number, time and picture of every `every`-th frame of a clip; the others are decoded but not
+    converted.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or 10)
+            for number, picture in enumerate(container.decode(stream)):
+                if number % every == 0:
+                    pixels = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
+                    yield number, START + timedelta(seconds=number / rate), pixels
+    except (OSError, av.FFmpegError, IndexError) as error:
+        raise BadInput("source-unreadable", at=str(path), reason=str(error)) from error
 
 
 def _box_layout(item: LabelledItem, reference: Picture) -> CameraLayout:
