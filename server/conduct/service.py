@@ -81,6 +81,14 @@ async def check_in(
     await announce(act.session, TOPIC, found.slot)
 
 
+async def undo_check_in(act: Act, sitting: str, reason: str) -> None:
+    """Take a check-in back while the paper is not opened; the device that signed in loses the sitting."""
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    await delivery.undo_check_in(act, sitting, reason)
+    await announce(act.session, TOPIC, found.slot)
+
+
 async def mark_absent(act: Act, sitting: str, reason: str) -> None:
     """Enter a candidate as absent (BJ-E:A5.2-9); refused before the bell of the room. Checked in but
     never opened counts as absent and gets its incident by this act.
@@ -219,6 +227,16 @@ async def message(act: Act, extent: Extent, text: str) -> None:
     """Show words to the candidates reached."""
     await _open(act, extent.slot)
     await delivery.message(act, extent, text)
+
+
+async def collect(act: Act, sitting: str, reason: str, identity: Identity) -> None:
+    """Collect one opened paper before its end, with what is acknowledged: a candidate who fell ill or had
+    to leave.
+    """
+    found = await delivery_store.sitting(act.session, sitting)
+    await _open(act, found.slot)
+    await delivery.collect(act, identity.signing.sign, sitting, reason)
+    await announce(act.session, TOPIC, found.slot)
 
 
 async def void(act: Act, sitting: str, reason: str) -> None:

@@ -254,6 +254,24 @@ async def test_one_person_voids_nothing(day: HallDay) -> None:
             await incident_service.settle_incident(act, incident, IncidentEvent.DISMISS, "no", chief=True)
 
 
+async def test_a_check_in_is_taken_back_and_a_paper_collected_early(day: HallDay) -> None:
+    """A check-in is undone before the paper opens and not after; an opened paper may be collected before its end."""
+    await day.draw()
+    await day.check_in(0, 1)
+    async with day.act() as act:
+        await service.undo_check_in(act, "sitting-1", "wrong seat")
+    await day.ring()
+    await day.open(0)
+    with pytest.raises(Refused, match="sitting-state"):
+        async with day.act() as act:
+            await service.undo_check_in(act, "sitting-0", "wrong seat")
+    async with day.act() as act:
+        await service.collect(act, "sitting-0", "taken ill", day.identity)
+    async with day.db.reading() as session:
+        states = {s.id: s.state for s in await delivery.sittings(session, SLOT)}
+    assert (states["sitting-0"], states["sitting-1"]) == (State.COLLECTED, State.PREPARED)
+
+
 async def test_a_move_is_listed_in_both_rooms_and_counted_in_the_new_one(day: HallDay) -> None:
     """A reseated candidate stands in the new room's count and in the moves of both."""
     await day.draw()

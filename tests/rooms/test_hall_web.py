@@ -326,7 +326,7 @@ def boards_of(centre: Centre) -> Boards:
     async def look(slot: str) -> Snapshot:
         return await snapshot(centre.site, slot)
 
-    return Boards(look, centre.site.signals)
+    return Boards(look, centre.site.signals, centre.day.clock.monotonic)
 
 
 async def test_snapshot_and_changes_give_what_a_fresh_snapshot_says(centre: Centre) -> None:

@@ -89,6 +89,24 @@ async def check_in(sitting: FromPath[str], data: JSONBody[bodies.CheckIn], site:
         )
 
 
+@post("/api/hall/sittings/{sitting:str}/check-in/undo", guards=[FLOOR], status_code=204)
+async def undo_check_in(
+    sitting: FromPath[str], data: JSONBody[bodies.Why], site: Here, request: Http
+) -> None:
+    """Take a check-in back, while the paper is not opened."""
+    login = login_of(request)
+    async with site.acting(login) as act:
+        await require_sitting(act.session, login, sitting)
+        await service.undo_check_in(act, sitting, data.reason)
+
+
+@post("/api/hall/sittings/{sitting:str}/collect", guards=[LEAD], status_code=204)
+async def collect(sitting: FromPath[str], data: JSONBody[bodies.Why], site: Here, request: Http) -> None:
+    """Collect one opened paper before its end."""
+    async with site.acting(login_of(request)) as act:
+        await service.collect(act, sitting, data.reason, site.identity)
+
+
 @post("/api/hall/sittings/{sitting:str}/absent", guards=[FLOOR], status_code=204)
 async def absent(sitting: FromPath[str], data: JSONBody[bodies.Why], site: Here, request: Http) -> None:
     """Enter a candidate as absent, after the room's bell."""
@@ -293,6 +311,8 @@ async def _extent(session: Any, slot: str, room: str | None, sitting: str | None
 ROUTES = [
     prepare,
     check_in,
+    undo_check_in,
+    collect,
     absent,
     reseat,
     void,

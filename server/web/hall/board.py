@@ -4,6 +4,7 @@ pace.
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.roles import Role
 from server.clock import Clock
@@ -26,6 +28,10 @@ LOOK_AGAIN_S = 1.0
 changes.
 """
 LEAST_GAP_S = 0.25
+REST = 4.0
+"""After a look the board rests this many times as long as it took: a hall of any size leaves room for
+answers.
+"""
 TICK_S = 2.0
 SEND_TIMEOUT_S = 10.0
 WATCH_TIMEOUT_S = 10.0
@@ -40,6 +46,8 @@ VIEWERS = (
     Role.REMOTE_OFFICER,
     Role.SUPERVISOR,
 )
+
+_log = logging.getLogger("gongyuan.board")
 
 Look = Callable[[str], Awaitable[Snapshot]]
 
@@ -83,8 +91,9 @@ class SlotWatch:
 class Boards:
     """All boards of one process. A slot is looked at only while somebody watches it."""
 
-    def __init__(self, look: Look, signals: Signals | None) -> None:
+    def __init__(self, look: Look, signals: Signals | None, monotonic: Callable[[], float]) -> None:
         self._look = look
+        self._monotonic = monotonic
         self._watches: dict[str, SlotWatch] = {}
         self._opening = asyncio.Lock()
         if signals is not None:
@@ -125,9 +134,12 @@ class Boards:
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await watch.due.wait()
             watch.due.clear()
-            with contextlib.suppress(GongyuanError):
+            began = self._monotonic()
+            try:
                 watch.take(await self._look(watch.slot))
-            await asyncio.sleep(LEAST_GAP_S)
+            except (GongyuanError, SQLAlchemyError):
+                _log.warning("the board of slot %s could not look", watch.slot, exc_info=True)
+            await asyncio.sleep(max(LEAST_GAP_S, REST * (self._monotonic() - began)))
 
 
 async def serve(
@@ -179,7 +191,7 @@ def boards_of(socket: WebSocket) -> Boards:  # type: ignore[type-arg]
         async def look(slot: str) -> Snapshot:
             return await snapshot(site, slot)
 
-        state.boards = Boards(look, site.signals)
+        state.boards = Boards(look, site.signals, site.clock.monotonic)
     found: Boards = state.boards
     return found
 

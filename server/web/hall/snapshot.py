@@ -9,8 +9,8 @@ from server.affairs.facts import Slot
 from server.conduct import store
 from server.conduct.bell import BellFacts, BellKind, bell_kind
 from server.conduct.counts import slot_gaps
-from server.conduct.opening_facts import bells_of
-from server.conduct.runsheet_service import run_sheet
+from server.conduct.runsheet import Line, checklist
+from server.conduct.store import Closure, RecordedIncident, SealShowing
 from server.conduct.tally import slot_counts
 from server.delivery import store as delivery
 from server.delivery.facts import SittingFact, SlotTimes
@@ -58,56 +58,63 @@ async def snapshot(site: Site, slot: str) -> Snapshot:
     async with site.db.reading() as session:
         found = await affairs.slot(session, slot)
         times = await _times(session, slot)
+        showing = await store.seal_showing(session, slot)
+        closure = await store.closure(session, slot)
+        bells = times.bells if times is not None else {}
+        rooms = await _rooms(site, session, found, times, showing is not None, now)
+        numbers = tuple(room.number for room in rooms)
         seats = await _seats(site, session, found, times, now)
-        rooms = await _rooms(site, session, found, times, now)
-        counts = await _counts(session, slot, seats)
-        feed = site.feed.snapshot()
-        numbers = {room.number for room in rooms}
-        bell = min(times.bells.values(), default=None) if times is not None else None
-        lines = await run_sheet(session, site.pack, slot, bell, now)
+        counts = await _counts(session, slot, seats, closure is not None)
+        ticks = await store.ticks(session, slot)
+        first = min(bells.values(), default=None)
+        lines = checklist(site.pack.run_sheet, ticks, numbers, found.starts_at, found.minutes, first, now)
         incidents = await store.incidents(session, slot)
-        return Snapshot(
-            id=0,
-            epoch="",
-            now=now,
-            rate=site.clock.rate(),
-            slot=await _slot(site, session, found, rooms),
-            rooms=rooms,
-            seats=seats,
-            counts=counts,
-            steps=tuple(
-                StepView(
-                    code=line.code,
-                    at=line.at,
-                    title=line.title_zh,
-                    title_en=line.title_en,
-                    article=line.article,
-                    per_room=line.per_room,
-                    two_names=line.two_names,
-                    state=line.state,
-                    open_rooms=line.open_rooms,
-                    done=len(line.ticks),
-                )
-                for line in lines
-            ),
-            alerts=tuple(alert for alert in feed.alerts if alert.room in numbers),
-            cameras=tuple(camera for camera in feed.cameras if camera.room in numbers),
-            incidents=tuple(
-                IncidentView(
-                    id=i.id,
-                    kind=i.kind,
-                    state=i.state,
-                    room=i.room,
-                    sitting=i.sitting,
-                    note=i.note,
-                    recorded_at=i.recorded_at,
-                    recorded_by=i.recorded_by,
-                    report_to=i.report_to,
-                    reported_at=i.reported_at,
-                )
-                for i in incidents
-            ),
-        )
+        view = await _slot(site, session, found, rooms, showing, closure)
+    feed = site.feed.snapshot()
+    return Snapshot(
+        id=0,
+        epoch="",
+        now=now,
+        rate=site.clock.rate(),
+        slot=view,
+        rooms=rooms,
+        seats=seats,
+        counts=counts,
+        steps=tuple(_step(line) for line in lines),
+        alerts=tuple(alert for alert in feed.alerts if alert.room in numbers),
+        cameras=tuple(camera for camera in feed.cameras if camera.room in numbers),
+        incidents=tuple(_incident(incident) for incident in incidents),
+    )
+
+
+def _step(line: Line) -> StepView:
+    return StepView(
+        code=line.code,
+        at=line.at,
+        title=line.title_zh,
+        title_en=line.title_en,
+        article=line.article,
+        per_room=line.per_room,
+        two_names=line.two_names,
+        state=line.state,
+        open_rooms=line.open_rooms,
+        done=len(line.ticks),
+    )
+
+
+def _incident(incident: RecordedIncident) -> IncidentView:
+    return IncidentView(
+        id=incident.id,
+        kind=incident.kind,
+        state=incident.state,
+        room=incident.room,
+        sitting=incident.sitting,
+        note=incident.note,
+        recorded_at=incident.recorded_at,
+        recorded_by=incident.recorded_by,
+        report_to=incident.report_to,
+        reported_at=incident.reported_at,
+    )
 
 
 async def _times(session: AsyncSession, slot: str) -> SlotTimes | None:
@@ -117,17 +124,16 @@ async def _times(session: AsyncSession, slot: str) -> SlotTimes | None:
         return None
 
 
-def _bell(site: Site, slot: Slot, rung: datetime | None, seals: bool, now: datetime) -> BellKind:
-    held = site.start_keys.holds(slot.id)
-    return bell_kind(BellFacts(slot.starts_at, rung, seals, held), now)
-
-
-async def _slot(site: Site, session: AsyncSession, slot: Slot, rooms: tuple[RoomView, ...]) -> SlotView:
+async def _slot(
+    site: Site,
+    session: AsyncSession,
+    slot: Slot,
+    rooms: tuple[RoomView, ...],
+    showing: SealShowing | None,
+    closure: Closure | None,
+) -> SlotView:
     plan = await affairs.plan(session, slot.plan)
     standing = await affairs.standing(session, plan.organisation)
-    showing = await store.seal_showing(session, slot.id)
-    closure = await store.closure(session, slot.id)
-    sealed = await papers.sealed_set(session, slot.id)
     bells = {room.bell for room in rooms}
     first_open = next((k for k in ("overdue", "ready", "locked", "early") if k in bells), BellKind.RUNG.value)
     ends = [room.ends_at for room in rooms if room.ends_at is not None]
@@ -145,7 +151,7 @@ async def _slot(site: Site, session: AsyncSession, slot: Slot, rooms: tuple[Room
         early=slot.early,
         late=slot.late,
         seals_shown_at=showing.shown_at if showing else None,
-        papers_sealed=0 if sealed is None else sealed.papers + sealed.spares,
+        papers_sealed=len(await papers.seals(session, slot.id)),
         start_key_open=site.start_keys.holds(slot.id),
         bell=first_open,
         standing=standing.status,
@@ -154,25 +160,26 @@ async def _slot(site: Site, session: AsyncSession, slot: Slot, rooms: tuple[Room
 
 
 async def _rooms(
-    site: Site, session: AsyncSession, slot: Slot, times: SlotTimes | None, now: datetime
+    site: Site, session: AsyncSession, slot: Slot, times: SlotTimes | None, seals: bool, now: datetime
 ) -> tuple[RoomView, ...]:
     used = {seat.room for seat in await affairs.seating(session, slot.id)}
     staff = await affairs.staff(session, slot.plan)
-    seals = await store.seal_showing(session, slot.id) is not None
-    bells = await bells_of(session, slot.id)
+    held = site.start_keys.holds(slot.id)
     views = []
     for room in await affairs.rooms(session, slot.plan):
         if room.number not in used:
             continue
         own = times.of("", room.number) if times is not None else None
         window = hand_in_window(own) if own is not None else None
+        rung = times.bells.get(room.number) if times is not None else None
+        held_or_stored = held or (times is not None and bool(times.bells))
         views.append(
             RoomView(
                 number=room.number,
                 name=room.name,
                 seats=room.seats,
-                bell=_bell(site, slot, bells.get(room.number), seals, now),
-                bell_at=bells.get(room.number),
+                bell=bell_kind(BellFacts(slot.starts_at, rung, seals, held_or_stored), now),
+                bell_at=rung,
                 ends_at=own_end(own) if own is not None else None,
                 hand_in_opens=window.opens if window else None,
                 hand_in_closes=window.closes if window else None,
@@ -236,10 +243,9 @@ async def _planned_seats(session: AsyncSession, slot: Slot) -> tuple[SeatView, .
     )
 
 
-async def _counts(session: AsyncSession, slot: str, seats: tuple[SeatView, ...]) -> HallCounts:
+async def _counts(session: AsyncSession, slot: str, seats: tuple[SeatView, ...], closed: bool) -> HallCounts:
     counted = await slot_counts(session, slot)
     states = [seat.state for seat in seats]
-    closed = await store.closure(session, slot) is not None
     return HallCounts(
         enrolled=counted.enrolled,
         checked_in=sum(1 for state in states if State(state).present or state == State.CHECKED_IN),
