@@ -20,8 +20,8 @@ from server.delivery.answers import Timeliness
 from server.delivery.facts import Ending, SlotTerms
 from server.delivery.ledger import AnswerWork, HandInWork, Ledger, Stored, Work, Written
 from server.delivery.models import AnswerEventRow, LeaseRow
-from server.delivery.sitting import State
 from server.delivery.seating import enrol_seat, issue_seat_codes
+from server.delivery.sitting import State
 from server.delivery.verification import verify_answers
 from server.errors import NotPermitted, Refusal, Refused
 from server.protocol.envelope import answers_digest
@@ -29,6 +29,19 @@ from tests.support.clock import FakeClock
 from tests.support.delivery import SLOT, Room, Scene, prepare_scene
 
 PLACE = ("1", 1)
+TRAP = {
+    "sqlite": (
+        """create trigger trap before insert on delivery_answer_event when new.number = 5
+        begin select raise(abort, 'no'); end""",
+    ),
+    "postgresql": (
+        """create function trap() returns trigger as $$ begin
+        if new.number = 5 then raise check_violation; end if; return new; end $$ language plpgsql""",
+        """create trigger trap before insert on delivery_answer_event
+        for each row execute function trap()""",
+    ),
+}
+"""Makes the insert of item 5 fail."""
 
 
 @pytest_asyncio.fixture
@@ -169,22 +182,9 @@ async def test_changed_answer_is_found(scene: Scene) -> None:
 async def test_failed_insert_acknowledges_nothing(scene: Scene) -> None:
     """When the insert of an answer fails, its sender is told nothing was stored, the others' answers are
     stored, and the next try succeeds."""
-    trap = (
-        "create trigger trap before insert on delivery_answer_event when new.number = 5 "
-        "begin select raise(abort, 'no'); end"
-        if scene.db.is_sqlite
-        else "create function trap() returns trigger as $$ begin if new.number = 5 then raise check_violation;
-        " "end if; return new; end $$ language plpgsql"
-    )
-    async with scene.acting() as act:
-        await act.session.execute(text(trap))
-        if not scene.db.is_sqlite:
-            await act.session.execute(
-                text(
-                    "create trigger trap before insert on delivery_answer_event for each row execute function
-                    trap()"
-                )
-            )
+    for statement in TRAP["sqlite" if scene.db.is_sqlite else "postgresql"]:
+        async with scene.acting() as act:
+            await act.session.execute(text(statement))
     writer: Writer[Work, Written] = Writer(scene.db.sync_engine(), ledger(scene).store, scene.clock, gap_s=0)
     works = [work(scene, 2, n, n, "A") for n in range(1, 8)]
     # Queued before the thread starts, so that all are one batch.
