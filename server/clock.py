@@ -86,25 +86,20 @@ class ClockFile:
 class DemoClock:
     """Accelerated legal time shared by all processes of one demo through a clock file; jumps are new lines in it.
 
-    Monotonic time stays real. The file is looked at again at most every 20 ms.
+    Monotonic time stays real. The file is looked at on every call, so that a jump holds for all processes at once.
     """
-
-    _LOOK_AGAIN_S = 0.02
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._line = ClockFile.load(path)
-        self._stamp = path.stat().st_mtime_ns
-        self._looked = time.monotonic()
+        self._stamp: tuple[int, int] | None = None
 
     def _current(self) -> ClockFile:
-        now = time.monotonic()
-        if now - self._looked >= self._LOOK_AGAIN_S:
-            self._looked = now
-            stamp = self._path.stat().st_mtime_ns
-            if stamp != self._stamp:
-                self._line = ClockFile.load(self._path)
-                self._stamp = stamp
+        found = self._path.stat()
+        stamp = (found.st_ino, found.st_mtime_ns)
+        if stamp != self._stamp:
+            self._line = ClockFile.load(self._path)
+            self._stamp = stamp
         return self._line
 
     def legal(self) -> datetime:

@@ -9,6 +9,9 @@ from server.errors import BadInput
 
 Role = Literal["registry", "centre"]
 
+DEMO_MARKER = ".gongyuan-demo"
+"""Name of the file that marks a folder as made by the demo."""
+
 
 class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the server listens."""

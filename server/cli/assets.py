@@ -70,9 +70,23 @@ def _npm() -> list[str]:
 
 
 def _download(asset: Asset, folder: Path) -> Path:
-    spec = f"{asset.package}=={asset.version}" if asset.registry == "pypi" else f"{asset.package}@{asset.version}"
+    spec = (
+        f"{asset.package}=={asset.version}"
+        if asset.registry == "pypi"
+        else f"{asset.package}@{asset.version}"
+    )
     if asset.registry == "pypi":
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), spec]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(folder),
+            spec,
+        ]
     else:
         command = [*_npm(), "pack", "--silent", "--pack-destination", str(folder), spec]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
@@ -98,7 +112,9 @@ def _opened(asset: Asset) -> Iterator[Path]:
 
 def _place(source: Path, target: Path, sha256: str) -> None:
     if not _matches(source, sha256):
-        raise SystemExit(f"{source.name}: the fetched file does not have the hash that assets.toml names; nothing placed")
+        raise SystemExit(
+            f"{source.name}: the fetched file does not have the hash that assets.toml names; nothing placed"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
@@ -128,7 +144,9 @@ def check(_args: argparse.Namespace) -> int:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command group."""
-    group = commands.add_parser("assets", help="fetch and check the files that others made (set-up of a checkout)")
+    group = commands.add_parser(
+        "assets", help="fetch and check the files that others made (set-up of a checkout)"
+    )
     acts = group.add_subparsers(required=True, metavar="ACT")
     acts.add_parser("fetch", help="download with pip and npm, check hashes, place").set_defaults(run=fetch)
     acts.add_parser("check", help="name missing or changed files").set_defaults(run=check)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from server.clock import Clock, DemoClock, SystemClock
 from server.errors import BadInput
-from server.settings import Role, Settings, load_settings
-
-DEMO_MARKER = ".gongyuan-demo"
+from server.settings import DEMO_MARKER, Role, Settings, load_settings
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Give a command the `--config FILE` argument (and the hidden clock that only `demo-child` sets)."""
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="settings of the server (TOML)")
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="FILE", help="settings of the server (TOML)"
+    )
     parser.set_defaults(clock=None)
 
 

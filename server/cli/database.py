@@ -46,6 +46,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     new.set_defaults(run=_revision)
     journal = commands.add_parser("journal", help="check the hash-chained journal")
     journal_acts = journal.add_subparsers(required=True, metavar="ACT")
-    check = journal_acts.add_parser("verify", help="recompute every chain; status 1 when a record was changed")
+    check = journal_acts.add_parser(
+        "verify", help="recompute every chain; status 1 when a record was changed"
+    )
     add_config(check)
     check.set_defaults(run=_verify)

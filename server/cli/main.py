@@ -16,12 +16,12 @@ GROUPS = (
     "keys",
     "items",
     "paper",
-    "proctor",
     "certificate",
     "database",
     "assets",
 )
-_CHILD_GROUPS = ("opening", "proctor_worker")
+_CHILD_GROUPS = ("opening", "proctor_worker", "demo_cameras")
+_CHILD_WORDS = ("opening", "proctor-worker", "demo-cameras")
 
 _DESCRIPTION = """\
 gongyuan (贡院) delivers exams on a local network: it draws papers from an encrypted item bank, brings them to the
@@ -77,6 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The demo's own processes: the same commands under the demo's clock file, for a demo's folder only.
         clock = Path(words[2])
         words = words[3:]
-    if words[:1] in (["opening"], ["proctor-worker"]):
+    if words and words[0] in _CHILD_WORDS:
         return _run(words, _CHILD_GROUPS, clock)
     return _run(words, GROUPS, clock)

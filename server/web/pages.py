@@ -10,21 +10,13 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 
 from server.clock import SHANGHAI
-from server.web.catalogue import Language, language_of, say
+from server.web.catalogue import Language, day_text, language_of, moment_text, say
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def _day(language: Language, value: date | datetime) -> str:
-    if isinstance(value, datetime):
-        value = value.astimezone(SHANGHAI)
-    if language == "en":
-        return f"{value.day} {value:%b %Y}"
-    return f"{value.year}年{value.month}月{value.day}日"
-
-
-def _moment(language: Language, value: datetime) -> str:
-    return f"{_day(language, value)} {value.astimezone(SHANGHAI):%H:%M}"
+def _shown_day(language: Language, value: date | datetime) -> str:
+    return day_text(language, value.astimezone(SHANGHAI) if isinstance(value, datetime) else value)
 
 
 def engine() -> JinjaTemplateEngine:
@@ -50,8 +42,8 @@ def page(request: Request[Any, Any, Any], template: str, status_code: int = 200,
     shared = {
         "language": language,
         "say": lambda code, **facts: say(language, code, facts),
-        "day": lambda value: _day(language, value),
-        "moment": lambda value: _moment(language, value),
+        "day": lambda value: _shown_day(language, value),
+        "moment": lambda value: moment_text(language, value),
         "login": request.scope.get("user"),
         "site_name": request.app.state.site.settings.name,
     }

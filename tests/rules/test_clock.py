@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.common import DEMO_MARKER, clock_from, settings_from
+from server.cli.common import clock_from, settings_from
 from server.clock import ClockFile, DemoClock, SystemClock, host_monotonic
 from server.errors import BadInput
+from server.settings import DEMO_MARKER
 
 ORIGIN = datetime(2026, 3, 14, 0, 30, tzinfo=UTC)
 
