@@ -1,0 +1,109 @@
+"""The item and paper commands against a centre's data folder, with real custodians."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.cli import main as command_line
+
+Command = Callable[..., int]
+PASSPHRASES = {"ann": "a long passphrase one", "bo": "a long passphrase two", "cy": "a long passphrase six"}
+BANK = """编号,题型,题干,选项A,选项B,答案,知识点,难度
+L1,单选题,题一,甲,乙,A,1.1 基础,0.6
+L2,单选题,题二,甲,乙,E,1.1 基础,0.6
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a centre's settings and a file of two items, one of them bad."""
+    (tmp_path / "centre.toml").write_text('role = "centre"\ndata = "data"\n', encoding="utf-8")
+    (tmp_path / "bank.csv").write_text(BANK, encoding="utf-8-sig")
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run one command with passphrases of the named custodians on standard input."""
+
+    def command(*words: str, by: tuple[str, ...] = ()) -> int:
+        lines = "".join(f"{name}:{PASSPHRASES[name]}\n" for name in by)
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        arguments = [*words, "--config", str(folder / "centre.toml")]
+        return command_line._run(arguments, ("keys", "items", "paper"), None)
+
+    return command
+
+
+def ceremony(run: Command) -> None:
+    """Make three custodians and the key of bank b1."""
+    people = [word for name in PASSPHRASES for word in ("--custodian", name)]
+    assert (
+        run("keys", "ceremony", *people, "--bank", "b1", "--passphrases-stdin", by=("ann", "bo", "cy")) == 0
+    )
+
+
+def test_an_import_by_two_custodians_reports_every_row(
+    run: Command, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two custodians import a file; the report has both rows, and the approved item counts in the coverage."""
+    ceremony(run)
+    words = ("items", "import", str(folder / "bank.csv"), "--bank", "b1", "--passphrases-stdin")
+    review = ("--approve", "--writer", "zhang", "--reviewer", "li", "--report", str(folder / "report.json"))
+    assert run(*words, *review, by=("ann", "cy")) == 0
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert [(row["place"], row["status"]) for row in report["rows"]] == [
+        ("row 2", "imported"),
+        ("row 3", "doubtful"),
+    ]
+    assert "stored 1, of these approved 1" in capsys.readouterr().out
+    assert run("items", "coverage", "--bank", "b1") == 0
+    assert "1.1\tsingle\tmedium\t1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("by", [("ann",), ()])
+def test_one_custodian_alone_imports_nothing(
+    run: Command, folder: Path, by: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An import by fewer than two custodians ends with status 1, says why, and stores nothing."""
+    ceremony(run)
+    words = ("items", "import", str(folder / "bank.csv"), "--bank", "b1", "--passphrases-stdin")
+    assert run(*words, by=by) == 1
+    assert "2" in capsys.readouterr().err
+    assert run("items", "list") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_dry_run_opens_and_stores_nothing(
+    run: Command, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run needs no custodian, makes no database, and writes the report all the same."""
+    assert run("items", "import", str(folder / "bank.csv"), "--bank", "b1", "--dry-run", "--report",
+               str(folder / "report.csv")) == 0  # fmt: skip
+    assert "imported 1  doubtful 1  skipped 0  unchanged 0" in capsys.readouterr().out
+    assert not (folder / "data").exists()
+    lines = (folder / "report.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[2] for line in lines] == ["status", "imported", "doubtful"]
+
+
+def test_a_commitment_is_printed_and_stays(run: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked twice for a plan's commitment the command prints the same 64 hex digits."""
+    ceremony(run)
+    capsys.readouterr()
+    assert run("paper", "commitment", "plan-1") == 0
+    first = capsys.readouterr().out.strip()
+    assert run("paper", "commitment", "plan-1") == 0
+    assert capsys.readouterr().out.strip() == first
+    assert len(bytes.fromhex(first)) == 32
+
+
+def test_verify_of_a_slot_that_is_not_drawn_is_refused(
+    run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to verify before a draw: status 1 and the reason."""
+    ceremony(run)
+    assert run("paper", "verify", "slot-1", "--passphrases-stdin", by=("ann", "bo")) == 1
+    assert "not drawn" in capsys.readouterr().err
