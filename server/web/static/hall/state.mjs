@@ -1,0 +1,72 @@
+// What the board knows, and how each message changes it; mirrors `server/protocol/board.py`. Times in ms; `mono` is an argument.
+export const LATE_AFTER_MS = 6000;
+
+export const START = Object.freeze({ line: "connecting", snapshot: null, now: 0, rate: 1, at: 0, heard: 0, ended: null });
+
+const replaced = (old, changed, key) => {
+  if (!changed?.length) return old;
+  const byKey = new Map(old.map((one) => [one[key], one]));
+  for (const one of changed) byKey.set(one[key], one);
+  return [...byKey.values()];
+};
+
+// The snapshot after one change; null when a change was missed and a fresh snapshot is needed.
+export const applied = (snapshot, change) => {
+  if (!snapshot || change.id !== snapshot.id + 1) return null;
+  const gone = new Set(change.alerts_gone ?? []);
+  return {
+    ...snapshot, id: change.id,
+    slot: change.slot ?? snapshot.slot,
+    rooms: replaced(snapshot.rooms, change.rooms, "number"),
+    seats: replaced(snapshot.seats, change.seats, "sitting"),
+    counts: change.counts ?? snapshot.counts,
+    steps: replaced(snapshot.steps, change.steps, "code"),
+    alerts: replaced(snapshot.alerts, change.alerts, "key").filter((alert) => !gone.has(alert.key)),
+    cameras: replaced(snapshot.cameras, change.cameras, "camera"),
+    incidents: replaced(snapshot.incidents, change.incidents, "id"),
+  };
+};
+
+const anchored = (state, message, mono) => ({ ...state, line: "open", now: Date.parse(message.now), rate: message.rate ?? state.rate, at: mono, heard: mono });
+
+export const step = (state, message, mono) => {
+  switch (message.type) {
+    case "snapshot": return { ...anchored(state, message, mono), snapshot: message, missed: false };
+    case "change": {
+      const snapshot = applied(state.snapshot, message);
+      return snapshot ? { ...anchored(state, message, mono), snapshot } : { ...state, missed: true };
+    }
+    case "tick": return { ...anchored(state, message, mono), missed: !state.snapshot || message.id !== state.snapshot.id };
+    case "ended": return { ...state, ended: message.code };
+    default: return state;
+  }
+};
+
+// Legal time now: the server's last word carried on by the monotonic clock times the rate.
+export const legalNow = (state, mono) => state.now + (mono - state.at) * state.rate;
+export const liveness = (state, mono) => (state.line !== "open" ? "offline" : mono - state.heard > LATE_AFTER_MS ? "stale" : "live");
+export const silentSeconds = (state, mono) => Math.max(0, Math.round((mono - state.heard) / 1000));
+
+const OPEN_ALERTS = ["open", "awaiting_second", "noted"];
+export const isOpen = (alert) => OPEN_ALERTS.includes(alert.state);
+
+// Open alerts, the worst first: those that ring, then by score; a noted one that has ended needs nobody any more.
+export const pendingAlerts = (snapshot) =>
+  snapshot.alerts.filter((a) => isOpen(a) && !(a.state === "noted" && a.ended_at))
+    .sort((a, b) => Number(b.rings) - Number(a.rings) || b.score - a.score || Date.parse(a.opened_at) - Date.parse(b.opened_at));
+export const settledAlerts = (snapshot) =>
+  snapshot.alerts.filter((a) => !isOpen(a) || (a.state === "noted" && a.ended_at)).sort((a, b) => Date.parse(b.last_at) - Date.parse(a.last_at));
+export const proposed = (snapshot) => snapshot.incidents.filter((i) => i.state === "proposed");
+export const unreported = (snapshot) => snapshot.incidents.filter((i) => i.report_to !== "chief" && i.reported_at === null);
+export const nextStep = (snapshot) => snapshot.steps.find((s) => s.state !== "done") ?? null;
+
+const rank = (number) => [Number.parseInt(number, 10) || 0, number];
+export const roomsInOrder = (snapshot) => [...snapshot.rooms].sort((a, b) => rank(a.number)[0] - rank(b.number)[0] || (a.number < b.number ? -1 : 1));
+
+// What a seat shows: an alert stands above a call, a call above the line, the line above the sitting's own state.
+export const seatSign = (seat, alerts) => {
+  if (alerts.some((a) => a.about === String(seat.seat) && a.room === seat.room && !a.ended_at && a.state !== "noted")) return "alert";
+  if (alerts.some((a) => a.about === String(seat.seat) && a.room === seat.room)) return "lead";
+  if (seat.calls > 0) return "call";
+  return seat.sign;
+};
