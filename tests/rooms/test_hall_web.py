@@ -237,6 +237,8 @@ async def test_an_alert_on_a_candidate_is_confirmed_by_two(centre: Centre) -> No
     )
     async with act_on(centre.day.db) as act:
         await put_alert(act.session, alert)
+    async with signed_in(centre, "li") as li:
+        assert (await li.post("/api/hall/alerts/alert:1", {"act": "confirm"})).status_code == 403
     centre.site.feed.put_alert(alert, False)
     async with signed_in(centre, "wang") as wang:
         assert (await wang.post("/api/hall/alerts/alert:1", {"act": "confirm"})).json() == {

@@ -19,6 +19,7 @@ from server.db.signals import announce
 from server.delivery import store as delivery
 from server.delivery.facts import Extent
 from server.errors import BadInput, NotFound
+from server.proctor import store as proctor
 from server.proctor.alerts import AlertAct as AlertVerb
 from server.proctor.service import decide_alert
 from server.web.guards import requires
@@ -268,12 +269,13 @@ async def report(incident: FromPath[str], data: JSONBody[bodies.Reported], site:
 async def alert(key: FromPath[str], data: JSONBody[bodies.AlertAct], site: Here, request: Http) -> State:
     """Confirm, dismiss or note a camera alert; one on a candidate is confirmed by two people."""
     login = login_of(request)
-    seen = next((a for a in site.feed.snapshot().alerts if a.key == key), None)
-    if seen is not None:
-        require_room(login, seen.room)
     async with site.acting(login) as act:
+        before = await proctor.alert(act.session, key)
+        if before is not None:
+            require_room(login, before.room_id)
         after = await decide_alert(act, key, AlertVerb(data.act), data.note)
         await announce(act.session, service.TOPIC, key)
+    seen = next((a for a in site.feed.snapshot().alerts if a.key == key), None)
     site.feed.put_alert(after, seen.picture if seen is not None else False)
     return State(after.state)
 

@@ -108,7 +108,7 @@ class Reported(_Body, frozen=True):
 
 
 class AlertAct(_Body, frozen=True):
-    """What a person makes of a camera alert; `incident` records it as an incident of this kind as well."""
+    """What a person makes of a camera alert; an incident that follows from it is recorded on its own."""
 
     act: Literal["confirm", "dismiss", "note"]
     note: Annotated[str, msgspec.Meta(max_length=500)] = ""
