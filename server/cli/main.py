@@ -16,6 +16,7 @@ GROUPS = (
     "keys",
     "items",
     "paper",
+    "proctor",
     "certificate",
     "database",
     "assets",
