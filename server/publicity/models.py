@@ -41,6 +41,18 @@ class OutcomeRow(Base):
     result: Mapped[str] = mapped_column(String(10))
 
 
+class ReceivedObjectionRow(Base):
+    """At the centre: one objection that the registry passed on; the exam office looks into it."""
+
+    __tablename__ = "publicity_received_objection"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), index=True)
+    candidate: Mapped[str | None] = mapped_column(String(36))
+    text: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime]
+
+
 class ObjectionRow(Base):
     """One objection to one candidate's published result."""
 

@@ -10,11 +10,13 @@ from server.affairs.packaging import require_centre
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
 from server.errors import BadInput, NotFound, Refusal, Refused, required
+from server.keys.identity import Identity
 from server.law.loader import load_pack
-from server.packages.contents import NoticeContent
+from server.packages.contents import NoticeContent, ObjectionContent
+from server.packages.outbox import pack
 from server.publicity import notice as rules
 from server.publicity import store
-from server.publicity.models import NoticeRow, ObjectionRow, OutcomeRow
+from server.publicity.models import NoticeRow, ObjectionRow, OutcomeRow, ReceivedObjectionRow
 from server.publicity.notice import Notice, Outcome
 from server.publicity.objections import Objection, ObjectionEvent, ObjectionState, may_object, step
 
@@ -114,6 +116,40 @@ async def raise_objection(act: Act, plan: str, row: str, text: str, contact: str
         {"objection": objection.id, "plan": plan, "candidate": outcome.candidate},
     )
     return store.objection_fact(objection)
+
+
+async def forward_objection(act: Act, identity: Identity, objection: Objection) -> None:
+    """Make the objection package for the plan's centre; nothing while no centre is bound to the organisation."""
+    plan = await affairs.plan(act.session, objection.plan)
+    organisation = await affairs.organisation(act.session, plan.organisation)
+    if organisation.centre is None:
+        return
+    content = ObjectionContent(
+        plan=plan.id,
+        objection=objection.id,
+        candidate=objection.candidate,
+        received_at=objection.filed_at,
+        text=objection.text,
+    )
+    await pack(act, identity, organisation.centre, "objection", plan.id, content)
+
+
+async def accept_objection(act: Act, content: ObjectionContent) -> None:
+    """At the centre: keep an objection that the registry passed on; the same one again changes nothing."""
+    await affairs.plan(act.session, content.plan)
+    if await act.session.get(ReceivedObjectionRow, content.objection) is not None:
+        return
+    act.session.add(
+        ReceivedObjectionRow(
+            id=content.objection,
+            plan=content.plan,
+            candidate=content.candidate,
+            text=content.text,
+            received_at=content.received_at,
+        )
+    )
+    await act.session.flush()
+    await act.record("publicity:objection:received", {"objection": content.objection, "plan": content.plan})
 
 
 async def answer_objection(act: Act, objection: str, event: ObjectionEvent, answer: str) -> Objection:

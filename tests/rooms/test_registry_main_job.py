@@ -1,5 +1,7 @@
 """The main job of a registry on a real database: filing, plan, package, notice, result, certificate."""
 
+import argparse
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest_asyncio
 
 from server.affairs import packaging, roster_service, service, store
 from server.affairs.facts import Candidate, StandingStatus
+from server.cli import certificate as certificate_command
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
@@ -68,6 +71,56 @@ async def test_from_filing_to_certificate(world: World, tmp_path: Path) -> None:
     assert verified(code(document).encode(), key)["name"] == candidates[0].name
     with pytest.raises(Tampered):
         verified(document.replace("人工智能".encode(), "人工智障".encode()), key)
+
+
+async def test_serials_have_no_gap_under_concurrency(world: World) -> None:
+    """Eight plans numbered at the same time share one run of serials without a gap or a double."""
+    plans = []
+    for _ in range(8):
+        plan = await world.planned()
+        candidates = await world.enrolled(plan.id, 5)
+        await world.packed(plan.id)
+        await world.noticed(plan.id, candidates)
+        world.on("2026-04-30")
+        async with world.act() as act:
+            await accept_result(act, result_content(plan.id, candidates), 1, ORGANISATION)
+        plans.append(plan.id)
+
+    async def number(plan: str) -> list[str]:
+        async with world.db.writing() as session:
+            act = Act(session, Journal(plan), world.now, "staff:organisation")
+            return [one.number for one in await certificate_service.number_certificates(act, PACK, plan)]
+
+    found = [one for made in await asyncio.gather(*map(number, plans)) for one in made]
+    assert sorted(int(one[-6:]) for one in found) == list(range(1, 25))
+
+
+async def test_the_command_line_verifies_a_certificate_offline(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`certificate verify` says who holds the certificate, and ends with 1 when one character was changed."""
+    plan, candidates = await _noticed(world)
+    world.on("2026-04-30")
+    async with world.act() as act:
+        await accept_result(act, result_content(plan, candidates), 1, ORGANISATION)
+        (first, _second) = await certificate_service.number_certificates(act, PACK, plan)
+        await certificate_service.issue_certificates(act, world.identity, "市中心", plan)
+        document = (await registry.certificate_row(act.session, first.number)).document
+    file = tmp_path / "certificate.json"
+    words = ["certificate", "verify", str(file), "--registry-key", world.identity.signing.public.hex()]
+    file.write_text(document, encoding="utf-8")
+    assert _run(words) == 0
+    assert candidates[0].name in capsys.readouterr().out
+    file.write_text(document.replace(candidates[0].name, candidates[1].name), encoding="utf-8")
+    with pytest.raises(Tampered):
+        _run(words)
+
+
+def _run(words: list[str]) -> int:
+    parser = argparse.ArgumentParser()
+    certificate_command.add(parser.add_subparsers())
+    args = parser.parse_args(words)
+    return int(args.run(args))
 
 
 async def test_the_package_reaches_the_centre_whole(world: World, tmp_path: Path) -> None:

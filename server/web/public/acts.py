@@ -217,6 +217,7 @@ async def object_to(plan: FromPath[str], data: JSONBody[ObjectionBody], site: He
     limits_of(request).objections.take(address_of(request), site.clock.monotonic())
     async with site.acting("public:objection") as act:
         objection = await publicity.raise_objection(act, plan, data.row, data.text, data.contact)
+        await publicity.forward_objection(act, site.identity, objection)
         return Raised(objection.id, objection.state)
 
 

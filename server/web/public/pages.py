@@ -65,6 +65,7 @@ async def object_page(
     limits_of(request).objections.take(address_of(request), site.clock.monotonic())
     async with site.acting("public:objection") as act:
         objection = await publicity.raise_objection(act, plan, data.row, data.text, data.contact)
+        await publicity.forward_objection(act, site.identity, objection)
     return await _notice(request, site, plan, objection.id)
 
 
