@@ -6,6 +6,7 @@ which of the item's options stands behind a label is known to the marking sheet 
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -20,8 +21,14 @@ Pieces = list[dict[tuple[int, ...], bytes]]
 """For each item of the bank: order of options → its encoded form without the number."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 _BEFORE_PIECE = len(b'{"number":0')
-_NUMBERED = 301
-_NUMBERS = [b',{"number":%d' % number for number in range(_NUMBERED)]
+
+
+def _numbers(count: int) -> list[bytes]:
+    """Return what stands before the pieces of `count` items."""
+    return [b'{"number":1', *(b',{"number":%d' % number for number in range(2, count + 1))]
+
+
+_NUMBERS = _numbers(300)
 
 
 def paper_bytes(paper: Paper) -> bytes:
@@ -146,17 +153,12 @@ def _joined(
     make: Callable[[int, int, int, tuple[int, ...]], PaperItem | MarkingEntry],
 ) -> bytes:
     """Return the head (which ends in an empty list) with the numbered pieces of a draw in that list."""
-    parts = [head[:-2]]
-    place = 0
-    for index, order in zip(draw.items, draw.orders, strict=True):
-        piece = pieces[index].get(order)
-        if piece is None:
-            piece = _encoder.encode(make(0, index, draw.cells[place], order))[_BEFORE_PIECE:]
-            pieces[index][order] = piece
-        place += 1
-        parts.append(_NUMBERS[place] if place < _NUMBERED else b',{"number":%d' % place)
-        parts.append(piece)
-    if place:
-        parts[1] = parts[1][1:]
-    parts.append(b"]}")
-    return b"".join(parts)
+    try:
+        found = [pieces[index][order] for index, order in zip(draw.items, draw.orders, strict=True)]
+    except KeyError:
+        for index, cell, order in _drawn(draw):
+            if order not in pieces[index]:
+                pieces[index][order] = _encoder.encode(make(0, index, cell, order))[_BEFORE_PIECE:]
+        found = [pieces[index][order] for index, order in zip(draw.items, draw.orders, strict=True)]
+    numbers = _NUMBERS if len(found) <= len(_NUMBERS) else _numbers(len(found))
+    return b"".join((head[:-2], *chain.from_iterable(zip(numbers, found, strict=False)), b"]}"))
