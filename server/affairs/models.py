@@ -135,6 +135,25 @@ class StaffRow(Base):
     username: Mapped[str] = mapped_column(String(80))
 
 
+class ChangeRow(Base):
+    """One change of a slot's time or place, asked for because of force majeure; in force once filed."""
+
+    __tablename__ = "affairs_change"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), index=True)
+    slot: Mapped[str] = mapped_column(ForeignKey("affairs_slot.id"))
+    starts_at: Mapped[datetime]
+    place: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(10))
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[str] = mapped_column(String(120))
+    answer: Mapped[str] = mapped_column(Text, default="")
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str] = mapped_column(String(120), default="")
+
+
 class SpotCheckRow(Base):
     """One district's spot check of a plan: drawn by commitment and nonce, its result by candidate id."""
 

@@ -29,6 +29,7 @@ from server.errors import Refusal, Refused, required
 from server.keys.identity import Identity
 from server.packages.contents import (
     CandidateContent,
+    CorrectionContent,
     ExamContent,
     RoomContent,
     SeatingContent,
@@ -36,7 +37,7 @@ from server.packages.contents import (
     StaffContent,
     StandingContent,
 )
-from server.packages.outbox import OutgoingPackage, pack
+from server.packages.outbox import OutgoingPackage, outgoing, pack
 from server.packages.peers import trusted_peer
 
 _Status = Literal["good", "suspended", "terminated"]
@@ -59,15 +60,15 @@ async def pack_exam(act: Act, identity: Identity, plan: str) -> OutgoingPackage:
         raise Refused(Refusal("package-centre-missing", None, {"organisation": organisation.id}))
     row.bank_root = organisation.bank_root
     content = await build_exam(act.session, plan)
-    outgoing = await pack(act, identity, organisation.centre, "exam", plan, content)
+    made = await pack(act, identity, organisation.centre, "exam", plan, content)
     row.state = following
     row.packed_at = act.now
     await act.session.flush()
     await act.record(
         "affairs:exam:packed",
-        {"plan": plan, "package": outgoing.id, "sittings": len(content.seating), "nonce": content.nonce},
+        {"plan": plan, "package": made.id, "sittings": len(content.seating), "nonce": content.nonce},
     )
-    return outgoing
+    return made
 
 
 async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
@@ -125,6 +126,32 @@ async def require_centre(session: AsyncSession, organisation: Organisation, send
     peer = await trusted_peer(session, sender)
     if organisation.centre != peer.name:
         raise Refused(Refusal("package-not-of-this-centre", None, {"organisation": organisation.id}))
+
+
+async def pack_correction(act: Act, identity: Identity, plan: str, reason: str) -> OutgoingPackage:
+    """Make a correction in place of the newest exam package or correction of a packed plan."""
+    facts = await store.plan(act.session, plan)
+    organisation = await store.organisation(act.session, facts.organisation)
+    before = [one for one in await outgoing(act.session, plan) if one.kind in ("exam", "correction")]
+    if organisation.centre is None or not before:
+        raise Refused(Refusal("correction-before-package", None, {"plan": plan}))
+    content = CorrectionContent(
+        plan=plan, corrects=before[-1].number, reason=reason, exam=await build_exam(act.session, plan)
+    )
+    return await pack(act, identity, organisation.centre, "correction", plan, content)
+
+
+async def accept_correction(act: Act, content: CorrectionContent) -> Plan:
+    """Take in a correction at the centre, in place of the exam package it names."""
+    if content.exam.plan != content.plan:
+        raise Refused(Refusal("package-other-plan", None, {"plan": content.exam.plan}))
+    await store.plan(act.session, content.plan)
+    plan = await accept_exam(act, content.exam)
+    await act.record(
+        "affairs:exam:corrected",
+        {"plan": content.plan, "corrects": content.corrects, "reason": content.reason},
+    )
+    return plan
 
 
 async def pack_standing(act: Act, identity: Identity, organisation: str) -> OutgoingPackage | None:

@@ -11,7 +11,7 @@ from server.affairs.facts import SUBJECT_ORDER, Plan, Scope, Slot
 from server.errors import Refusal
 from server.law.citing import cites, reads
 from server.law.pack import Pack
-from server.law.workdays import add_months, latest_date_before, legal_day
+from server.law.workdays import Calendar, add_months, latest_date_before, latest_workday_before, legal_day
 
 
 class PlanState(StrEnum):
@@ -209,6 +209,21 @@ def complete(slots: Sequence[Slot]) -> Refusal | None:
         if not sound:
             return Refusal("plan-slot-impossible", "BJ-E:A1", {"subject": slot.subject})
     return None
+
+
+@cites("BJ-E:23")
+@reads("numbers.change_workdays")
+def may_change(pack: Pack, calendar: Calendar, slot: Slot, changed: Slot, now: datetime) -> Refusal | None:
+    """Refuse a change of time or place asked for later than the pack's working days before the old or new time.
+
+    YearUnknown when a calendar on the way is not loaded.
+    """
+    day = min(slot.day, changed.day)
+    number = pack.number("change_workdays", day)
+    latest = latest_workday_before(calendar, day, number.value)
+    if legal_day(now) <= latest:
+        return None
+    return Refusal("change-late", number.article, {"workdays": number.value, "latest": latest.isoformat()})
 
 
 def may_file(pack: Pack, plan: Plan, scope: Scope, slots: Sequence[Slot], now: datetime) -> Refusal | None:

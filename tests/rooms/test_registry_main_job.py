@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from server.affairs import packaging, roster_service, service, store
+from server.affairs import change_service, packaging, roster_service, service, store
 from server.affairs.facts import Candidate, StandingStatus
 from server.cli import certificate as certificate_command
 from server.db.act import Act
@@ -16,6 +17,7 @@ from server.db.journal import Journal
 from server.errors import Refused, Tampered
 from server.keys.identity import Identity
 from server.law.workdays import legal_day
+from server.packages.outbox import outgoing
 from server.publicity import service as publicity
 from server.publicity import store as notices
 from server.publicity.objections import ObjectionEvent
@@ -315,6 +317,31 @@ async def test_late_plan_steps_name_the_needed_date(world: World) -> None:
             await roster_service.confirm_candidates(act, PACK, plan.id)
     assert (refused.value.code, refused.value.article) == ("plan-step-late", "BJ-E:12")
     assert refused.value.facts["latest"] == "2026-04-08"
+
+
+async def test_a_filed_change_reaches_the_centre_as_a_correction(world: World, tmp_path: Path) -> None:
+    """Asked three working days before, a change moves the slot only once filed, and a later one is refused."""
+    plan = await world.planned()
+    await world.enrolled(plan.id)
+    await world.packed(plan.id)
+    async with world.db.reading() as session:
+        (slot,) = await store.slots(session, plan.id)
+    later = slot.starts_at + timedelta(days=2)
+    world.on("2026-04-15")
+    async with world.act() as act:
+        change = await change_service.ask_change(act, PACK, plan.id, slot.id, later, slot.place, "停电")
+        assert (await store.slot(act.session, slot.id)).starts_at == slot.starts_at
+        await change_service.file_change(act, PACK, world.identity, change.id)
+        assert (await store.slot(act.session, slot.id)).starts_at == later
+        made = await outgoing(act.session, plan.id)
+    assert [one.kind for one in made] == ["exam", "correction"]
+    world.on("2026-04-20")
+    with pytest.raises(Refused) as refused:
+        async with world.act() as act:
+            await change_service.ask_change(
+                act, PACK, plan.id, slot.id, later + timedelta(days=1), slot.place, "停电"
+            )
+    assert (refused.value.code, refused.value.facts["latest"]) == ("change-late", "2026-04-17")
 
 
 async def test_package_needs_commitment_first(world: World) -> None:

@@ -12,7 +12,7 @@ from server.affairs.facts import Plan, Scope, Slot, Standing, StandingStatus
 from server.affairs.plans import PlanEvent, PlanState
 from server.affairs.standing import STOPS, ActKind, may
 from server.errors import Refusal
-from server.law.loader import load_pack
+from server.law.loader import load_calendar, load_pack
 from server.law.workdays import day_start
 
 PACK = load_pack("beijing")
@@ -110,6 +110,15 @@ def test_practice_follows_theory_within_a_month() -> None:
     assert _code(plans.in_order(PACK, [earlier, SLOT])) == "plan-subjects-out-of-order"
     assert plans.in_order(PACK, [SLOT, _after(30)]) is None
     assert _code(plans.in_order(PACK, [SLOT, _after(31)])) == "plan-subject-too-late"
+
+
+def test_a_change_is_asked_three_working_days_before_the_earlier_time() -> None:
+    """For an exam on Monday 20 April a change is in time on Wednesday 15 April and late on Thursday."""
+    calendar, later = load_calendar(), replace(SLOT, starts_at=SLOT.starts_at + timedelta(days=3))
+    end = day_start(date(2026, 4, 16))
+    assert plans.may_change(PACK, calendar, SLOT, later, end - timedelta(seconds=1)) is None
+    assert plans.may_change(PACK, calendar, later, SLOT, end - timedelta(seconds=1)) is None
+    assert _code(plans.may_change(PACK, calendar, SLOT, later, end)) == "change-late"
 
 
 def test_someone_must_be_able_to_hand_in() -> None:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.roles import Role
-from server.affairs import packaging, plans, roster_service, service, store
+from server.affairs import change_service, packaging, plans, roster_service, service, store
 from server.affairs.facts import Plan
 from server.affairs.roster_service import Applicant, RoomDraft, StaffDraft
 from server.affairs.service import PlanDraft, SlotDraft
@@ -296,6 +296,28 @@ async def exam_package(plan: FromPath[str], site: Here, request: Http) -> Respon
     )
 
 
+@post("/api/plans/{plan:str}/changes", guards=[ORGANISATION])
+async def ask_change(
+    plan: FromPath[str], data: JSONBody[bodies.ChangeBody], site: Here, request: Http
+) -> views.ChangeView:
+    """Ask the city for a slot's new time or place."""
+    login = login_of(request)
+    async with site.acting(login) as act:
+        await own_plan(act.session, login, plan)
+        change = await change_service.ask_change(
+            act, site.pack, plan, data.slot, data.starts_at, data.place, data.reason
+        )
+        return views.change_view(change)
+
+
+@get("/api/plans/{plan:str}/changes", guards=[STAFF])
+async def list_changes(plan: FromPath[str], site: Here, request: Http) -> list[views.ChangeView]:
+    """List the changes of a plan."""
+    async with site.db.reading() as session:
+        await own_plan(session, login_of(request), plan)
+        return [views.change_view(one) for one in await change_service.changes(session, plan)]
+
+
 @get("/api/plans/{plan:str}/counts", guards=[STAFF])
 async def counts(plan: FromPath[str], site: Here, request: Http) -> views.CountsView:
     """Show the counts of a plan and the first gap."""
@@ -398,6 +420,8 @@ ACTS = [
     lodge_bank_root,
     pack_exam,
     exam_package,
+    ask_change,
+    list_changes,
     counts,
     number_certificates,
     list_certificates,

@@ -120,6 +120,15 @@ class ArrangementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     override_reason: str = ""
 
 
+class ChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A slot's new time or place, with the force majeure behind it."""
+
+    slot: str
+    starts_at: Moment
+    place: Line
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
 class CommitmentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The centre's commitment for the draw, hex SHA-256."""
 

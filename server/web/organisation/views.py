@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from server.affairs.change_service import Change
 from server.affairs.facts import Candidate, Plan, Room, Seating, Slot
 from server.affairs.plans import Deadline
 from server.affairs.spot_check_service import SpotCheck
@@ -244,6 +245,35 @@ class LeadView(msgspec.Struct, frozen=True):
     facts: dict[str, Fact]
     found_at: datetime
     case: str | None
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """One change of a slot's time or place: asked, filed or refused."""
+
+    id: str
+    plan: str
+    slot: str
+    starts_at: datetime
+    place: str
+    reason: str
+    state: str
+    asked_at: datetime
+    answer: str
+
+
+def change_view(change: Change) -> ChangeView:
+    """Return a change as it is shown."""
+    return ChangeView(
+        change.id,
+        change.plan,
+        change.slot,
+        change.starts_at,
+        change.place,
+        change.reason,
+        change.state,
+        change.asked_at,
+        change.answer,
+    )
 
 
 def reason(language: Language, refusal: Refusal) -> ReasonView:

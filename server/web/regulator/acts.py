@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from server.accounts.roles import Role
-from server.affairs import packaging, service, spot_check_service
+from server.affairs import change_service, packaging, service, spot_check_service
 from server.db.act import Act
 from server.registry import case_service, certificate_service, filing_service
 from server.registry import store as registry
@@ -107,6 +107,22 @@ async def return_plan(
     """Send a plan back with the reason."""
     async with site.acting(login_of(request)) as act:
         return views.plan_view(await service.return_plan(act, plan, data.reason))
+
+
+@post("/api/changes/{change:str}/file", guards=[CITY])
+async def file_change(change: FromPath[str], site: Here, request: Http) -> views.ChangeView:
+    """File a change; a packed plan's centre is sent a correction."""
+    async with site.acting(login_of(request)) as act:
+        return views.change_view(await change_service.file_change(act, site.pack, site.identity, change))
+
+
+@post("/api/changes/{change:str}/refuse", guards=[CITY])
+async def refuse_change(
+    change: FromPath[str], data: JSONBody[ReasonBody], site: Here, request: Http
+) -> views.ChangeView:
+    """Refuse a change with the reason."""
+    async with site.acting(login_of(request)) as act:
+        return views.change_view(await change_service.refuse_change(act, change, data.reason))
 
 
 @post("/api/plans/{plan:str}/stop", guards=[CITY])
@@ -240,6 +256,8 @@ ACTS = [
     accept_plan,
     return_plan,
     stop_plan,
+    file_change,
+    refuse_change,
     commit_spot_check,
     draw_spot_check,
     report_spot_check,
