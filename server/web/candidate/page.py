@@ -16,11 +16,19 @@ IMPORT_MAP_HASH = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest())
 """Named by the content security policy: an import map must stand inline."""
 
 _SHELL = """<!doctype html>
-<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><link rel="icon" href="/static/mark.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/static/tokens.css"><link rel="stylesheet" href="/static/{folder}/{folder}.css">
-<script type="importmap">{imports}</script><script type="module" src="/static/{folder}/main.mjs"></script></head>
-<body{theme}><div id="app"></div><noscript>{title}</noscript></body></html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="/static/mark.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/tokens.css">
+<link rel="stylesheet" href="/static/{folder}/{folder}.css">
+<script type="importmap">{imports}</script>
+<script type="module" src="/static/{folder}/main.mjs"></script>
+</head>
+<body{theme}><div id="app"></div><noscript>{title}</noscript></body>
+</html>
 """
 
 _TEXT_FILES = ("candidate", "delivery", "general")

@@ -1,0 +1,345 @@
+"""The candidate page in a real Chromium, against a real centre."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import missing_tool
+from tests.support.browser import Centre
+
+ROOM, SEAT = "01", 1
+TICKET, NUMBER = "T0000", "P0000000"
+
+
+def enrol(page: Any, centre: Centre, seat: int = SEAT, language: str = "") -> None:
+    """Open the page on a new machine and give it the seat's one-time code."""
+    code = centre.seat_codes()[ROOM, seat]
+    page.goto(f"{centre.url}/exam{language}")
+    page.fill("#code", f"{code[:5]}-{code[5:]}".lower())
+    page.click("button.primary")
+    page.wait_for_selector("#ticket")
+
+
+def sign_in(page: Any, ticket: str = TICKET, number: str = NUMBER) -> None:
+    """Type both numbers and send them."""
+    page.fill("#ticket", ticket)
+    page.fill("#id-number", number)
+    page.click("button.primary")
+
+
+def at_work(page: Any, centre: Centre, language: str = "") -> None:
+    """Bring one candidate to the opened paper."""
+    enrol(page, centre, language=language)
+    centre.run(centre.day.check_in(0))
+    sign_in(page)
+    page.wait_for_selector(".countdown")
+    centre.run(centre.day.ring())
+    page.wait_for_selector(".stem")
+
+
+def answers_on_disk(centre: Centre) -> dict[int, tuple[str, ...]]:
+    """Return the final answers of the candidate as the server has them."""
+    from server.delivery.store import final_answers
+
+    async def read() -> dict[int, tuple[str, ...]]:
+        async with centre.site.db.reading() as session:
+            return dict(await final_answers(session, "sitting-0"))
+
+    return centre.run(read())
+
+
+def held_acknowledgements(page: Any) -> Callable[[], None]:
+    """Hold back every acknowledgement of the server on its way to this page; return what lets them go."""
+    waiting: list[Callable[[], None]] = []
+    state = {"hold": True}
+
+    def between(kiosk: Any) -> None:
+        server = kiosk.connect_to_server()
+        kiosk.on_message(lambda frame: server.send(frame))
+
+        def to_kiosk(frame: str) -> None:
+            if state["hold"] and '"type":"acknowledged"' in frame:
+                waiting.append(lambda: kiosk.send(frame))
+            else:
+                kiosk.send(frame)
+
+        server.on_message(to_kiosk)
+
+    page.route_web_socket(re.compile("/ws/candidate$"), between)
+
+    def let_go() -> None:
+        state["hold"] = False
+        for send in waiting:
+            send()
+
+    return let_go
+
+
+def test_whole_walk_from_enrolment_to_the_receipt(page: Any, centre: Centre) -> None:
+    """A candidate goes from the seat's code to the receipt: refused before 30 minutes, handed in after them."""
+    enrol(page, centre)
+    assert "还没有考生签到" in page.inner_text("main")
+    sign_in(page)
+    refused = page.wait_for_selector(".problem").inner_text()
+    centre.run(centre.day.check_in(0))
+    page.wait_for_selector("text=请在监考员核验证件并签到之后")
+    sign_in(page, number="P0000001")
+    page.wait_for_selector(".problem")
+    assert page.inner_text(".problem") == refused
+    sign_in(page)
+    page.wait_for_selector(".countdown")
+    waiting = page.inner_text("main")
+    assert "考试规则" in waiting
+    assert "个人信息告知" in waiting
+    page.wait_for_selector("text=密封试卷已送达本机")
+    assert page.query_selector(".stem") is None
+
+    centre.run(centre.day.ring())
+    page.wait_for_selector(".stem")
+    assert page.inner_text("#number") == "第 1 题"
+    page.click(".opt >> nth=1")
+    page.wait_for_selector(".itemstate.ok")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+        if page.query_selector(".opt"):
+            label = page.locator(".opt kbd").first.text_content() or "T"
+            page.keyboard.press(label if label in "ABCD" else "T")
+        else:
+            page.fill(".blanks input", "text 1")
+            page.keyboard.press("Enter")
+    page.wait_for_selector("text=8 题作答已保存到考场服务器")
+    assert sorted(answers_on_disk(centre)) == list(range(1, 9))
+    page.click(".pal button >> nth=2")
+    page.click("text=标记复查")
+    assert page.get_attribute(".pal button >> nth=2", "aria-label") == "第 3 题，已答，已标记"
+
+    hand_in = page.locator(".hand button.primary")
+    assert hand_in.is_disabled()
+    assert "还需等待" in hand_in.inner_text()
+    assert "09:00 起可交卷，09:45 起不得交卷。" in page.inner_text(".hand")
+
+    centre.at(31)
+    page.wait_for_selector(".hand button.primary:not([disabled])")
+    hand_in.click()
+    assert "全部题目都已作答" in page.inner_text("[role=dialog]")
+    page.click(".dialog .primary")
+    code = page.wait_for_selector(".receipt b").inner_text().replace(" ", "")
+    assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{14}", code)
+    assert "共收到 8 题作答" in page.inner_text("main")
+    page.click("text=供下一位考生使用")
+    page.wait_for_selector("#ticket")
+
+
+def test_a_hand_in_that_reaches_the_server_too_early_names_the_minute(page: Any, centre: Centre) -> None:
+    """A page that sends a hand-in before its time shows the server's refusal with the minute it opens."""
+    at_work(page, centre)
+    page.evaluate(
+        """() => { const button = document.querySelector(".hand button.primary");
+                   button.disabled = false; button.click(); }"""
+    )
+    page.click(".dialog .primary")
+    text = page.wait_for_selector(".hand .problem").inner_text()
+    assert "09:00" in text
+    assert "BJ-E:A5.2-9" in text
+
+
+def test_saved_is_shown_only_after_the_acknowledgement(page: Any, centre: Centre) -> None:
+    """While the server's acknowledgement is held back the page never says saved, though the answer is on disk."""
+    let_go = held_acknowledgements(page)
+    at_work(page, centre)
+    page.keyboard.press("B")
+    page.wait_for_selector("text=正在保存 1 题作答")
+    while not answers_on_disk(centre):
+        page.wait_for_timeout(20)
+    assert "已保存" not in page.inner_text(".exam")
+    let_go()
+    page.wait_for_selector("text=1 题作答已保存到考场服务器")
+    page.wait_for_selector("text=本题作答已保存")
+
+
+def test_offline_answers_are_kept_and_sent_again(page: Any, centre: Centre) -> None:
+    """An answer given while the line is down is shown as not saved and reaches the disk when it is back."""
+    at_work(page, centre)
+    page.context.set_offline(True)
+    centre.run(_cut(centre))
+    page.wait_for_selector(".saved.warn")
+    page.keyboard.press("C")
+    assert "1 题作答存于本机" in page.inner_text(".saved")
+    page.context.set_offline(False)
+    page.wait_for_selector("text=1 题作答已保存到考场服务器")
+    assert answers_on_disk(centre) == {1: ("C",)}
+
+
+async def _cut(centre: Centre) -> None:
+    from server.protocol.link import CLOSE_SLOW
+
+    for line in tuple(centre.site.hall._lines):
+        line.close(CLOSE_SLOW, at_once=True)
+
+
+def test_reload_resumes_the_same_question(page: Any, centre: Centre) -> None:
+    """A reload comes back to the same question with the answers that stand, without signing in again."""
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.click(".pal button >> nth=3")
+    page.click("text=标记复查")
+    page.wait_for_selector("text=1 题作答已保存到考场服务器")
+    page.reload()
+    page.wait_for_selector(".stem")
+    assert page.inner_text("#number") == "第 4 题"
+    page.wait_for_selector(".pal .m")
+    assert page.locator(".pal .a").count() == 1
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".opt.on kbd").inner_text() == "A"
+
+
+def test_two_quick_keys_act_on_the_question_that_is_shown(page: Any, centre: Centre) -> None:
+    """An arrow followed at once by a letter answers the new question and leaves the one before as it was."""
+    at_work(page, centre)
+    page.evaluate(
+        """() => { for (const key of ["a", "ArrowRight", "b", "ArrowRight", "c"])
+                     window.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })); }"""
+    )
+    page.wait_for_selector("text=3 题作答已保存到考场服务器")
+    assert answers_on_disk(centre) == {1: ("A",), 2: ("B",), 3: ("C",)}
+
+
+def test_arrows_in_a_choice_never_change_the_answer(page: Any, centre: Centre) -> None:
+    """After a click on an option the right arrow turns the page and the answer stays."""
+    at_work(page, centre)
+    page.click(".opt >> nth=0")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#number") == "第 2 题"
+    page.wait_for_selector("text=1 题作答已保存到考场服务器")
+    assert answers_on_disk(centre) == {1: ("A",)}
+
+
+def test_english_is_an_option_without_losing_the_place(page: Any, centre: Centre) -> None:
+    """The language changes in the middle of the paper, and question and answers stay."""
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.keyboard.press("ArrowRight")
+    page.click(".sizes button >> nth=2")
+    page.wait_for_selector("text=Question 2")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert "1 answers saved" in page.inner_text(".exam")
+    page.reload()
+    page.wait_for_selector("text=Question 2")
+
+
+def test_page_carries_no_key_and_nobody_else(page: Any, centre: Centre) -> None:
+    """Nothing that reaches the machine names another candidate, a marking key, or an item of the bank."""
+    frames: list[str] = []
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: frames.append(str(frame))))
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    everything = "\n".join(frames) + page.content()
+    assert "T0000" in everything
+    for other in range(1, 8):
+        assert f"T{other:04}" not in everything
+        assert f"P{other:07}" not in everything
+        assert f"name {other}" not in everything
+    sheet = centre.run(centre.day.sheet("sitting-0"))
+    for entry in sheet.entries:
+        assert entry.item not in everything
+    assert '"key"' not in "".join(f for f in frames if '"type":"paper_key"' not in f)
+
+
+def test_policy_allows_nothing_inline(page: Any, centre: Centre) -> None:
+    """The page's content security policy names no unsafe source and no other host."""
+    answer = page.goto(f"{centre.url}/exam")
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "http:" not in policy
+    assert "https:" not in policy
+    assert "default-src 'none'" in policy
+
+
+def test_paused_paper_hides_the_question(page: Any, centre: Centre) -> None:
+    """In a pause the question is not shown and no key answers; afterwards both are back."""
+    from server.conduct import service as conduct
+    from server.delivery.facts import Extent
+    from tests.support.papers import SLOT
+
+    async def halt(on: bool) -> None:
+        async with centre.day.act() as act:
+            if on:
+                await conduct.pause(act, Extent(SLOT, None, None), "power")
+            else:
+                await conduct.resume(act, Extent(SLOT, None, None), "power back")
+
+    at_work(page, centre)
+    centre.run(halt(True))
+    page.wait_for_selector("text=考试已暂停")
+    assert page.query_selector(".stem") is None
+    page.keyboard.press("A")
+    centre.run(halt(False))
+    page.wait_for_selector(".stem")
+    assert answers_on_disk(centre) == {}
+
+
+def test_end_collects_the_paper(page: Any, centre: Centre) -> None:
+    """At the end the paper is collected by itself and the page shows the receipt."""
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    centre.at(91)
+    page.wait_for_selector("text=考试结束，试卷已收")
+    assert "共收到 1 题作答" in page.inner_text("main")
+
+
+def test_second_window_is_told_to_close(page: Any, centre: Centre) -> None:
+    """A second window on the same machine takes the line and the first one says so."""
+    enrol(page, centre)
+    second = page.context.new_page()
+    second.goto(f"{centre.url}/exam")
+    second.wait_for_selector("#ticket")
+    page.wait_for_selector("text=考试已在另一窗口打开")
+
+
+@pytest.mark.parametrize("state", ["enrol", "sign-in", "waiting", "paper", "hand-in"])
+def test_no_serious_accessibility_issue(page: Any, centre: Centre, state: str) -> None:
+    """axe finds no serious or critical issue in any state of the page."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing_tool("axe-playwright-python")
+    if state == "enrol":
+        page.goto(f"{centre.url}/exam")
+        page.wait_for_selector("#code")
+    else:
+        enrol(page, centre)
+    if state in ("waiting", "paper", "hand-in"):
+        centre.run(centre.day.check_in(0))
+        sign_in(page)
+        page.wait_for_selector(".countdown")
+    if state in ("paper", "hand-in"):
+        centre.run(centre.day.ring())
+        page.wait_for_selector(".stem")
+    if state == "hand-in":
+        centre.at(31)
+        page.click(".hand button.primary:not([disabled])")
+        page.wait_for_selector("[role=dialog]")
+    # axe comes through the debugger, not through the page's policy; the page itself stays as it is.
+    found = Axe().run(page).response["violations"]
+    grave = [
+        (v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")
+    ]
+    assert grave == []
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1440, 900), (3840, 2160)])
+def test_nothing_overflows(page: Any, centre: Centre, size: tuple[int, int]) -> None:
+    """From 1024×768 to 4K the paper never scrolls sideways and the hand-in stays in view."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    at_work(page, centre)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    box = page.locator(".hand button.primary").bounding_box()
+    assert box["y"] + box["height"] <= size[1]
+    assert box["x"] + box["width"] <= size[0]

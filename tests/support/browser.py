@@ -1,0 +1,169 @@
+"""A real centre that a real Chromium visits: `create_app` on uvicorn in a thread, over a real SQLite file.
+
+The hall is `tests.support.hall.HallDay`; the test moves the legal clock. Nothing is stood in for: the page
+talks to the same routes, sockets, answer writer and database as in use.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvicorn
+
+from server.accounts.roles import Role
+from server.accounts.service import create_account
+from server.affairs import store as affairs
+from server.app import create_app
+from server.db.act import Act
+from server.delivery.seating import issue_seat_codes
+from server.settings import Listen, Settings
+from server.web.site import Site
+from tests.support.clock import START, FakeClock
+from tests.support.hall import BELL, HallDay
+from tests.support.papers import PLAN, SLOT
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PASSWORD = "a long enough word for tests"
+Result = TypeVar("Result")
+
+
+def chromium_missing() -> bool:
+    """Tell whether Debian's Chromium or Playwright is not there."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return True
+    return not Path(CHROMIUM).exists() and shutil.which("chromium") is None
+
+
+class RunningClock(FakeClock):
+    """A legal clock that goes on at the rate of real time from wherever the test puts it."""
+
+    def __init__(self, legal: datetime = START) -> None:
+        super().__init__(legal)
+        self._since = time.monotonic()
+
+    def legal(self) -> datetime:
+        return self._legal + timedelta(seconds=time.monotonic() - self._since)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def set(self, legal: datetime) -> None:
+        self._legal, self._since = legal, time.monotonic()
+
+
+@dataclass
+class Centre:
+    """A running centre; `day` drives the exam from inside, `url` is what browsers open."""
+
+    url: str
+    site: Site
+    day: HallDay
+    clock: RunningClock
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do something on the server's own event loop and wait for it."""
+        future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        return future.result(60)
+
+    def at(self, minutes: float) -> None:
+        """Put the legal clock so many minutes after the planned start and tell every kiosk."""
+        self.clock.set(BELL + timedelta(minutes=minutes))
+
+        async def tell() -> None:
+            self.site.hall.send_beacon()
+            await self.site.hall.refresh_slot(SLOT)
+
+        self.run(tell())
+
+    def open_start_key(self, key: bytes) -> None:
+        """Hold the slot's start key as after its opening by two custodians."""
+        self.site.start_keys.put(SLOT, bytearray(key))
+
+    def seat_codes(self) -> dict[tuple[str, int], str]:
+        """Issue enrolment codes for every seat."""
+
+        async def issue() -> dict[tuple[str, int], str]:
+            async with self.day.act() as act:
+                rooms = await affairs.rooms(act.session, PLAN)
+                return {(code.room, code.seat): code.code for code in await issue_seat_codes(act, rooms)}
+
+        return self.run(issue())
+
+
+async def _accounts(site: Site) -> None:
+    people: tuple[tuple[str, str, Role, str | None], ...] = (
+        ("chief", "主考", Role.CHIEF, None),
+        ("wang", "王监考", Role.INVIGILATOR, "01"),
+        ("guardian", "保密员", Role.CUSTODIAN, None),
+    )
+    for username, name, role, scope in people:
+        async with site.db.writing() as session:
+            act = Act(session, site.journal, site.clock.legal(), "test")
+            await create_account(act, username, name, PASSWORD, (role,), scope)
+
+
+@contextlib.contextmanager
+def running_centre(folder: Path) -> Iterator[Centre]:
+    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02) and three accounts; stop it at the end."""
+    clock = RunningClock()
+    settings = Settings(
+        role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
+    )
+    app = create_app(settings, clock, lambda *_words: ("false",))
+    site: Site = app.state.site
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve(sockets=[listener])
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="centre", daemon=True)
+    thread.start()
+    started = threading.Event()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the centre did not start")
+        started.wait(0.02)
+    day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
+    centre = Centre(f"http://127.0.0.1:{listener.getsockname()[1]}", site, day, clock, loops[0])
+    try:
+        centre.run(_accounts(site))
+        centre.run(day.draw())
+        yield centre
+    finally:
+        server.should_exit = True
+        thread.join(20)
