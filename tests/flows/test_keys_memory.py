@@ -1,32 +1,18 @@
 """The serving process's memory before, during and after the openings: it never holds what it must not."""
 
 import asyncio
-import json
 import os
-import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 from sqlalchemy import select
 
-from server.accounts.roles import Role
-from server.accounts.service import create_account
-from server.app import load_models
-from server.clock import ClockFile, host_monotonic
-from server.db.engine import Database
-from server.db.migrate import upgrade
 from server.keys import ring
 from server.keys.identity import Identity
 from server.keys.models import KeyRow, ShareRow
-from server.keys.openings_wire import opening_info
-from server.keys.sealing import hpke_open, hpke_seal
+from server.keys.sealing import hpke_open
 from server.packages.contents import (
     CandidateContent,
     ExamContent,
@@ -37,121 +23,14 @@ from server.packages.contents import (
 )
 from server.packages.outbox import pack
 from server.packages.peers import register_peer
+from tests.support.centre import PASSPHRASES, ROOT, Centre, centre, demo_command
 from tests.support.clock import START
 from tests.support.database import act_on, database
 from tests.support.memory import found_in_memory
 
-ROOT = Path(__file__).resolve().parents[2]
 BANK_FILE = ROOT / "server" / "demo" / "bank" / "electrician-4.xlsx"
 BLUEPRINT = ROOT / "server" / "demo" / "bank" / "blueprint.toml"
-PASSPHRASES = {"chen": "perihelion-saffron-41", "sun": "quarrystone-lilac-73"}
-PASSWORD = "a good password"
 PLANNED = START + timedelta(hours=1)
-LONG_S = 120.0
-
-
-@dataclass(slots=True)
-class Centre:
-    """A running centre and how to act at it."""
-
-    folder: Path
-    config: Path
-    clock: Path
-    db: Database
-    http: httpx.AsyncClient
-    pid: int
-
-    async def post(self, path: str, body: object = None, content: bytes | None = None) -> Any:
-        token = self.http.cookies.get("csrftoken") or ""
-        headers = {"x-csrftoken": token}
-        if content is not None:
-            answer = await self.http.post(path, content=content, headers=headers)
-        else:
-            answer = await self.http.post(path, json={} if body is None else body, headers=headers)
-        assert answer.status_code < 300, f"{path}: {answer.text}"
-        return answer.json() if answer.content else None
-
-    async def open(self, offer: dict[str, Any]) -> dict[str, Any]:
-        """Give both passphrases, as the page does, and wait for the end of the act."""
-        public = bytes.fromhex(offer["public_key"])
-        for custodian, passphrase in PASSPHRASES.items():
-            sealed = hpke_seal(public, passphrase.encode(), opening_info(offer["id"])).hex()
-            path = f"/api/openings/{offer['id']}/passphrases"
-            await self.post(path, {"custodian": custodian, "sealed": sealed})
-        for _ in range(10):
-            progress = (await self.http.get(f"/api/openings/{offer['id']}?wait=30")).json()
-            if progress["done"] or progress["failed"]:
-                break
-        assert progress["done"], progress
-        return dict(progress)
-
-    def go_to(self, moment: Any) -> None:
-        ClockFile(host_monotonic(), moment, 1.0).save(self.clock)
-
-    def found(self, secrets: dict[str, bytes]) -> set[str]:
-        return found_in_memory(self.pid, secrets)
-
-
-def demo_command(clock: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "server", "demo-child", "--clock", str(clock), *words]
-
-
-@contextmanager
-def serving(base: Path, config: Path, clock: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a centre's server in a process of its own."""
-    log = (base / "server.log").open("wb")
-    command = demo_command(clock, "serve", "--role", "centre", "--config", str(config))
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
-
-
-async def address(base: Path, process: subprocess.Popen[bytes]) -> str:
-    for _ in range(600):
-        file = base / "data" / "address.json"
-        if await asyncio.to_thread(file.exists):
-            return str(json.loads(await asyncio.to_thread(file.read_text))["url"])
-        assert process.poll() is None, "the server ended"
-        await asyncio.sleep(0.1)
-    raise AssertionError("the server did not come up")
-
-
-def prepare(base: Path) -> tuple[Path, Path]:
-    """Write settings, clock and the mark of an accelerated day; return settings file and clock file."""
-    (base / "data").mkdir()
-    (base / ".gongyuan-demo").touch()
-    config, clock = base / "centre.toml", base / "clock.json"
-    config.write_text('role = "centre"\ndata = "data"\n[listen]\nport = 0\n', encoding="utf-8")
-    ClockFile(host_monotonic(), START, 1.0).save(clock)
-    return config, clock
-
-
-@asynccontextmanager
-async def centre(base: Path) -> AsyncIterator[Centre]:
-    """A real server process, an account for everything, and the registry as its trusted peer."""
-    config, clock = prepare(base)
-    load_models()
-    db = Database(f"sqlite:///{base / 'data' / 'gongyuan.db'}")
-    await asyncio.to_thread(upgrade, db)
-    registry = Identity.open_or_create(base / "registry")
-    async with act_on(db) as act:
-        roles = {Role.ADMINISTRATOR, Role.CHIEF, Role.EXAM_OFFICE, Role.CUSTODIAN, Role.TECHNICIAN}
-        await create_account(act, "everyone", "众人", PASSWORD, roles)
-        keys = registry.public
-        await register_peer(act, "registry", "registry", keys.signing, keys.receiving, None, ("a", "b"))
-    with serving(base, config, clock) as process:
-        url = await address(base, process)
-        context = ssl.create_default_context(cafile=base / "data" / "tls" / "ca.pem")
-        async with httpx.AsyncClient(base_url=url, verify=context, timeout=LONG_S) as http:
-            await http.get("/api/time")
-            made = Centre(base, config, clock, db, http, process.pid)
-            await made.post("/api/login", {"username": "everyone", "password": PASSWORD})
-            yield made
-    await db.close()
 
 
 async def import_items(centre: Centre) -> str:
@@ -273,13 +152,13 @@ async def test_the_serving_process_never_holds_what_two_custodians_open(tmp_path
         assert {"bank key", "marking key", "start key"} <= set(secrets)
         assert len(secrets) == 3 + 2 + 2 + 6
         forbidden = {name: secret for name, secret in secrets.items() if name != "start key"}
-        assert here.found(secrets) == set()
+        assert found_in_memory(here.pid, secrets) == set()
 
         await here.post("/api/hall/slots/slot-1/prepare")
         await here.post("/api/hall/slots/slot-1/seals")
         here.go_to(PLANNED - timedelta(minutes=9))
         await here.open(await here.post("/api/openings", {"kind": "start", "slot": "slot-1"}))
-        assert here.found(secrets) == {"start key"}
+        assert found_in_memory(here.pid, secrets) == {"start key"}
         here.go_to(PLANNED)
         await here.post("/api/hall/slots/slot-1/bell", {"rooms": []})
         for sitting in ("s1", "s2"):
@@ -287,7 +166,7 @@ async def test_the_serving_process_never_holds_what_two_custodians_open(tmp_path
         here.go_to(PLANNED + timedelta(minutes=95))
         await here.post("/api/hall/slots/slot-1/close")
         await here.open(await here.post("/api/openings", {"kind": "marking", "slot": "slot-1"}))
-        assert here.found(forbidden) == set()
+        assert found_in_memory(here.pid, forbidden) == set()
 
 
 def test_the_search_itself_finds_what_is_there() -> None:
