@@ -168,7 +168,6 @@ async def import_items(
         await session.execute(
             update(BatchRow).where(BatchRow.id == batch).values(state="done", done_at=act.now)
         )
-        root = await store.bank_root(session, bank_id)
         await act.record(
             "itembank:items:imported",
             {
@@ -180,9 +179,15 @@ async def import_items(
                 "approved": approved,
                 "writer": review.writer if review else writer or actor,
                 "reviewer": review.reviewer if review else None,
-                "root": root.hex(),
             },
         )
+    async with (
+        db.reading() as session
+    ):  # outside of the write: a root over thousands of versions takes its time
+        root = await store.bank_root(session, bank_id)
+    async with db.writing() as session:
+        act = Act(session, journal, clock.legal(), actor)
+        await act.record("itembank:bank:root", {"bank": bank_id, "batch": batch, "root": root.hex()})
     return ImportReport(
         bank_id, batch, outcomes, counts, len(rows), approved, reading.unread_columns, reading.remarks, root
     )

@@ -66,6 +66,18 @@ def _sealed(row: VersionRow) -> SealedItem:
     return SealedItem(_public(row), row.nonce, row.ciphertext)
 
 
+_PUBLIC = (
+    VersionRow.item,
+    VersionRow.version,
+    VersionRow.hash,
+    VersionRow.type,
+    VersionRow.point,
+    VersionRow.difficulty,
+    VersionRow.score,
+    VersionRow.state,
+)
+
+
 def _done(bank_id: str) -> Select[tuple[VersionRow]]:
     return (
         select(VersionRow)
@@ -75,9 +87,28 @@ def _done(bank_id: str) -> Select[tuple[VersionRow]]:
     )
 
 
-async def versions(session: AsyncSession, bank_id: str) -> tuple[ItemVersion, ...]:
-    """Return every item version of a bank, ascending by (item, version)."""
-    return tuple(_public(row) for row in await session.scalars(_done(bank_id)))
+async def versions(
+    session: AsyncSession, bank_id: str, state: ItemState | None = None
+) -> tuple[ItemVersion, ...]:
+    """Return every item version of a bank, or those in one state, ascending by (item, version)."""
+    query = (
+        select(*_PUBLIC)
+        .join(BatchRow, BatchRow.id == VersionRow.batch)
+        .where(VersionRow.bank == bank_id, BatchRow.state == "done")
+        .order_by(VersionRow.item, VersionRow.version)
+    )
+    if state is not None:
+        query = query.where(VersionRow.state == state.value)
+    return tuple(
+        ItemVersion(*found[:3], cast(ItemType, found[3]), *found[4:7], ItemState(found[7]))
+        for found in (await session.execute(query)).tuples()
+    )
+
+
+async def drawable_versions(session: AsyncSession, bank_id: str) -> tuple[ItemVersion, ...]:
+    """Return the public side of what may be drawn, ascending by item: of each item the highest approved version."""
+    newest = {one.item: one for one in await versions(session, bank_id, ItemState.APPROVED)}
+    return tuple(newest[item] for item in sorted(newest))
 
 
 async def sealed_items(session: AsyncSession, bank_id: str) -> tuple[SealedItem, ...]:
@@ -110,27 +141,12 @@ async def sealed_versions(
 
 
 async def bank_root(session: AsyncSession, bank_id: str) -> bytes:
-    """Return the Merkle root over the hashes of all that may be drawn: the bank version that a filing
-    names."""
-    query = (
-        select(VersionRow.item, VersionRow.version, VersionRow.hash)
-        .join(BatchRow, BatchRow.id == VersionRow.batch)
-        .where(
-            VersionRow.bank == bank_id,
-            BatchRow.state == "done",
-            VersionRow.state == ItemState.APPROVED.value,
-        )
-        .order_by(VersionRow.item, VersionRow.version)
-    )
-    newest: dict[str, bytes] = {}
-    for item, _version, digest in await session.execute(query):
-        newest[item] = digest
-    return merkle_root([newest[item] for item in sorted(newest)])
+    """Return the Merkle root over the hashes of all that may be drawn: the bank version that a filing names."""
+    return merkle_root([one.hash for one in await drawable_versions(session, bank_id)])
 
 
 async def bank_coverage(session: AsyncSession, bank_id: str) -> Mapping[CellKey, int]:
     """Count what may be drawn by knowledge point × type × band."""
     return coverage(
-        key_of(one.public.point, one.public.type, one.public.difficulty)
-        for one in await drawable(session, bank_id)
+        key_of(one.point, one.type, one.difficulty) for one in await drawable_versions(session, bank_id)
     )
