@@ -95,6 +95,8 @@ RULES: Mapping[AnomalyKind, AnomalyRule] = MappingProxyType(
 # A stranger counts when more strays than walking staff were seen in this many of the latest pictures
 # (vision: 3 of 5).
 STRAY_LEAST, STRAY_OF = 3, 5
+# Pictures older than this many seconds speak of another moment, however few came since.
+STRAY_WITHIN_S = 200.0
 # A kiosk that answered within this many seconds while its seat is empty is the strongest lead.
 KIOSK_ACTIVE_S = 60.0
 KIOSK_LEAD_SCORE = 0.95
@@ -195,7 +197,9 @@ def _remember(
     writing = {seat.seat for seat in expected.seats if seat.status is SeatStatus.WRITING}
     taken = {reading.seat for reading in sample.seats if reading.state in TAKEN}
     best = max((box[4] for box in sample.stray_faces), default=0.0)
-    strays = (*memory.strays, (sample.at, len(sample.stray_faces), best))[-STRAY_OF:]
+    recent = sample.at - timedelta(seconds=STRAY_WITHIN_S)
+    kept = tuple(entry for entry in memory.strays if entry[0] >= recent)
+    strays = (*kept, (sample.at, len(sample.stray_faces), best))[-STRAY_OF:]
     return replace(
         memory, status_since=since, seated=(memory.seated & here) | (taken & writing), strays=strays
     )
@@ -214,24 +218,22 @@ def _seat_findings(memory: CameraMemory, sample: RoomSample, expected: RoomExpec
         seat = by_seat.get(reading.seat)
         if seat is None:
             if expected.running and reading.state in TAKEN:
-                found.append(
-                    _finding(AnomalyKind.UNEXPECTED_OCCUPANT, reading, reading.since, 0.0, "no_sitting")
-                )
+                found.append(_finding(AnomalyKind.UNEXPECTED_OCCUPANT, reading, reading.since, "no_sitting"))
             continue
         since = max(reading.since, memory.status_since[seat.seat][1])
         if seat.status is SeatStatus.WRITING and reading.state in VACANT:
             found.append(_vacant(memory, reading, seat, since))
         elif seat.status is SeatStatus.WRITING and reading.state is SeatState.CROWDED:
-            found.append(_finding(AnomalyKind.CROWDED_SEAT, reading, since, 0.0, seat.status))
+            found.append(_finding(AnomalyKind.CROWDED_SEAT, reading, since, seat.status))
         elif seat.status in (SeatStatus.ABSENT, SeatStatus.MOVED) and reading.state in TAKEN:
-            found.append(_finding(AnomalyKind.UNEXPECTED_OCCUPANT, reading, since, 0.0, seat.status))
+            found.append(_finding(AnomalyKind.UNEXPECTED_OCCUPANT, reading, since, seat.status))
     return found
 
 
 def _vacant(memory: CameraMemory, reading: SeatReading, seat: SeatExpectation, since: datetime) -> Finding:
     """The writing candidate's seat is empty; a kiosk that goes on answering makes it the strongest lead."""
     kind = AnomalyKind.EMPTY_SEAT if seat.seat in memory.seated else AnomalyKind.NEVER_SEATED
-    finding = _finding(kind, reading, since, 0.0, seat.status)
+    finding = _finding(kind, reading, since, seat.status)
     facts = dict(finding.facts)
     score = OBJECT_SCORE if reading.state is SeatState.OBJECT else RULES[kind].score
     if seat.kiosk_active_s is not None:
@@ -241,7 +243,7 @@ def _vacant(memory: CameraMemory, reading: SeatReading, seat: SeatExpectation, s
     return replace(finding, score=score, facts=facts)
 
 
-def _finding(kind: AnomalyKind, reading: SeatReading, since: datetime, more: float, status: str) -> Finding:
+def _finding(kind: AnomalyKind, reading: SeatReading, since: datetime, status: str) -> Finding:
     facts: dict[str, float | str] = {"state": reading.state.value, "status": str(status)}
     evidence = reading.evidence
     if evidence is not None:
@@ -251,7 +253,7 @@ def _finding(kind: AnomalyKind, reading: SeatReading, since: datetime, more: flo
             facts["structure"] = evidence.structure
         if evidence.motion is not None:
             facts["motion"] = evidence.motion
-    return Finding(Subject(kind, reading.seat), since, min(1.0, RULES[kind].score + more), facts)
+    return Finding(Subject(kind, reading.seat), since, RULES[kind].score, facts)
 
 
 def _stray_findings(memory: CameraMemory, expected: RoomExpectation) -> list[Finding]:

@@ -137,3 +137,9 @@ def test_worst_comes_first() -> None:
     silent = replace(alert(), key="silent", score=1.0, rings=False)
     decided = replace(alert(), key="decided", score=1.0, state=AlertState.CONFIRMED)
     assert [a.key for a in worst_first([decided, silent, low, high])] == ["high", "low", "silent", "decided"]
+
+
+def test_reserve_is_part_of_the_budget() -> None:
+    """A budget whose reserve is larger than itself cannot be born."""
+    with pytest.raises(ValueError, match="part"):
+        AlarmBudget(per_hour=2, reserved=3)

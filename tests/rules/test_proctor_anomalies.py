@@ -19,6 +19,7 @@ from server.proctor.evidence import (
     Frame,
     Quality,
     RoomSample,
+    SeatEvidence,
     SeatReading,
     SeatState,
 )
@@ -206,3 +207,62 @@ def test_other_room_is_refused() -> None:
     sample = RoomSample(Quality("c", "1", AT, frozenset()), None, (), (), (), "t")
     with pytest.raises(ValueError, match="another room"):
         compare(CameraMemory(), sample, RoomExpectation("2", ()))
+
+
+def test_crowded_seat_says_what_was_seen() -> None:
+    """Two people at a writing candidate's seat are an anomaly with the numbers of the picture."""
+    memory, raised = CameraMemory(), []
+    shown = SeatEvidence("5", 0.6, 1.0, 0.2, 2, 0.9)
+    for second in (0, 1, 2, 3):
+        reading = SeatReading("5", SeatState.CROWDED, AT, at(second), shown)
+        quality = Quality("c", "1", at(second), frozenset())
+        sample = RoomSample(quality, Frame("c", "1", at(second), 64, 36), (reading,), (), (), "t")
+        outcome = compare(memory, sample, RoomExpectation("1", (SeatExpectation("5", SeatStatus.WRITING),)))
+        memory, raised = outcome.memory, [*raised, *outcome.raised]
+    (found,) = raised
+    assert (found.kind, found.found_at) == (AnomalyKind.CROWDED_SEAT, at(2))
+    assert (found.facts["faces"], found.facts["structure"], found.facts["motion"]) == (2.0, 0.6, 0.2)
+    assert [a.key for a in memory.open] == [found.key]
+
+
+def test_room_where_nobody_writes_has_no_strangers() -> None:
+    """Before anyone writes, strangers and occupied free seats are nobody's finding."""
+    memory, quiet = CameraMemory(), RoomExpectation("1", ())
+    for second in range(60):
+        reading = SeatReading("5", SeatState.OCCUPIED, AT, at(second), None)
+        quality = Quality("c", "1", at(second), frozenset())
+        frame = Frame("c", "1", at(second), 64, 36)
+        outcome = compare(memory, RoomSample(quality, frame, (reading,), (), (STRAY,), "t"), quiet)
+        memory = outcome.memory
+        assert outcome.raised == ()
+
+
+def test_bag_in_place_of_a_candidate_scores_lower() -> None:
+    """A thing on the candidate's seat is the same anomaly at a lower score than an empty seat."""
+    bag, empty = Room(), Room()
+    for room, state in ((bag, SeatState.OBJECT), (empty, SeatState.EMPTY)):
+        room.see(0)
+        room.see(20, state, since=5)
+    assert bag.raised[0].kind is empty.raised[0].kind is AnomalyKind.EMPTY_SEAT
+    assert bag.raised[0].score < empty.raised[0].score
+
+
+def test_short_absence_is_forgotten() -> None:
+    """An absence of under ten seconds raises nothing, and the next one starts anew."""
+    room = Room()
+    room.see(0)
+    room.see(5, SeatState.EMPTY, since=4)
+    room.see(10)
+    room.see(15, SeatState.EMPTY, since=14)
+    room.see(20, SeatState.EMPTY, since=14)
+    assert room.raised == []
+    room.see(24, SeatState.EMPTY, since=14)
+    assert [a.started_at for a in room.raised] == [at(14)]
+
+
+def test_strangers_of_another_hour_do_not_add_up() -> None:
+    """Strays in three of five pictures that lie an hour apart are no anomaly."""
+    room = Room()
+    for k in range(10):
+        room.see(3600 * k, strays=1)
+    assert room.raised == []

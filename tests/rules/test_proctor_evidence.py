@@ -50,3 +50,11 @@ def test_anomaly_is_not_found_before_it_starts() -> None:
     """An anomaly whose finding lies before its start is refused."""
     with pytest.raises(ValueError, match="before"):
         Anomaly("k", AnomalyKind.EMPTY_SEAT, 1, "1", "c", "5", AT, AT - timedelta(seconds=1), 0.5, {})
+
+
+def test_frame_has_a_size_and_a_score_a_range() -> None:
+    """A frame without a size and an anomaly with a score over 1 cannot be born."""
+    with pytest.raises(ValueError, match="positive"):
+        Frame("c", "1", AT, 0, 10)
+    with pytest.raises(ValueError, match="score"):
+        Anomaly("k", AnomalyKind.EMPTY_SEAT, 1, "1", "c", "5", AT, AT, 1.1, {})

@@ -129,3 +129,9 @@ def test_forgotten_and_foreign_ids_need_a_snapshot() -> None:
     assert [feed.since(k) is None for k in (99, 102, 103, 106, 107)] == [True, True, False, False, True]
     with pytest.raises(ValueError, match="follow"):
         applied(Feed().snapshot(), feed.since(105)[0])  # type: ignore[index]
+
+
+def test_message_over_the_limit_is_not_sent() -> None:
+    """A picture that would make a frame of over 8 MiB is refused where it is made."""
+    with pytest.raises(ValueError, match="too long"):
+        frame(CameraPicture(camera="c", captured_at=AT, jpeg=bytes(MOST_BYTES)))

@@ -1,5 +1,6 @@
 """The state of one seat over time, at one picture a second and at one in thirty seconds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.proctor.evidence import SeatEvidence, SeatReading, SeatState
-from server.proctor.occupancy import begin, decide
+from server.proctor.occupancy import RULE, begin, decide
 
 AT = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 Line = tuple[float, SeatEvidence | None]
@@ -135,3 +136,28 @@ def test_empty_always_has_its_evidence(steps: list[tuple[float, SeatEvidence | N
             assert shown.structure is not None
             assert shown.faces == 0
             assert shown.structure < 0.22
+
+
+@pytest.mark.parametrize(
+    "change", [{"structure_empty": 0.4}, {"samples": 1}, {"crowded_least": 1}, {"crowded_of": 2}]
+)
+def test_impossible_rule_is_refused(change: dict[str, float]) -> None:
+    """A rule whose thresholds cross, or that one picture could fulfil, cannot be born."""
+    with pytest.raises(ValueError, match=r"."):
+        replace(RULE, **change)  # type: ignore[arg-type]
+
+
+def test_long_gap_starts_again() -> None:
+    """After a gap of more than 150 seconds the old state is not carried on: the seat is UNKNOWN until it is
+    settled.
+    """
+    readings = play([*every(1, 0, 10, SITS), (160.5, SITS), (161.5, SITS)])
+    assert [r.state for r in readings[-2:]] == [SeatState.UNKNOWN, SeatState.OCCUPIED]
+
+
+def test_between_the_thresholds_nothing_changes() -> None:
+    """Structure between the thresholds keeps the state, and a face on an empty-looking chair keeps it too."""
+    lines = [*every(1, 0, 10, SITS), *every(1, 10, 60, shows(0.3)), *every(1, 60, 120, shows(0.0, faces=1))]
+    assert {r.state for r in play(lines)[2:]} == {SeatState.OCCUPIED}
+    back = play([*every(1, 0, 10, GONE), *every(1, 10, 20, shows(0.3, faces=1))])
+    assert back[-1].state is SeatState.OCCUPIED

@@ -1,5 +1,6 @@
 """Which face belongs to which seat, and layouts written and read."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.proctor.evidence import Detections, Frame
-from server.proctor.seats import CameraLayout, SeatRegion, assign_faces, layout_from_table, layout_to_table
+from server.proctor.seats import (
+    CameraLayout,
+    SeatRegion,
+    assign_faces,
+    layout_from_table,
+    layout_to_table,
+    region_at,
+)
 
 AT = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
@@ -78,3 +86,42 @@ def test_scaled_layout_gives_the_same_assignment() -> None:
     large = faces(*((2 * x, 2 * y) for x, y in middles), tall=40.0)
     moved = Detections(Frame("c", "1", AT, 1280, 720), large.boxes, large.scores, "t")
     assert assign_faces(twice, moved) == assign_faces(LAYOUT, faces(*middles))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"polygon": ((0, 0), (1, 1))},
+        {"polygon": ((0, 0), (1, 1), (2, 2))},
+        {"head_px": 0},
+        {"sureness": 1.1},
+    ],
+)
+def test_impossible_region_is_refused(change: dict[str, object]) -> None:
+    """A region with two corners, no area, no face height or a sureness over 1 cannot be born."""
+    with pytest.raises(ValueError, match="seat 9"):
+        replace(square("9", 50, 50), **change)  # type: ignore[arg-type]
+
+
+def test_impossible_layout_is_refused() -> None:
+    """A layout that names a seat twice, or one hidden by a seat it does not have, cannot be born."""
+    with pytest.raises(ValueError, match="twice"):
+        replace(LAYOUT, seats=(LAYOUT.seats[0], LAYOUT.seats[0]))
+    with pytest.raises(ValueError, match="unknown seats"):
+        replace(LAYOUT, seats=(replace(LAYOUT.seats[0], hidden_by=("7",)),))
+
+
+def test_usual_region_holds_its_head_and_ends_at_the_desk() -> None:
+    """The usual region contains the head point and no point two face heights below or one beside it."""
+    region = region_at("1", 100, 100, 20)
+    assert [region.contains(x, y) for x, y in ((100, 100), (100, 140), (120, 100))] == [True, False, False]
+    assert region.bounds == (84, 86, 116, 133)
+
+
+def test_faces_without_seats_are_stray() -> None:
+    """Where a camera has no seats every face is a stray, and a layout is only used at its own size."""
+    bare = replace(LAYOUT, seats=(), staff_zones=())
+    assert assign_faces(bare, faces((100, 100))).stray == (0,)
+    assert bare.scaled(640, 360) is bare
+    with pytest.raises(ValueError, match="another picture size"):
+        assign_faces(LAYOUT.scaled(1280, 720), faces((100, 100)))
