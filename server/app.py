@@ -23,19 +23,28 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from server.affairs import packaging
-from server.conduct.expectations import room_expectation
 from server.clock import Clock
+from server.conduct.expectations import room_expectation
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.migrate import upgrade
 from server.db.signals import Signals
 from server.delivery.runtime import Hall, answer_writer
+from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
+from server.packages.contents import (
+    CorrectionContent,
+    ExamContent,
+    NoticeContent,
+    ObjectionContent,
+    ResultContent,
+    StandingContent,
+)
 from server.packages.dispatch import Handlers
 from server.packages.outbox import Received
 from server.proctor.evidence_store import EvidenceStore
@@ -127,19 +136,31 @@ def _routes(role: str) -> list[Any]:
 def _handlers(role: str) -> Handlers:
     """Join package kinds to the rooms that own their contents."""
 
-    async def exam(act: Act, received: Received) -> None:
-        await packaging.accept_exam(act, received.content)
+    async def at_centre(act: Act, received: Received) -> None:
+        match received.content:
+            case ExamContent() as content:
+                await packaging.accept_exam(act, content)
+            case CorrectionContent() as content:
+                await packaging.accept_correction(act, content)
+            case StandingContent() as content:
+                await packaging.accept_standing(act, content)
+            case ObjectionContent() as content:
+                await publicity.accept_objection(act, content)
+            case _:
+                raise Unavailable("package-kind-here", kind=received.kind)
 
-    async def standing(act: Act, received: Received) -> None:
-        await packaging.accept_standing(act, received.content)
+    async def at_registry(act: Act, received: Received) -> None:
+        match received.content:
+            case NoticeContent() as content:
+                await publicity.accept_notice(act, content, received.number, received.sender.id)
+            case ResultContent() as content:
+                await registry.accept_result(act, content, received.number, received.sender.id)
+            case _:
+                raise Unavailable("package-kind-here", kind=received.kind)
 
-    async def notice(act: Act, received: Received) -> None:
-        await publicity.accept_notice(act, received.content, received.number, received.sender.id)
-
-    async def result(act: Act, received: Received) -> None:
-        await registry.accept_result(act, received.content, received.number, received.sender.id)
-
-    return {"exam": exam, "standing": standing} if role == "centre" else {"notice": notice, "result": result}
+    if role == "centre":
+        return dict.fromkeys(("exam", "correction", "standing", "objection"), at_centre)
+    return dict.fromkeys(("notice", "result"), at_registry)
 
 
 def _living(site: Site, proctoring: Proctoring | None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
