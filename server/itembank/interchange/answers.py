@@ -52,7 +52,7 @@ _TYPES: tuple[tuple[ItemType, frozenset[str]], ...] = (
 )
 _OTHER_TYPES = re.compile(
     r"^(问答|简答|论述|案例|案例分析|名词解释|计算|操作|实操|材料|综合|分析|作图|编程|匹配|连线|排序|"
-    r"essay|short|shortanswer|short_answer|case|matching|ordering)题?$"
+    r"essay|short|shortanswer|short_answer|case|matching|ordering|description|numerical|weighted|unreadable)题?$"
 )
 _DIFFICULTY = {
     "易": 0.85,

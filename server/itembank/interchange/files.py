@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from server.errors import BadInput
+from server.itembank.interchange.aiken import read_aiken
 from server.itembank.interchange.csv import read_csv
+from server.itembank.interchange.gift import read_gift
 from server.itembank.interchange.json import read_json
 from server.itembank.interchange.mapping import ColumnMapping, SavedMapping, columns_of
 from server.itembank.interchange.reading import Picture, read_rows
@@ -15,8 +17,8 @@ from server.itembank.interchange.rows import Reading, SourceTable
 from server.itembank.interchange.sanitising import picture_from, sanitised
 from server.itembank.interchange.xlsx import read_xlsx
 
-Format = Literal["xlsx", "csv", "json"]
-FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json")
+Format = Literal["xlsx", "csv", "json", "gift", "aiken"]
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken")
 _SUFFIXES: dict[str, Format] = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
@@ -26,6 +28,8 @@ _SUFFIXES: dict[str, Format] = {
     ".txt": "csv",
     ".json": "json",
     ".jsonl": "json",
+    ".gift": "gift",
+    ".aiken": "aiken",
 }
 
 
@@ -57,7 +61,10 @@ def read_table(data: bytes, form: Format, saved: SavedMapping | None) -> SourceT
     named = saved.named if saved is not None else ()
     if form == "xlsx":
         return read_xlsx(data, named)
-    return read_csv(data, named) if form == "csv" else read_json(data)
+    if form == "csv":
+        return read_csv(data, named)
+    reader = {"json": read_json, "gift": read_gift, "aiken": read_aiken}[form]
+    return reader(data)
 
 
 def read_file(

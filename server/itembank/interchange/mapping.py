@@ -14,7 +14,7 @@ from server.protocol.paper import ItemType
 _WORDS: Mapping[str, frozenset[str]] = {
     "label": words(
         "编号 题目编号 试题编号 题编号 编码 试题编码 题目编码 题目id 试题id 题目代码 试题代码 代码 标识 "
-        "id code itemid itemcode questionid questioncode uid key_id"
+        "label id code itemid itemcode questionid questioncode uid key_id"
     ),
     "type": words(
         "题型 类型 题目类型 试题类型 题型名称 试题题型 "

@@ -1,0 +1,58 @@
+"""Aiken: a question, lettered options, a line `ANSWER: X`. Read into rows like any other file."""
+
+import re
+
+from server.errors import BadInput
+from server.itembank.interchange.csv import LARGEST, decoded
+from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
+from server.itembank.items import LABELS
+
+COLUMNS = ("type", "stem", "options", "answer")
+_OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*)$")
+_ANSWER = re.compile(r"^\s*ANSWER\b\s*:?\s*(.*?)\s*$")
+
+
+def read_aiken(data: bytes) -> SourceTable:
+    """Read an Aiken file; a question without its options or answer is a row that the reading rejects with
+    a reason.
+
+    BadInput `aiken-without-answers` when no line says ANSWER: the file is something else.
+    """
+    if len(data) > LARGEST:
+        raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
+    rows: list[SourceRow] = []
+    stem: list[str] = []
+    options: list[tuple[str, str]] = []
+    start = 0
+    answered = False
+    for number, line in enumerate(decoded(data).splitlines(), start=1):
+        answer, option = _ANSWER.match(line), _OPTION.match(line)
+        if answer is not None:
+            rows.append(_row(start or number, stem, options, answer[1]))
+            stem, options, start, answered = [], [], 0, True
+        elif option is not None and option[1] == LABELS[len(options) % 26]:
+            start = start or number
+            options.append((option[1], option[2].strip()))
+        elif line.strip():
+            if options:  # a question that ended without an answer
+                rows.append(_row(start, stem, options, ""))
+                stem, options, start = [], [], 0
+            stem.append(line.strip())
+            start = start or number
+    if stem or options:
+        rows.append(_row(start, stem, options, ""))
+    if not rows:
+        raise BadInput("file-without-rows")
+    if not answered:
+        raise BadInput("aiken-without-answers")
+    return SourceTable(COLUMNS, tuple(rows))
+
+
+def _row(line: int, stem: list[str], options: list[tuple[str, str]], answer: str) -> SourceRow:
+    cells: dict[str, Cell] = {
+        "type": "单选题",
+        "stem": "\n".join(stem),
+        "options": tuple(options),
+        "answer": answer,
+    }
+    return SourceRow(f"line {line}", cells)
