@@ -37,11 +37,20 @@ class Admission:
         self._identity = identity
         self._receipt_keys: dict[str, bytes] = {}
         self._wrong: dict[str, tuple[int, float]] = {}
+        self._seats: dict[str, Seat] = {}
+
+    def forget_seats(self) -> None:
+        """A machine was enrolled or revoked: read seats again."""
+        self._seats.clear()
 
     async def prove(self, nonce: bytes, hello: Hello) -> Seat | Refusal:
         """Return the enrolled seat whose key signed this socket's challenge, or the one refusal."""
-        async with self._db.reading() as session:
-            seat = await store.seat(session, hello.seat)
+        seat = self._seats.get(hello.seat)
+        if seat is None:
+            async with self._db.reading() as session:
+                seat = await store.seat(session, hello.seat)
+            if seat is not None:
+                self._seats[seat.id] = seat
         try:
             if seat is None:
                 raise NotFound("seat-unknown")

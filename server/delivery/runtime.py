@@ -9,6 +9,8 @@ import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
@@ -21,7 +23,7 @@ from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
 from server.delivery.beacons import Beacons
 from server.delivery.collector import Collector
-from server.delivery.facts import Ending, Seat, Sitting
+from server.delivery.facts import Ending, Seat, Sitting, SlotTimes
 from server.delivery.handin import time_refusal
 from server.delivery.ledger import (
     AnswerWork,
@@ -35,6 +37,7 @@ from server.delivery.ledger import (
     Written,
 )
 from server.delivery.lines import Line, Live, Presence
+from server.delivery.seating import SEATS
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind, hand_in_window, phase_of
 from server.errors import BadInput, Refusal
@@ -46,6 +49,9 @@ from server.protocol.envelope import receipt_mac, resume_token
 from server.protocol.paper import SealedPaper
 
 LINE = "delivery.line"
+"""Topic of the runtime's own signal: a sitting's line came or was lost."""
+LOOK_AGAIN_S = 10.0
+"""Monotonic seconds after which the hall reads again what a lost signal would have told it."""
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +91,7 @@ class Hall:
         self._by_seat: dict[str, Line] = {}
         self._by_sitting: dict[str, Line] = {}
         self._start_keys: dict[str, bytes] = {}
+        self._times: dict[str, SlotTimes] = {}
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsubscribe = _nothing
@@ -101,6 +108,7 @@ class Hall:
                 ("hall-beacons", self._send_beacons()),
                 ("hall-phases", self._watch_phases()),
                 ("hall-pings", self._send_pings()),
+                ("hall-look-again", self._keep_looking()),
             )
         ]
 
@@ -225,11 +233,11 @@ class Hall:
             return sitting
         seat = _seat_of(line)
         if sitting.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
-            await self._load(line, sitting)
+            await self._look_up(line, sitting)
             line.conversation = talk.seated(line.conversation, sitting.id, resume.lease)
             await self._tell_end(line, sitting)
         elif resume.lease < sitting.lease:
-            await self._load(line, sitting)
+            await self._look_up(line, sitting)
             line.conversation = talk.flushing(line.conversation, sitting.id, resume.lease)
             self._tell_replaced(line, sitting)
         elif (sitting.room, sitting.seat) == (seat.room, seat.number) and sitting.state in (
@@ -240,6 +248,11 @@ class Hall:
         else:
             return Refusal("resume-refused")
         return None
+
+    async def _look_up(self, line: Line, sitting: Sitting) -> None:
+        key = await self._admission.receipt_key(sitting.slot)
+        async with self._db.reading() as session:
+            await self._load(session, line, sitting, key)
 
     async def _tell_expected(self, line: Line) -> None:
         seat = _seat_of(line)
@@ -255,13 +268,16 @@ class Hall:
         if older is not None and older is not line:
             older.conversation = talk.flushing(older.conversation, sitting.id, older.conversation.lease)
             older.send(exam.Replaced(lease=older.conversation.lease))
+        key = await self._admission.receipt_key(sitting.slot)
         async with self._db.reading() as session:
-            terms = await store.slot_terms(session, sitting.slot)
-            answers = await store.standing_answers(session, sitting.id)
-            marks = await store.marks(session, sitting.id)
+            sealed = await self._load(session, line, sitting, key)
             next_seq = await store.next_seq(session, sitting.id, sitting.lease)
-        sealed = await self._load(line, sitting)
+            # A first device finds nothing answered yet: two reads fewer in the rush before the bell.
+            fresh = sitting.lease == 1 and next_seq == 1
+            answers = () if fresh else await store.standing_answers(session, sitting.id)
+            marks = () if fresh else await store.marks(session, sitting.id)
         live = _live_of(line)
+        terms = self._times[sitting.slot].terms
         line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
         self._by_sitting[sitting.id] = line
         line.send(
@@ -292,17 +308,25 @@ class Hall:
         self._note_line(line, here=True)
         await self._release([line])
 
-    async def _load(self, line: Line, sitting: Sitting) -> SealedPaper | None:
-        async with self._db.reading() as session:
-            times = (await store.slot_times(session, sitting.slot)).of(sitting.id, sitting.time_room)
-            if sitting.paper is not None:
-                sealed = await papers.paper(session, sitting.paper)
-            else:
-                sealed = await papers.sealed_paper(session, sitting.id)
-        key = await self._admission.receipt_key(sitting.slot)
+    async def _load(
+        self, session: AsyncSession, line: Line, sitting: Sitting, receipt_key: bytes
+    ) -> SealedPaper | None:
+        """Hold the sitting's facts on the line; return its sealed paper."""
+        times = (await self._slot_times(session, sitting.slot)).of(sitting.id, sitting.time_room)
+        if sitting.paper is not None:
+            sealed = await papers.paper(session, sitting.paper)
+        else:
+            sealed = await papers.sealed_paper(session, sitting.id)
         phase = phase_of(times, self._clock.legal())
-        line.live = Live(sitting, times, phase, key, None if sealed is None else sealed.id)
+        line.live = Live(sitting, times, phase, receipt_key, None if sealed is None else sealed.id)
         return sealed
+
+    async def _slot_times(self, session: AsyncSession, slot: str) -> SlotTimes:
+        """Return a slot's times as last read; a signal or the timer reads them again."""
+        known = self._times.get(slot)
+        if known is None:
+            known = self._times[slot] = await store.slot_times(session, slot)
+        return known
 
     # Answers and hand-in.
 
@@ -468,6 +492,8 @@ class Hall:
     def _on_signal(self, topic: str, key: str) -> None:
         if topic in (service.SITTING, service.SLOT, service.NOTICE):
             self._heard.put_nowait((topic, key))
+        if topic == SEATS:
+            self._admission.forget_seats()
         if topic in (service.SITTING, service.SLOT, service.OPENED):
             self._collector.look_again()
 
@@ -494,11 +520,12 @@ class Hall:
         """Read a slot's times again, tell each of its devices its phase, and open the papers whose time has
         come.
         """
+        self._times.pop(slot, None)
         lines = self._lines_of(slot)
         if not lines:
             return
         async with self._db.reading() as session:
-            times = await store.slot_times(session, slot)
+            times = self._times[slot] = await store.slot_times(session, slot)
         for line in lines:
             live = _live_of(line)
             live.times = times.of(live.sitting.id, live.sitting.time_room)
@@ -512,7 +539,7 @@ class Hall:
             if line is None or line.live is None:
                 await self._tell_place(found)
                 return
-            times = await store.slot_times(session, found.slot)
+            times = await self._slot_times(session, found.slot)
         live = line.live
         live.sitting, live.times = found, times.of(found.id, found.time_room)
         if found.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
@@ -553,10 +580,14 @@ class Hall:
     # Timers.
 
     async def _send_beacons(self) -> None:
+        sent = self._clock.legal()
         while True:
             rate = max(self._clock.rate(), 1e-6)
-            await asyncio.sleep(max(link.BEACON_EVERY_LEGAL_S / rate, link.BEACON_LEAST_GAP_S))
-            self.send_beacon()
+            left = link.BEACON_EVERY_LEGAL_S - (self._clock.legal() - sent).total_seconds()
+            await asyncio.sleep(min(1.0, max(left / rate, link.BEACON_LEAST_GAP_S)))
+            if (self._clock.legal() - sent).total_seconds() >= link.BEACON_EVERY_LEGAL_S:
+                sent = self._clock.legal()
+                self.send_beacon()
 
     def send_beacon(self) -> None:
         """Send one fresh beacon to every proved seat."""
@@ -586,6 +617,27 @@ class Hall:
             line.send(self._phase(_live_of(line)))
         await self._release(passed)
 
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            with contextlib.suppress(Exception):
+                await self.look_again()
+
+    async def look_again(self) -> None:
+        """Read again what signals would have told: a lost signal delays, and changes nothing else."""
+        self._admission.forget_seats()
+        self._collector.look_again()
+        for slot in {line.live.sitting.slot for line in self._by_sitting.values() if line.live is not None}:
+            async with self._db.reading() as session:
+                times = await store.slot_times(session, slot)
+                found = {one.id: one for one in await store.sittings(session, slot)}
+            if times != self._times.get(slot):
+                await self.refresh_slot(slot)
+            for line in self._lines_of(slot):
+                now = found.get(line.conversation.sitting)
+                if now is not None and _moved_on(line, now):
+                    await self._refresh_sitting(now.id)
+
     async def _send_pings(self) -> None:
         while True:
             await asyncio.sleep(link.PING_EVERY_S)
@@ -600,6 +652,17 @@ class Hall:
                     continue
                 line.pings += 1
                 line.send(exam.Ping(n=line.pings))
+
+
+def _moved_on(line: Line, now: Sitting) -> bool:
+    """Tell whether a sitting was ended, or given to another device, without this line being told."""
+    if line.conversation.stage is not talk.Stage.SEATED:
+        return False
+    return now.lease > line.conversation.lease or now.state in (
+        State.HANDED_IN,
+        State.COLLECTED,
+        State.VOIDED,
+    )
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import delete, select
 
 from server.db.act import Act
+from server.db.signals import announce
 from server.delivery.facts import Seat, SeatCode
 from server.delivery.models import SeatCodeRow, SeatRow
 from server.delivery.store import seat_fact
@@ -16,6 +17,8 @@ from server.errors import BadInput, NotPermitted
 from server.protocol.ids import base32, code_as_typed
 
 KINDS = ("page", "headless", "seb")
+SEATS = "delivery.seats"
+"""Topic of the signal that a machine was enrolled; its key is room-number."""
 CODE_CHARACTERS = 10
 """50 random bits, used once."""
 
@@ -87,6 +90,7 @@ async def enrol_seat(act: Act, code: str, public_key: bytes, kind: str) -> Seat:
     await act.record(
         "delivery:seat:enrolled", {"seat": seat.id, "room": seat.room, "number": seat.number, "kind": kind}
     )
+    await announce(act.session, SEATS, f"{seat.room}-{seat.number}")
     return seat_fact(seat)
 
 
