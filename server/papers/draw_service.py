@@ -51,7 +51,7 @@ from server.papers.sheet_seal import seal_sheet
 from server.papers.terms import blueprint_refusal, terms_refusal
 
 SECRET_BYTES = 32
-CHUNK_BYTES = 384 * 1024
+CHUNK_BYTES = 128 * 1024
 """Bytes of ciphertext in one transaction: under 20 ms on SQLite."""
 SUBJECT_TITLES = {"theory": "理论知识考试", "practical": "操作技能考核", "review": "综合评审"}
 
@@ -310,8 +310,8 @@ async def _begin(
     figures: DrawFigures,
 ) -> None:
     """Write the staging set with all that it is drawn from (intention before act)."""
-    places = [[place.sitting, place.room, place.seat] for place in made.places]
-    versions = [[item.item, item.version] for item in made.bank]
+    places = msgspec.json.encode([[place.sitting, place.room, place.seat] for place in made.places])
+    versions = msgspec.json.encode([[item.item, item.version] for item in made.bank]).decode()
     async with db.writing() as session:
         act = Act(session, journal, clock.legal(), actor)
         await session.execute(  # what a broken draw left behind is never served and never finished
@@ -338,8 +338,8 @@ async def _begin(
                 list_hash=made.listed,
                 title=made.title,
                 blueprint=blueprint_bytes(blueprint),
-                places=msgspec.json.encode(places),
-                versions=msgspec.json.encode(versions).decode(),
+                places=places,
+                versions=versions,
                 facts=msgspec.json.encode(figures_as_facts(figures)).decode(),
             )
         )

@@ -279,10 +279,10 @@ async def test_a_ciphertext_moved_to_another_item_does_not_open(
     assert broken == 2
 
 
-async def test_every_chunk_of_an_import_is_one_short_transaction(
+async def test_an_import_of_many_chunks_is_visible_whole(
     db: Database, journal: Journal, clock: FakeClock
 ) -> None:
-    """Five hundred items are written in chunks of at most 100 rows and become visible by one flag."""
+    """Five hundred items, ten chunks of an import, all stand in the bank as drafts after its last step."""
     contents = tuple(
         replace(small_bank()[0], label=f"N{number}", stem=f"stem {number}") for number in range(500)
     )
