@@ -23,7 +23,7 @@ from server.accounts.roles import Role
 from server.accounts.service import create_account
 from server.affairs import store as affairs
 from server.app import create_app
-from server.db.act import Act
+from server.delivery import service as delivery
 from server.delivery.seating import issue_seat_codes
 from server.settings import Listen, Settings
 from server.web.site import Site
@@ -92,9 +92,18 @@ class Centre:
 
         async def tell() -> None:
             self.site.hall.send_beacon()
-            await self.site.hall.refresh_slot(SLOT)
+            self.site.signals.tell(delivery.SLOT, SLOT)
 
         self.run(tell())
+
+    def account(self, username: str, name: str, role: Role, room: str | None = None) -> None:
+        """Make an account with the password of the tests, bound to a room where one is named."""
+
+        async def make() -> None:
+            async with self.day.act("test") as act:
+                await create_account(act, username, name, PASSWORD, (role,), room)
+
+        self.run(make())
 
     def open_start_key(self, key: bytes) -> None:
         """Hold the slot's start key as after its opening by two custodians."""
@@ -111,21 +120,9 @@ class Centre:
         return self.run(issue())
 
 
-async def _accounts(site: Site) -> None:
-    people: tuple[tuple[str, str, Role, str | None], ...] = (
-        ("chief", "主考", Role.CHIEF, None),
-        ("wang", "王监考", Role.INVIGILATOR, "01"),
-        ("guardian", "保密员", Role.CUSTODIAN, None),
-    )
-    for username, name, role, scope in people:
-        async with site.db.writing() as session:
-            act = Act(session, site.journal, site.clock.legal(), "test")
-            await create_account(act, username, name, PASSWORD, (role,), scope)
-
-
 @contextlib.contextmanager
 def running_centre(folder: Path) -> Iterator[Centre]:
-    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02) and three accounts; stop it at the end."""
+    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02); stop it at the end."""
     clock = RunningClock()
     settings = Settings(
         role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
@@ -161,7 +158,6 @@ def running_centre(folder: Path) -> Iterator[Centre]:
     day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
     centre = Centre(f"http://127.0.0.1:{listener.getsockname()[1]}", site, day, clock, loops[0])
     try:
-        centre.run(_accounts(site))
         centre.run(day.draw())
         yield centre
     finally:

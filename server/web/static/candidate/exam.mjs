@@ -98,7 +98,7 @@ const Spoken = ({ left, say }) => {
 
 const Watermark = ({ ticket, at }) => {
   const text = `${grouped(ticket)}\u3000${at ? clockText(at) : ""}`;
-  return html`<div class="mark" aria-hidden="true">${Array.from({ length: 24 }, () => html`<span>${text}</span>`)}</div>`;
+  return html`<div class="mark" aria-hidden="true">${Array.from({ length: 24 }, () => html`<span data-text=${text}></span>`)}</div>`;
 };
 
 const ItemState = ({ state, say, number }) => {
