@@ -33,7 +33,10 @@ class Person:
     def __init__(self, url: str, authority: Path) -> None:
         context = ssl.create_default_context(cafile=str(authority))
         self._http = httpx.AsyncClient(
-            base_url=url, verify=context, timeout=60.0, headers={"accept": "application/json"}
+            base_url=url,
+            transport=httpx.AsyncHTTPTransport(verify=context, retries=3),
+            timeout=60.0,
+            headers={"accept": "application/json"},
         )
 
     async def sign_in(self, username: str, password: str) -> "Person":

@@ -69,6 +69,11 @@ async def seating(stage: Stage) -> list[Seated]:
     ]
 
 
+async def _half_minute(stage: Stage) -> None:
+    """Go on to the cameras' next picture."""
+    stage.clock.jump(stage.clock.now() + timedelta(seconds=31))
+
+
 async def set_cameras_up(stage: Stage, seated: list[Seated]) -> None:
     """Start the cameras, take the empty rooms' references, and start the centre again with them."""
     script = hall.hall_script(seated, cast.THEORY)
@@ -84,7 +89,7 @@ async def set_cameras_up(stage: Stage, seated: list[Seated]) -> None:
         raise Unavailable("demo-child-not-up", name="cameras", reason=child.last_words())
     url = json.loads(address.read_text(encoding="utf-8"))["url"]
     setups = await hall.calibrate(
-        url, stage.centre.folder / "seats", script, lambda: stage.clock.minutes(0.6)
+        url, stage.centre.folder / "seats", script, lambda: _half_minute(stage)
     )
     lines = [stage.centre.config.read_text(encoding="utf-8")]
     for room, setup in setups.items():
@@ -143,16 +148,17 @@ async def check_in(stage: Stage, seated: list[Seated], kiosks: Kiosks) -> dict[s
 async def ring(stage: Stage, kiosks: Kiosks, present: int) -> None:
     """Show the seals, open the start key under two custodians, and strike the bell at the planned minute."""
     slot, chief = stage.learnt["theory"], stage.staff("chief")
-    await stage.clock.until(cast.THEORY - timedelta(minutes=12))
+    stage.clock.jump(cast.THEORY - timedelta(minutes=12))
     shown = await chief.post(f"/api/hall/slots/{slot}/seals")
     stage.step(f"当众展示 {shown['papers']} 份试卷密封完好（日志码 {shown['code']}）")
-    await stage.clock.until(cast.THEORY - timedelta(minutes=9))
+    stage.clock.jump(cast.THEORY - timedelta(minutes=9))
     offer = await chief.post("/api/openings", {"kind": "start", "slot": slot})
     two = {name: stage.passphrases[name] for name in ("deng", "xu")}
     await opened(offer, {name: stage.staff(name) for name in two}, two)
     stage.step("两名保密员启封开考密钥")
     await expect_refusal(stage, "提前打开考铃", chief.post(f"/api/hall/slots/{slot}/bell", {"rooms": []}))
-    await stage.clock.until(cast.THEORY)
+    stage.clock.jump(cast.THEORY)
+    stage.clock.go(stage.speed)
     await chief.post(f"/api/hall/slots/{slot}/bell", {"rooms": []})
     await kiosks.count("opened", present, ENROL_WAIT_S)
     stage.step("主考宣布开考，密钥下发，全部考试机解封试卷")
@@ -218,6 +224,7 @@ async def close(stage: Stage, kiosks: Kiosks) -> None:
     await stage.clock.until(cast.THEORY + timedelta(minutes=cast.THEORY_MINUTES + 1))
     async with asyncio.timeout(ENROL_WAIT_S):
         await stage.learnt["listening"]
+    stage.clock.go(1.0)
     stage.learnt["kiosks"] = {"events": dict(kiosks.events), "finished": kiosks.finished}
     stage.step("考试结束，停止作答，自动收卷")
     for room, first, second in (("1", "wang", "李强"), ("2", "zhou", "吴磊")):

@@ -13,6 +13,7 @@ class LegalClock:
     def __init__(self, path: Path, start: datetime, rate: float) -> None:
         self.path = path
         self.speed = rate
+        """Legal seconds a second from now on; `go` changes it."""
         ClockFile(host_monotonic(), start, rate).save(path)
         self._clock = DemoClock(path)
 
@@ -24,6 +25,12 @@ class LegalClock:
         """Go to a later legal time at once; a time already past is left as it is."""
         if to > self.now():
             ClockFile(host_monotonic(), to, self.speed).save(self.path)
+
+    def go(self, speed: float) -> None:
+        """Go on from now at another speed."""
+        now = self.now()
+        self.speed = speed
+        ClockFile(host_monotonic(), now, speed).save(self.path)
 
     async def until(self, moment: datetime) -> None:
         """Wait, at the demo's speed, until the legal time has come."""

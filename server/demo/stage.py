@@ -45,6 +45,8 @@ class Stage:
 
     folder: Path
     clock: LegalClock
+    speed: float
+    """Legal seconds a second from the bell to the collection; before and after, people take the time they need."""
     children: Children
     progress: Progress
     registry: Node
@@ -99,11 +101,11 @@ def _node(folder: Path, role: str, port: int, name: str, extra: str = "") -> Nod
 def set_up(folder: Path, speed: float, port: int, progress: Progress) -> Stage:
     """Lay the folder out: clock file, settings of both servers. `port` 0 lets the system pick free ports."""
     folder = cleared(folder)
-    clock = LegalClock(folder / "clock.json", cast.START, speed)
+    clock = LegalClock(folder / "clock.json", cast.START, 1.0)
     registry = _node(folder, "registry", port, "北京市职业技能鉴定管理中心（演示）")
     centre = _node(folder, "centre", port + 1 if port else 0, cast.ORGANISATION_NAME)
     children = Children(folder, clock.path)
-    return Stage(folder, clock, children, progress, registry, centre, cast.custodian_passphrases())
+    return Stage(folder, clock, speed, children, progress, registry, centre, cast.custodian_passphrases())
 
 
 async def open_doors(stage: Stage, node: Node) -> None:
@@ -139,6 +141,9 @@ async def start(stage: Stage, node: Node) -> None:
     (node.folder / "address.json").unlink(missing_ok=True)
     node.child = await stage.children.start(node.role, "serve", "--role", node.role, "--config", str(node.config))
     node.url = await stage.children.address(node.child, node.folder)
+    # A port that the system picked stays the node's own: people and kiosks come back to it after a restart.
+    settings = node.config.read_text(encoding="utf-8")
+    node.config.write_text(settings.replace("\nport = 0\n", f"\nport = {node.url.rpartition(':')[2]}\n"), "utf-8")
 
 
 def local(stage: Stage) -> str:
