@@ -4,6 +4,7 @@ else.
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.delivery.conversation import Conversation
@@ -79,3 +80,25 @@ class Presence:
     online: bool
     heard_s: float
     waiting: int
+
+
+class Lines:
+    """The lines of one process: all sockets, the proved ones by seat, and those of seated devices by
+    sitting.
+    """
+
+    def __init__(self) -> None:
+        self.all: set[Line] = set()
+        self.by_seat: dict[str, Line] = {}
+        self.by_sitting: dict[str, Line] = {}
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.all)
+
+    def of_slot(self, slot: str) -> list[Line]:
+        """Return the seated devices of a slot."""
+        return [
+            line
+            for line in self.by_sitting.values()
+            if line.live is not None and line.live.sitting.slot == slot
+        ]

@@ -7,9 +7,7 @@ holds only what can be read again from the database: a kill at any moment loses 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from collections.abc import Mapping
 
 from server.clock import Clock
 from server.db.act import Act
@@ -23,7 +21,8 @@ from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
 from server.delivery.beacons import Beacons
 from server.delivery.collector import Collector
-from server.delivery.facts import Ending, Seat, Sitting, SlotTimes
+from server.delivery.facts import Ending, Sitting
+from server.delivery.following import Following, live_of, seat_of
 from server.delivery.handin import time_refusal
 from server.delivery.ledger import (
     AnswerWork,
@@ -36,17 +35,12 @@ from server.delivery.ledger import (
     Work,
     Written,
 )
-from server.delivery.lines import Line, Live, Presence
-from server.delivery.seating import SEATS
+from server.delivery.lines import Line, Lines, Presence
 from server.delivery.sitting import State
-from server.delivery.timing import PhaseKind, hand_in_window, phase_of
 from server.errors import BadInput, Refusal
 from server.keys.identity import Identity
-from server.keys.sealing import paper_key
-from server.papers import store as papers
 from server.protocol import codec, exam, link
 from server.protocol.envelope import receipt_mac, resume_token
-from server.protocol.paper import SealedPaper
 
 LINE = "delivery.line"
 """Topic of the runtime's own signal: a sitting's line came or was lost."""
@@ -87,24 +81,29 @@ class Hall:
         self._admission = Admission(db, clock, journal, identity)
         self._beacons = Beacons(clock, identity)
         self._collector = Collector(db, clock, journal, identity.signing.sign)
-        self._lines: set[Line] = set()
-        self._by_seat: dict[str, Line] = {}
-        self._by_sitting: dict[str, Line] = {}
-        self._start_keys: dict[str, bytes] = {}
-        self._times: dict[str, SlotTimes] = {}
-        self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._lines = Lines()
+        self._following = Following(
+            db,
+            clock,
+            journal,
+            identity,
+            self._lines,
+            self._admission,
+            self._collector,
+            lambda line: self._note_line(line, here=False),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._unsubscribe = _nothing
 
     async def start(self) -> None:
         """Start the writer, listen to signals, and start the timers."""
         self._writer.start()
-        self._unsubscribe = self._signals.subscribe(self._on_signal)
+        self._unsubscribe = self._signals.subscribe(self._following.on_signal)
         self._collector.start()
         self._tasks = [
             asyncio.create_task(task, name=name)
             for name, task in (
-                ("hall-signals", self._follow_signals()),
+                ("hall-signals", self._following.follow_signals()),
                 ("hall-beacons", self._send_beacons()),
                 ("hall-phases", self._watch_phases()),
                 ("hall-pings", self._send_pings()),
@@ -115,7 +114,7 @@ class Hall:
     async def stop(self) -> None:
         """Close every line, end the timers, and write what the writer still holds."""
         self._unsubscribe()
-        for line in tuple(self._lines):
+        for line in tuple(self._lines.all):
             line.close(link.CLOSE_STOPPING)
         for task in self._tasks:
             task.cancel()
@@ -128,18 +127,18 @@ class Hall:
     def attach(self) -> Line:
         """Take a new socket in and challenge it."""
         line = Line(self._clock.monotonic())
-        self._lines.add(line)
+        self._lines.all.add(line)
         line.send(exam.Challenge(nonce=line.nonce.hex()))
         return line
 
     def detach(self, line: Line) -> None:
         """Let a closed socket go; the heartbeat ledger notes that the sitting's line was lost."""
-        self._lines.discard(line)
-        if line.seat is not None and self._by_seat.get(line.seat.id) is line:
-            del self._by_seat[line.seat.id]
+        self._lines.all.discard(line)
+        if line.seat is not None and self._lines.by_seat.get(line.seat.id) is line:
+            del self._lines.by_seat[line.seat.id]
         sitting = line.conversation.sitting
-        if self._by_sitting.get(sitting) is line:
-            del self._by_sitting[sitting]
+        if self._lines.by_sitting.get(sitting) is line:
+            del self._lines.by_sitting[sitting]
             self._note_line(line, here=False)
 
     def presence(self) -> Mapping[str, Presence]:
@@ -147,13 +146,13 @@ class Hall:
         now = self._clock.monotonic()
         return {
             sitting: Presence(True, now - line.heard_at, line.waiting)
-            for sitting, line in self._by_sitting.items()
+            for sitting, line in self._lines.by_sitting.items()
         }
 
     def seats_online(self) -> Mapping[str, float]:
         """Return the enrolled seats on a line of this process, with seconds since each was heard."""
         now = self._clock.monotonic()
-        return {seat: now - line.heard_at for seat, line in self._by_seat.items()}
+        return {seat: now - line.heard_at for seat, line in self._lines.by_seat.items()}
 
     async def receive(self, line: Line, frame: bytes | str) -> None:
         """Take one frame from a kiosk: answer it, or queue it for the writer, or say why not. Never raises
@@ -207,20 +206,20 @@ class Hall:
         seat = await self._admission.prove(line.nonce, hello)
         if isinstance(seat, Refusal):
             return seat
-        older = self._by_seat.get(seat.id)
+        older = self._lines.by_seat.get(seat.id)
         if older is not None:
             older.close(link.CLOSE_OTHER_SOCKET)
             self.detach(older)
         line.seat = seat
-        self._by_seat[seat.id] = line
+        self._lines.by_seat[seat.id] = line
         line.conversation = talk.proved(line.conversation, seat.id)
         line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
         line.send(self._beacons.make())
-        await self._tell_expected(line)
+        await self._following.tell_expected(line)
         return None
 
     async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
-        seat = _seat_of(line)
+        seat = seat_of(line)
         sitting = await self._admission.sign_in(seat, sign_in)
         if isinstance(sitting, Refusal):
             return sitting
@@ -231,15 +230,15 @@ class Hall:
         sitting = await self._admission.resume(resume)
         if isinstance(sitting, Refusal):
             return sitting
-        seat = _seat_of(line)
+        seat = seat_of(line)
         if sitting.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
             await self._look_up(line, sitting)
             line.conversation = talk.seated(line.conversation, sitting.id, resume.lease)
-            await self._tell_end(line, sitting)
+            await self._following.tell_end(line, sitting)
         elif resume.lease < sitting.lease:
             await self._look_up(line, sitting)
             line.conversation = talk.flushing(line.conversation, sitting.id, resume.lease)
-            self._tell_replaced(line, sitting)
+            self._following.tell_replaced(line, sitting)
         elif (sitting.room, sitting.seat) == (seat.room, seat.number) and sitting.state in (
             State.CHECKED_IN,
             State.OPENED,
@@ -252,34 +251,26 @@ class Hall:
     async def _look_up(self, line: Line, sitting: Sitting) -> None:
         key = await self._admission.receipt_key(sitting.slot)
         async with self._db.reading() as session:
-            await self._load(session, line, sitting, key)
-
-    async def _tell_expected(self, line: Line) -> None:
-        seat = _seat_of(line)
-        async with self._db.reading() as session:
-            expected = bool(await store.active_at(session, seat.room, seat.number))
-        if expected is not line.expecting:
-            line.expecting = expected
-            line.send(exam.Expecting(on=expected))
+            await self._following.load(session, line, sitting, key)
 
     async def _seat(self, line: Line, sitting: Sitting) -> None:
         """Tell a device that holds the newest lease all it needs, the key too when it is time."""
-        older = self._by_sitting.get(sitting.id)
+        older = self._lines.by_sitting.get(sitting.id)
         if older is not None and older is not line:
             older.conversation = talk.flushing(older.conversation, sitting.id, older.conversation.lease)
             older.send(exam.Replaced(lease=older.conversation.lease))
         key = await self._admission.receipt_key(sitting.slot)
         async with self._db.reading() as session:
-            sealed = await self._load(session, line, sitting, key)
+            sealed = await self._following.load(session, line, sitting, key)
+            terms = (await self._following.times(session, sitting.slot)).terms
             next_seq = await store.next_seq(session, sitting.id, sitting.lease)
             # A first device finds nothing answered yet: two reads fewer in the rush before the bell.
             fresh = sitting.lease == 1 and next_seq == 1
             answers = () if fresh else await store.standing_answers(session, sitting.id)
             marks = () if fresh else await store.marks(session, sitting.id)
-        live = _live_of(line)
-        terms = self._times[sitting.slot].terms
+        live = live_of(line)
         line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
-        self._by_sitting[sitting.id] = line
+        self._lines.by_sitting[sitting.id] = line
         line.send(
             exam.Seated(
                 sitting=sitting.id,
@@ -302,36 +293,16 @@ class Hall:
                 marks=marks,
             )
         )
-        line.send(self._phase(live))
+        line.send(self._following.phase(live))
         if sealed is not None:
             line.send(exam.PaperSealed(paper=sealed))
         self._note_line(line, here=True)
-        await self._release([line])
-
-    async def _load(
-        self, session: AsyncSession, line: Line, sitting: Sitting, receipt_key: bytes
-    ) -> SealedPaper | None:
-        """Hold the sitting's facts on the line; return its sealed paper."""
-        times = (await self._slot_times(session, sitting.slot)).of(sitting.id, sitting.time_room)
-        if sitting.paper is not None:
-            sealed = await papers.paper(session, sitting.paper)
-        else:
-            sealed = await papers.sealed_paper(session, sitting.id)
-        phase = phase_of(times, self._clock.legal())
-        line.live = Live(sitting, times, phase, receipt_key, None if sealed is None else sealed.id)
-        return sealed
-
-    async def _slot_times(self, session: AsyncSession, slot: str) -> SlotTimes:
-        """Return a slot's times as last read; a signal or the timer reads them again."""
-        known = self._times.get(slot)
-        if known is None:
-            known = self._times[slot] = await store.slot_times(session, slot)
-        return known
+        await self._following.release([line])
 
     # Answers and hand-in.
 
     def _store_answer(self, line: Line, answer: exam.Answer) -> Refusal | None:
-        live = _live_of(line)
+        live = live_of(line)
         now = self._clock.legal()
         capture = self._beacons.capture(answer)
         timely = timeliness(live.times, now, capture)
@@ -365,7 +336,7 @@ class Hall:
         return None if self._writer.offer(work, done) else Refusal("retry")
 
     def _hand_in(self, line: Line, hand_in: exam.HandIn) -> Refusal | None:
-        live = _live_of(line)
+        live = live_of(line)
         now = self._clock.legal()
         refusal = time_refusal(live.times, now)
         if refusal is not None:
@@ -375,7 +346,7 @@ class Hall:
 
         def done(written: Written | None) -> None:
             if isinstance(written, Ending):
-                self._finish(line, written)
+                self._following.finish(line, written)
                 self._signals.tell(service.SITTING, sitting)
             else:
                 refusal = written if isinstance(written, Refusal) else Refusal("answer-not-stored")
@@ -390,41 +361,6 @@ class Hall:
             made = await service.call(act, sitting, call.reason, call.number, call.text)
         line.send(exam.Called(id=made))
 
-    def _finish(self, line: Line, ending: Ending) -> None:
-        if line.conversation.stage is talk.Stage.FINISHED:
-            return
-        line.conversation = talk.finished(line.conversation)
-        kind = exam.HandedIn if ending.how == State.HANDED_IN.value else exam.Collected
-        line.send(
-            kind(
-                at=ending.at,
-                count=ending.count,
-                digest=ending.digest,
-                head=ending.head,
-                code=ending.code,
-                signature=ending.signature.hex(),
-            )
-        )
-
-    async def _tell_end(self, line: Line, sitting: Sitting) -> None:
-        if line.conversation.stage is talk.Stage.FINISHED:
-            return
-        if sitting.state is State.VOIDED:
-            line.conversation = talk.finished(line.conversation)
-            line.send(exam.Voided(at=sitting.ended_at or self._clock.legal()))
-            return
-        async with self._db.reading() as session:
-            ending = await store.ending(session, sitting.id)
-        if ending is not None:
-            self._finish(line, ending)
-
-    def _tell_replaced(self, line: Line, sitting: Sitting) -> None:
-        seat = _seat_of(line)
-        if (sitting.room, sitting.seat) != (seat.room, seat.number):
-            line.send(exam.Moved(room=sitting.room, number=sitting.seat))
-        else:
-            line.send(exam.Replaced(lease=line.conversation.lease))
-
     def _note_line(self, line: Line, *, here: bool) -> None:
         sitting = line.conversation.sitting
         if line.seat is None or not sitting:
@@ -437,145 +373,9 @@ class Hall:
 
     # What changes while devices are on the line.
 
-    async def _release(self, lines: Iterable[Line]) -> None:
-        """Send the paper keys of those whose time has come, after recording that their papers are opened."""
-        due = [line for line in lines if self._may_open(line)]
-        if not due:
-            return
-        async with self._db.writing() as session:
-            act = Act(session, self._journal, self._clock.legal(), "centre:hall")
-            opened = set(await service.open_papers(act, [line.conversation.sitting for line in due]))
-        for line in due:
-            live = line.live
-            if live is None or live.paper is None or line.conversation.sitting not in opened:
-                continue
-            key = await self._start_key(live.sitting.slot)
-            if key is not None:
-                live.key_sent = True
-                line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
-
-    def _may_open(self, line: Line) -> bool:
-        live = line.live
-        return (
-            live is not None
-            and not live.key_sent
-            and live.paper is not None
-            and line.conversation.stage is talk.Stage.SEATED
-            and live.phase.kind in (PhaseKind.RUNNING, PhaseKind.PAUSED)
-        )
-
-    async def _start_key(self, slot: str) -> bytes | None:
-        known = self._start_keys.get(slot)
-        if known is None:
-            async with self._db.reading() as session:
-                wrapped = await store.wrapped_start_key(session, slot)
-            if wrapped is None:
-                return None
-            known = self._identity.storage_unwrap(wrapped, service.start_key_aad(slot))
-            self._start_keys[slot] = known
-        return known
-
-    def _phase(self, live: Live) -> exam.PhaseNow:
-        now = self._clock.legal()
-        live.phase = phase_of(live.times, now)
-        window = hand_in_window(live.times)
-        return exam.PhaseNow(
-            kind=live.phase.kind.value,
-            now=now,
-            rate=self._clock.rate(),
-            start=live.phase.start,
-            end=live.phase.end,
-            hand_in_opens=None if window is None else window.opens,
-            hand_in_closes=None if window is None else window.closes,
-        )
-
-    def _on_signal(self, topic: str, key: str) -> None:
-        if topic in (service.SITTING, service.SLOT, service.NOTICE):
-            self._heard.put_nowait((topic, key))
-        if topic == SEATS:
-            self._admission.forget_seats()
-        if topic in (service.SITTING, service.SLOT, service.OPENED):
-            self._collector.look_again()
-
-    async def _follow_signals(self) -> None:
-        while True:
-            heard = {await self._heard.get()}
-            while not self._heard.empty():
-                heard.add(self._heard.get_nowait())
-            for topic, key in sorted(heard):
-                try:
-                    await self._refresh(topic, key)
-                except Exception:
-                    log.exception("could not follow %s %s", topic, key)
-
-    async def _refresh(self, topic: str, key: str) -> None:
-        if topic == service.SLOT:
-            await self.refresh_slot(key)
-        elif topic == service.SITTING:
-            await self._refresh_sitting(key)
-        else:
-            await self._pass_on(key)
-
     async def refresh_slot(self, slot: str) -> None:
-        """Read a slot's times again, tell each of its devices its phase, and open the papers whose time has
-        come.
-        """
-        self._times.pop(slot, None)
-        lines = self._lines_of(slot)
-        if not lines:
-            return
-        async with self._db.reading() as session:
-            times = self._times[slot] = await store.slot_times(session, slot)
-        for line in lines:
-            live = _live_of(line)
-            live.times = times.of(live.sitting.id, live.sitting.time_room)
-            line.send(self._phase(live))
-        await self._release(lines)
-
-    async def _refresh_sitting(self, sitting: str) -> None:
-        line = self._by_sitting.get(sitting)
-        async with self._db.reading() as session:
-            found = await store.sitting(session, sitting)
-            if line is None or line.live is None:
-                await self._tell_place(found)
-                return
-            times = await self._slot_times(session, found.slot)
-        live = line.live
-        live.sitting, live.times = found, times.of(found.id, found.time_room)
-        if found.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
-            await self._tell_end(line, found)
-        elif found.lease > line.conversation.lease and line.conversation.stage is talk.Stage.SEATED:
-            line.conversation = talk.flushing(line.conversation, sitting, line.conversation.lease)
-            self._tell_replaced(line, found)
-            del self._by_sitting[sitting]
-            self._note_line(line, here=False)
-
-        if (found.room, found.seat) != (_seat_of(line).room, _seat_of(line).number):
-            await self._tell_place(found)
-
-    async def _tell_place(self, sitting: Sitting) -> None:
-        for line in self._by_seat.values():
-            if line.seat is not None and (line.seat.room, line.seat.number) == (sitting.room, sitting.seat):
-                await self._tell_expected(line)
-                return
-
-    async def _pass_on(self, notice: str) -> None:
-        async with self._db.reading() as session:
-            row = await store.notice(session, notice)
-        if row is None:
-            return
-        message = exam.Notice(id=row.id, at=row.at, text=row.text)
-        for line in self._lines_of(row.slot):
-            sitting = _live_of(line).sitting
-            if (row.sitting is None or row.sitting == sitting.id) and row.room in (None, sitting.room):
-                line.send(message)
-
-    def _lines_of(self, slot: str) -> list[Line]:
-        return [
-            line
-            for line in self._by_sitting.values()
-            if line.live is not None and line.live.sitting.slot == slot
-        ]
+        """Tell the slot's devices now what a signal would have told them."""
+        await self._following.refresh_slot(slot)
 
     # Timers.
 
@@ -592,7 +392,7 @@ class Hall:
     def send_beacon(self) -> None:
         """Send one fresh beacon to every proved seat."""
         frame = codec.encode(self._beacons.make())
-        for line in self._by_seat.values():
+        for line in self._lines.by_seat.values():
             line.send_frame(frame)
 
     async def _watch_phases(self) -> None:
@@ -600,49 +400,19 @@ class Hall:
             rate = max(self._clock.rate(), 1e-6)
             await asyncio.sleep(min(1.0, max(0.05, 0.5 / rate)))
             with contextlib.suppress(Exception):
-                await self.pass_boundaries()
-
-    async def pass_boundaries(self) -> None:
-        """Tell each device whose phase has ended its new one, and open papers whose own start has come."""
-        now = self._clock.legal()
-        passed = [
-            line
-            for line in self._by_sitting.values()
-            if line.live is not None
-            and line.live.phase.end is not None
-            and line.live.phase.end <= now
-            and line.conversation.stage is talk.Stage.SEATED
-        ]
-        for line in passed:
-            line.send(self._phase(_live_of(line)))
-        await self._release(passed)
+                await self._following.pass_boundaries()
 
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
             with contextlib.suppress(Exception):
-                await self.look_again()
-
-    async def look_again(self) -> None:
-        """Read again what signals would have told: a lost signal delays, and changes nothing else."""
-        self._admission.forget_seats()
-        self._collector.look_again()
-        for slot in {line.live.sitting.slot for line in self._by_sitting.values() if line.live is not None}:
-            async with self._db.reading() as session:
-                times = await store.slot_times(session, slot)
-                found = {one.id: one for one in await store.sittings(session, slot)}
-            if times != self._times.get(slot):
-                await self.refresh_slot(slot)
-            for line in self._lines_of(slot):
-                now = found.get(line.conversation.sitting)
-                if now is not None and _moved_on(line, now):
-                    await self._refresh_sitting(now.id)
+                await self._following.look_again()
 
     async def _send_pings(self) -> None:
         while True:
             await asyncio.sleep(link.PING_EVERY_S)
             now = self._clock.monotonic()
-            for line in tuple(self._lines):
+            for line in tuple(self._lines.all):
                 if line.seat is None:
                     if now - line.opened_at > link.HELLO_WITHIN_S:
                         line.close(link.CLOSE_SLOW)
@@ -654,32 +424,9 @@ class Hall:
                 line.send(exam.Ping(n=line.pings))
 
 
-def _moved_on(line: Line, now: Sitting) -> bool:
-    """Tell whether a sitting was ended, or given to another device, without this line being told."""
-    if line.conversation.stage is not talk.Stage.SEATED:
-        return False
-    return now.lease > line.conversation.lease or now.state in (
-        State.HANDED_IN,
-        State.COLLECTED,
-        State.VOIDED,
-    )
-
-
 def _nothing() -> None:
     return None
 
 
 def _forget(_: object) -> None:
     return None
-
-
-def _seat_of(line: Line) -> Seat:
-    if line.seat is None:
-        raise AssertionError("the conversation admits no sitting before the seat's proof")
-    return line.seat
-
-
-def _live_of(line: Line) -> Live:
-    if line.live is None:
-        raise AssertionError("the conversation admits no answer before a sitting is loaded")
-    return line.live
