@@ -14,6 +14,8 @@ export const Dialogs = (p) => {
 
 const FINDINGS = ["phone", "cheating", "disorder", "identity", "absence", "illness", "paper_fault", "equipment", "other"];
 
+const GRAVE = ["void", "collect"];
+
 const SeatPanel = (p) => {
   const { state, say, act, dialog, mono } = p;
   const seat = state.snapshot.seats.find((s) => s.sitting === dialog.sitting);
@@ -24,11 +26,13 @@ const SeatPanel = (p) => {
   const may = act.mayAct(seat.room), leads = act.leads();
   const acts = [
     ["check-in", may && ["prepared", "absent"].includes(seat.state)],
+    ["undo", may && seat.state === "checked_in" && !rung],
     ["absent", may && before && rung],
     ["message", may && active], ["incident", may],
     ["reseat", leads && (before || seat.state === "opened")],
     ["credit", leads && seat.state === "opened"], ["extra", leads && (before || seat.state === "opened")],
     [seat.sign === "paused" ? "resume" : "pause", leads && seat.state === "opened"],
+    ["collect", leads && seat.state === "opened"],
     ["void", act.chief() && ["opened", "handed_in", "collected"].includes(seat.state)],
   ].filter(([, shown]) => shown).map(([name]) => name);
   const row = (code, value) => html`<dt>${say(code)}</dt><dd>${value}</dd>`;
@@ -39,7 +43,7 @@ const SeatPanel = (p) => {
       ${row("board-line", seat.last_heard === null ? say("board-line-never") : say(seat.online ? "board-line-on" : "board-line-off", { time: secondText(seat.last_heard), ago: lasting(legalNow(state, mono) - Date.parse(seat.last_heard), say) }))}
       ${row("board-own-end", seat.ends_at ? minuteText(seat.ends_at) : say("board-none-yet"))}
       ${row("board-camera", seat.camera ? say(`seat-state-${seat.camera}`) : say("board-no-camera"))}</dl>
-    ${acts.length > 0 && html`<div class="tabs" role="group" aria-label=${say("board-acts")}>${acts.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${name === "void" ? "grave" : ""} onClick=${() => setDoing(doing === name ? null : name)}>${say(`board-act-${name}`)}</button>`)}</div>`}
+    ${acts.length > 0 && html`<div class="tabs" role="group" aria-label=${say("board-acts")}>${acts.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${GRAVE.includes(name) ? "grave" : ""} onClick=${() => setDoing(doing === name ? null : name)}>${say(`board-act-${name}`)}</button>`)}</div>`}
     ${doing && html`<${SeatAct} key=${doing} ...${p} seat=${seat} doing=${doing}/>`}</${Box}>`;
 };
 
@@ -50,6 +54,8 @@ const SeatAct = (p) => {
   const own = { sitting: seat.sitting };
   const send = () => ({
     absent: () => act.sittingAct(seat.sitting, "absent", { reason }),
+    undo: () => act.sittingAct(seat.sitting, "check-in/undo", { reason }),
+    collect: () => act.sittingAct(seat.sitting, "collect", { reason }),
     void: () => act.sittingAct(seat.sitting, "void", { reason }),
     reseat: () => act.sittingAct(seat.sitting, "reseat", { room, seat: Number(number), reason }),
     message: () => act.slotAct("message", { text: reason, ...own }),
@@ -60,7 +66,7 @@ const SeatAct = (p) => {
     incident: () => act.slotAct("incidents", { kind, note: reason, ...own, ...(dialog.alert ? { alert: dialog.alert } : {}) }),
   })[doing]();
   if (doing === "check-in") return html`<${CheckInForm} ...${p} seat=${seat} done=${() => act.close()}/>`;
-  return html`<${Form} ...${p} send=${send} done=${() => act.close()} grave=${doing === "void"} label=${say(`board-do-${doing}`, whom)} ready=${reason.trim() && (doing !== "reseat" || Number(number) > 0)}>
+  return html`<${Form} ...${p} send=${send} done=${() => act.close()} grave=${GRAVE.includes(doing)} label=${say(`board-do-${doing}`, whom)} ready=${reason.trim() && (doing !== "reseat" || Number(number) > 0)}>
     <p>${say(`board-ask-${doing}`, whom)}</p>
     ${doing === "reseat" && html`<div class="pair"><label>${say("board-to-room")}<select value=${room} onChange=${(e) => setRoom(e.target.value)}>${p.state.snapshot.rooms.map((r) => html`<option value=${r.number}>${say("board-room", { room: r.number })}</option>`)}</select></label>
       <label>${say("board-to-seat")}<input type="number" min="1" required value=${number} onInput=${(e) => setNumber(e.target.value)}/></label></div>`}
