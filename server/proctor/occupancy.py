@@ -141,7 +141,10 @@ def _speaks_for(
     if evidence.structure < rule.structure_empty:
         # A face where the chair looks empty contradicts the reference: neither is believed alone.
         return SeatState.EMPTY if evidence.faces == 0 else None
-    return SeatState.OCCUPIED if evidence.faces else None
+    if evidence.faces:
+        return SeatState.OCCUPIED
+    # Neither an empty chair nor clearly a person: with life it stays what it was, without it is a thing.
+    return None if _alive(memory, at, rule.life_s) else SeatState.OBJECT
 
 
 def _without_structure(

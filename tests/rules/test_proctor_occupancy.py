@@ -161,3 +161,9 @@ def test_between_the_thresholds_nothing_changes() -> None:
     assert {r.state for r in play(lines)[2:]} == {SeatState.OCCUPIED}
     back = play([*every(1, 0, 10, GONE), *every(1, 10, 20, shows(0.3, faces=1))])
     assert back[-1].state is SeatState.OCCUPIED
+
+
+def test_small_bag_becomes_an_object() -> None:
+    """Structure between the thresholds without life for two minutes is OBJECT, whoever sat there before."""
+    readings = play([*every(5, 0, 60, SITS), *every(5, 60, 300, shows(0.3, motion=0.0))])
+    assert readings[-1].state is SeatState.OBJECT
