@@ -1,8 +1,9 @@
 """Answers from kiosk to disk and back: `python -m benchmarks.answers [--quick] [--kiosks N] [--rate R]`.
 
-A server process with everything on (seat proof, sign-in, event log, receipts, journal, beacons) takes answers over
-real websockets and acknowledges them after fsync. Two floors come from the same run: a bare ASGI websocket echo (CPU
-per message) and a raw group commit of 100 upserts a transaction (rows per second). One JSON line a figure.
+A server process with everything on (seat proof, sign-in, event log, receipts, journal, beacons) takes answers
+over real websockets and acknowledges them after fsync. Two floors come from the same run: a bare ASGI
+websocket echo (CPU per message) and a raw group commit of 100 upserts a transaction (rows per second). One
+JSON line a figure.
 """
 
 import argparse
@@ -136,7 +137,9 @@ async def _echo(receive: Any, send: Any) -> None:
 
 
 async def make_hall(folder: Path, kiosks: int) -> list[tuple[str, SeatKey, str, str]]:
-    """Write a slot with so many checked-in sittings and enrolled seats, its bell struck; return who may sign in."""
+    """Write a slot with so many checked-in sittings and enrolled seats, its bell struck; return who may sign
+    in.
+    """
     load_models()
     clock, identity = SystemClock(), Identity.open_or_create(folder)
     db = Database(f"sqlite:///{folder / 'bench.db'}")
@@ -274,7 +277,9 @@ def memory_of(process: subprocess.Popen[bytes]) -> int:
 
 
 async def paced(kiosks: list[Kiosk], process: subprocess.Popen[bytes], rate: float, seconds: float) -> Load:
-    """Send `rate` answers a second over all kiosks for so many seconds, then wait for the acknowledgements."""
+    """Send `rate` answers a second over all kiosks for so many seconds, then wait for the
+    acknowledgements.
+    """
     for kiosk in kiosks:
         kiosk.latencies.clear()
     cpu, begin, sent = cpu_of(process), time.monotonic(), 0
@@ -330,12 +335,15 @@ async def echo_floor(port: int, process: subprocess.Popen[bytes], messages: int)
 
 
 def commit_floor(folder: Path, seconds: float) -> float:
-    """Return rows per second of one idempotent upsert each, 100 to a transaction, SQLite WAL and FULL, no ORM."""
+    """Return rows per second of one idempotent upsert each, 100 to a transaction, SQLite WAL and FULL, no
+    ORM.
+    """
     with contextlib.closing(sqlite3.connect(folder / "floor.db", isolation_level=None)) as disk:
         disk.execute("pragma journal_mode=wal")
         disk.execute("pragma synchronous=full")
         disk.execute(
-            "create table a (sitting text, number int, value text, lease int, seq int, primary key (sitting, number))"
+            "create table a (sitting text, number int, value text, lease int, seq int, primary key (sitting,
+            number))"
         )
         begin, rows = time.monotonic(), 0
         while time.monotonic() - begin < seconds:
@@ -448,8 +456,8 @@ def main() -> int:
     if arguments.serve is not None:
         serve_answers(arguments.serve)
         return 0
-    kiosks = arguments.kiosks or (200 if arguments.quick else 2000)
-    rate = arguments.rate or (800.0 if arguments.quick else 2000.0)
+    kiosks = arguments.kiosks or (60 if arguments.quick else 2000)
+    rate = arguments.rate or (600.0 if arguments.quick else 2000.0)
     files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))
     with tempfile.TemporaryDirectory(prefix="gongyuan-bench-") as folder:
