@@ -342,8 +342,8 @@ def commit_floor(folder: Path, seconds: float) -> float:
         disk.execute("pragma journal_mode=wal")
         disk.execute("pragma synchronous=full")
         disk.execute(
-            "create table a (sitting text, number int, value text, lease int, seq int, primary key (sitting,
-            number))"
+            "create table a (sitting text, number int, value text, lease int, seq int, "
+            "primary key (sitting, number))"
         )
         begin, rows = time.monotonic(), 0
         while time.monotonic() - begin < seconds:
