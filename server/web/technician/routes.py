@@ -22,6 +22,7 @@ from server.web.catalogue import language_of, say
 from server.web.guards import requires
 from server.web.hall.bodies import SeatCodes
 from server.web.site import Site
+from server.web.technician import page
 
 Here = NamedDependency[Site]
 TECHNICIAN = requires(Role.TECHNICIAN, Role.CHIEF)
@@ -129,4 +130,4 @@ async def seats(slot: FromPath[str], site: Here) -> list[SeatHealth]:
     return found
 
 
-ROUTES = [seat_codes, health, seats]
+ROUTES = [seat_codes, health, seats, *page.ROUTES]

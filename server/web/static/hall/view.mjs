@@ -84,7 +84,7 @@ const Ready = ({ state, say, act, mono }) => {
   return html`<div class="ready"><ol>
     ${item(slot.papers_sealed > 0, slot.papers_sealed > 0 ? say("board-papers-sealed", { count: slot.papers_sealed }) : say("board-papers-none"))}
     ${item(slot.seals_shown_at !== null, slot.seals_shown_at ? say("board-seals-shown", { time: minuteText(slot.seals_shown_at) }) : say("board-seals-not-shown"))}
-    ${item(slot.start_key_open, say(slot.start_key_open ? "board-key-open" : "board-key-closed"))}
+    ${item(slot.start_key_open, slot.start_key_open ? say("board-key-open") : act.leads() && slot.seals_shown_at !== null ? html`<a href="/custody">${say("board-key-closed")}</a>` : say("board-key-closed"))}
     ${item(false, open.length === rooms.length ? say(`board-bell-${slot.bell}`, { time: minuteText(slot.starts_at), late: lasting(legalNow(state, mono) - Date.parse(slot.starts_at), say) }) : say("board-bell-some", { rooms: open.map((r) => r.number).join(say("board-comma")) }))}</ol>
     ${act.chief() && slot.seals_shown_at === null && slot.papers_sealed > 0 && html`<button class="primary" onClick=${() => act.open({ kind: "seals" })}>${say("board-show-seals")}</button>`}
     ${act.chief() && slot.seals_shown_at !== null && html`<button class="primary" disabled=${!open.some((r) => ["ready", "overdue"].includes(r.bell))} onClick=${() => act.open({ kind: "bell" })}>${say("board-ring")}</button>`}</div>`;
