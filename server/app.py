@@ -104,7 +104,12 @@ def load_models() -> None:
 def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
     """Give the legal time, its rate, and whose server this is."""
     settings = site.settings
-    return {"now": site.clock.legal(), "rate": site.clock.rate(), "role": settings.role, "name": settings.name}
+    return {
+        "now": site.clock.legal(),
+        "rate": site.clock.rate(),
+        "role": settings.role,
+        "name": settings.name,
+    }
 
 
 _SHARED = ("home", "accounts", "packages_routes")
@@ -163,7 +168,9 @@ def _handlers(role: str) -> Handlers:
     return dict.fromkeys(("notice", "result"), at_registry)
 
 
-def _living(site: Site, proctoring: Proctoring | None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _living(
+    site: Site, proctoring: Proctoring | None
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Start what runs beside the requests, and stop it in the opposite order."""
 
     @asynccontextmanager
@@ -201,14 +208,12 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         site.db, site.journal, site.clock, lambda kind: children("opening", kind.value), site.start_keys
     )
     writer = answer_writer(site.db, site.clock, identity, gap_s=settings.writer_gap_ms / 1000)
-    site.hall_runtime = Hall(
-        site.db, site.clock, site.journal, writer, site.signals, identity, settings.name
-    )
+    site.hall_runtime = Hall(site.db, site.clock, site.journal, writer, site.signals, identity, settings.name)
     site.feed_held = Feed()
     site.evidence_held = EvidenceStore(
         settings.folder / "evidence", identity.storage_wrap, identity.storage_unwrap
     )
-    return Proctoring(
+    proctoring = Proctoring(
         settings,
         site.clock,
         site.db,
@@ -218,6 +223,8 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         children("proctor-worker"),
         site.evidence_held,
     )
+    site.detectors = proctoring.watch.detectors
+    return proctoring
 
 
 def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar:
@@ -254,7 +261,10 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
         response_headers=_HEADERS,
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5),
         openapi_config=OpenAPIConfig(
-            title="gongyuan", version=version("gongyuan"), path="/api/schema", render_plugins=[JsonRenderPlugin()]
+            title="gongyuan",
+            version=version("gongyuan"),
+            path="/api/schema",
+            render_plugins=[JsonRenderPlugin()],
         ),
         request_max_body_size=64 * 1024 * 1024,
         logging_config=None,

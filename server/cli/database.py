@@ -6,6 +6,7 @@ from server.cli.common import add_config, settings_from
 from server.db.engine import Database
 from server.db.journal import verify
 from server.db.migrate import revision, upgrade
+from server.delivery.verification import verify_answers
 
 
 def _upgrade(args: argparse.Namespace) -> int:
@@ -28,10 +29,14 @@ def _verify(args: argparse.Namespace) -> int:
     engine = Database(settings_from(args).database_url).sync_engine()
     with engine.connect() as connection:
         outcome = verify(connection)
-    for fault in outcome.faults:
+        answers = verify_answers(connection)
+    faults = (*outcome.faults, *answers.faults)
+    for fault in faults:
         print(f"FAULT  {fault}")
-    print(f"{outcome.chains} chains, {outcome.records} records, {len(outcome.faults)} faults")
-    return 1 if outcome.faults else 0
+    print(
+        f"{outcome.chains} chains, {outcome.records} records, {answers.answers} answers, {len(faults)} faults"
+    )
+    return 1 if faults else 0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -26,14 +26,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "demo",
         help="run one whole exam day on this machine: item bank to certificate",
-        description="Starts a registry, a centre, sixty kiosks and two drawn room cameras as processes of this machine, "
-        "and acts one exam day out under an accelerated legal clock. Nothing is scripted but what the people do. "
+        description="Starts a registry, a centre, sixty kiosks and two drawn room cameras as processes of this "
+        "machine, and acts one exam day out under an accelerated legal clock. Nothing is scripted but what the people do. "
         "Ends with a table whose counts must close; status 1 when one does not.",
     )
-    parser.add_argument("--speed", type=float, default=SPEED, help="legal seconds a second during the exam day (60)")
-    parser.add_argument("--folder", type=Path, default=Path("demo-data"), help="made anew at each run (demo-data)")
-    parser.add_argument("--port", type=int, default=8443, help="registry's port, the centre has the next; 0: any free")
+    parser.add_argument(
+        "--speed", type=float, default=SPEED, help="legal seconds a second during the exam day (60)"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo-data"), help="made anew at each run (demo-data)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8443, help="registry's port, the centre has the next; 0: any free"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the summary as JSON")
     parser.add_argument("--stay", action="store_true", help="keep serving after the day")
-    parser.add_argument("--power-cut", type=float, metavar="MINUTE", help="kill the centre at this minute of the exam")
+    parser.add_argument(
+        "--power-cut", type=float, metavar="MINUTE", help="kill the centre at this minute of the exam"
+    )
     parser.set_defaults(run=_demo)

@@ -210,7 +210,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "of a file is reported: imported, doubtful, skipped with the reason, or unchanged.",
     )
     acts = group.add_subparsers(required=True, metavar="ACT")
-    bring = acts.add_parser("import", help="import a file of items (.xlsx, .xls, .csv, .json, .jsonl, .gift, Aiken)")
+    bring = acts.add_parser(
+        "import", help="import a file of items (.xlsx, .xls, .csv, .json, .jsonl, .gift, Aiken)"
+    )
     bring.add_argument("file", type=Path)
     bring.add_argument("--bank", required=True, help="id of the bank, as its key was named in the ceremony")
     bring.add_argument("--bank-name", help="name of the bank, when this import creates it")

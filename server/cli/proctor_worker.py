@@ -1,4 +1,4 @@
-"""`python -m server proctor-worker FILE`: one process for a group of cameras; started by the centre, never by a person."""
+"""`python -m server proctor-worker FILE`: one process for a group of cameras; the centre starts it."""
 
 import argparse
 import sys

@@ -41,14 +41,15 @@ def expectation(
 ) -> RoomExpectation | None:
     """Return what to expect in a room, or None when no sitting is or was there.
 
-    A seat that a candidate was moved away from is named MOVED unless somebody else has it now.
+    A seat that a candidate was moved away from is named MOVED unless somebody else has it now; where a seat had
+    an absentee and somebody was moved to it, the one who sits there counts.
     """
     seats: dict[str, SeatExpectation] = {
         str(move.from_seat): SeatExpectation(str(move.from_seat), SeatStatus.MOVED)
         for move in moves
         if move.from_room == room
     }
-    for fact in facts:
+    for fact in sorted(facts, key=lambda fact: fact.state is not State.ABSENT):
         if fact.room == room:
             heard = (now - fact.heard_at).total_seconds() if fact.online and fact.heard_at else None
             seats[str(fact.seat)] = SeatExpectation(str(fact.seat), seat_status(fact), heard)
@@ -57,7 +58,11 @@ def expectation(
 
 async def room_expectation(session: AsyncSession, room: str, at: datetime) -> RoomExpectation | None:
     """Return what to expect in a room at a capture time, from the slot whose time it is there."""
-    near = select(SlotRow.id).where(SlotRow.starts_at.between(at - AFTER, at + BEFORE)).order_by(SlotRow.starts_at)
+    near = (
+        select(SlotRow.id)
+        .where(SlotRow.starts_at.between(at - AFTER, at + BEFORE))
+        .order_by(SlotRow.starts_at)
+    )
     for slot in await session.scalars(near):
         facts = await delivery.hall_facts(session, slot, at)
         found = expectation(room, facts, await delivery.moves(session, slot), at)

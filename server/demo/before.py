@@ -53,7 +53,9 @@ async def file_organisation(stage: Stage) -> None:
         "district": "朝阳区",
         "address": "北京市朝阳区演示路1号",
         "representative": "郑演示",
-        "occupations": [{"code": cast.OCCUPATION[0], "name": cast.OCCUPATION[1], "level": cast.OCCUPATION[2]}],
+        "occupations": [
+            {"code": cast.OCCUPATION[0], "name": cast.OCCUPATION[1], "level": cast.OCCUPATION[2]}
+        ],
         "venues": [{"name": cast.PLACE, "address": "北京市朝阳区演示路1号", "seats": 60}],
         "staff": [{"name": "冯军", "role": "examiner"}, {"name": "韩雪", "role": "examiner"}],
         "answers": dict.fromkeys(_CRITERIA, True),
@@ -113,7 +115,10 @@ async def file_plan(stage: Stage) -> None:
         for one in everyone
     ]  # fmt: skip
     stage.clock.jump(shanghai("2026-02-24 09:00"))
-    wrong = {**rows[0], "id_number": rows[0]["id_number"][:-1] + ("0" if rows[0]["id_number"][-1] != "0" else "1")}
+    wrong = {
+        **rows[0],
+        "id_number": rows[0]["id_number"][:-1] + ("0" if rows[0]["id_number"][-1] != "0" else "1"),
+    }
     report = await office.post(f"{base}/candidates", {"candidates": [wrong, *rows]})
     (refused,) = report["refused"]
     stage.refusal("身份证校验位不符的报名", refused["reason"]["code"], refused["reason"]["text"])
@@ -163,7 +168,9 @@ async def arrange(stage: Stage) -> None:
 async def ceremony(stage: Stage) -> None:
     """Three custodians make the bank's key; two of them open the desk and the bank is imported and sealed."""
     custodians = [
-        word for name in stage.passphrases for word in ("--custodian", f"{name}={stage.centre.staff[name].name}")
+        word
+        for name in stage.passphrases
+        for word in ("--custodian", f"{name}={stage.centre.staff[name].name}")
     ]
     lines = "".join(f"{name}:{passphrase}\n" for name, passphrase in stage.passphrases.items())
     config = ("--config", str(stage.centre.config))
@@ -173,8 +180,8 @@ async def ceremony(stage: Stage) -> None:
     stage.step("密钥仪式：三名保密员各持一份，任意两人可开启题库")
     alone = f"cai:{stage.passphrases['cai']}\n"
     importing = (
-        "items", "import", str(cast.BANK_FILE), "--bank", cast.BANK, "--bank-name", "电工四级题库", "--writer", "命题人 秦工",
-        "--reviewer", "审题人 尹工", "--approve", "--passphrases-stdin", *config,
+        "items", "import", str(cast.BANK_FILE), "--bank", cast.BANK, "--bank-name", "电工四级题库",
+        "--writer", "命题人 秦工", "--reviewer", "审题人 尹工", "--approve", "--passphrases-stdin", *config,
     )  # fmt: skip
     outcome = await stage.children.run(*importing, stdin=alone)
     reason = say("zh", "two-custodians-needed", {"needed": 2})

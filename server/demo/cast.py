@@ -18,6 +18,7 @@ OCCUPATION = ("6-29-03-07", "电工", 4)
 ROOMS = ("1", "2")
 SEATS = 30
 
+
 def shanghai(text: str) -> datetime:
     """Return the UTC time of a moment written as 2026-03-14 08:30 in Shanghai."""
     return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI).astimezone(UTC)

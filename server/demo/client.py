@@ -1,4 +1,4 @@
-"""One person's browser in the demo: signs in over HTTPS, keeps cookies and the CSRF token, and says why it was refused."""
+"""One person's browser in the demo: signs in over HTTPS, keeps its cookies, and says why it was refused."""
 
 import ssl
 from collections.abc import Mapping

@@ -2,21 +2,24 @@
 
 import asyncio
 import json
-import re
 from collections import Counter
-from datetime import timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
+
+from server.clock import SHANGHAI
 from server.demo import cast, hall
 from server.demo.before import expect_refusal
 from server.demo.custody import opened
 from server.demo.hall import Seated
 from server.demo.stage import Stage, start
 from server.errors import Unavailable
+from server.web.catalogue import say
 
 LOOKED = {"ticket": True, "document": True, "photo": True, "signature": True}
 ENROL_WAIT_S = 60.0
+LOOK_S = 0.5
 
 
 class Kiosks:
@@ -88,15 +91,14 @@ async def set_cameras_up(stage: Stage, seated: list[Seated]) -> None:
     if not address.exists():
         raise Unavailable("demo-child-not-up", name="cameras", reason=child.last_words())
     url = json.loads(address.read_text(encoding="utf-8"))["url"]
-    setups = await hall.calibrate(
-        url, stage.centre.folder / "seats", script, lambda: _half_minute(stage)
-    )
+    setups = await hall.calibrate(url, stage.centre.folder / "seats", script, lambda: _half_minute(stage))
     lines = [stage.centre.config.read_text(encoding="utf-8")]
     for room, setup in setups.items():
         source = f"{url}/rooms/{room}/stream.mjpg"
         layout = setup.relative_to(stage.centre.folder)
         lines.append(
-            f'\n[[cameras]]\nid = "camera-{room}"\nroom = "{room}"\nsource = "{source}"\nkind = "mjpeg"\nlayout = "{layout}"\n'
+            f'\n[[cameras]]\nid = "camera-{room}"\nroom = "{room}"\nsource = "{source}"\n'
+            f'kind = "mjpeg"\nlayout = "{layout}"\n'
         )
     stage.centre.config.write_text("".join(lines), encoding="utf-8")
     assert stage.centre.child is not None
@@ -164,29 +166,39 @@ async def ring(stage: Stage, kiosks: Kiosks, present: int) -> None:
     stage.step("主考宣布开考，密钥下发，全部考试机解封试卷")
 
 
-async def _decide(stage: Stage, alert: dict[str, Any]) -> None:
-    """Two invigilators look at a finding and confirm it; what they saw is recorded as an incident."""
-    first, second = ("wang", "li") if alert["room"] == "1" else ("zhou", "wu")
+async def _decide(stage: Stage, alert: dict[str, Any], away: Seated) -> None:
+    """An invigilator goes and looks: what is so is confirmed (a finding on a candidate by a second one too)."""
+    first, second = ("wang", "li") if alert["room"] == cast.ROOMS[0] else ("zhou", "wu")
+    true = (
+        alert["kind"] == "empty_seat" and (alert["room"], alert["about"]) == (away.room, str(away.seat))
+    ) or (alert["kind"] == "extra_person" and alert["room"] == cast.ROOMS[1])
     path = f"/api/hall/alerts/{alert['key']}"
-    await stage.staff(first).post(path, {"act": "confirm", "note": "已到场查看"})
+    if not true:
+        await stage.staff(first).post(path, {"act": "dismiss", "note": "到场查看，未见异常"})
+        return
+    await stage.staff(first).post(path, {"act": "confirm", "note": "到场查看属实"})
     if alert["needs_second"]:
         await stage.staff(second).post(path, {"act": "confirm", "note": "复核属实"})
-    stage.learnt["decided"].append(alert)
 
 
-async def watch(stage: Stage, ends: Any) -> None:
+async def watch(stage: Stage, seated: list[Seated], ends: datetime) -> None:
     """Follow the board until the given time, deciding about findings as they come."""
     slot = stage.learnt["theory"]
-    stage.learnt["alerts"], stage.learnt["decided"] = {}, []
+    away = next(one for one in seated if one.position == hall.AWAY)
+    stage.learnt["alerts"] = {}
     while stage.clock.now() < ends:
-        board = await stage.staff("chief").get(f"/api/hall/slots/{slot}")
+        await asyncio.sleep(LOOK_S)
+        try:
+            board = await stage.staff("chief").get(f"/api/hall/slots/{slot}")
+        except httpx.TransportError:
+            continue  # the board of a server that is down: people look again
         for alert in board["alerts"]:
             if alert["key"] not in stage.learnt["alerts"]:
-                place = f"{alert['room']} 考场 {alert['about']}".strip()
-                stage.step(f"摄像头提示：{place} {alert['kind']}（仅为线索，等待监考员核实）")
-                await _decide(stage, alert)
+                place = f"{alert['room']} 考场"
+                finding = say("zh", f"anomaly-{alert['kind']}", {"seat": alert["about"]})
+                stage.step(f"摄像头线索：{place}，{finding}；监考员到场核实")
+                await _decide(stage, alert, away)
             stage.learnt["alerts"][alert["key"]] = alert
-        await asyncio.sleep(0.5)
 
 
 async def incidents_of_the_hour(stage: Stage, sittings: dict[str, Any], seated: list[Seated]) -> None:
@@ -205,7 +217,9 @@ async def incidents_of_the_hour(stage: Stage, sittings: dict[str, Any], seated: 
         f"/api/hall/sittings/{sittings[moved.ticket]['sitting']}/reseat",
         {"room": absent.room, "seat": absent.seat, "reason": "键盘故障"},
     )
-    stage.step(f"{moved.room} 考场 {moved.seat} 号因键盘故障换到 {absent.room} 考场 {absent.seat} 号，作答随行")
+    stage.step(
+        f"{moved.room} 考场 {moved.seat} 号因键盘故障换到 {absent.room} 考场 {absent.seat} 号，作答随行"
+    )
 
 
 async def power_cut(stage: Stage, minute: float) -> None:
@@ -245,26 +259,13 @@ async def act(stage: Stage, cut_at: float | None) -> None:
     sittings = await check_in(stage, seated, kiosks)
     await ring(stage, kiosks, len(seated) - 1)
     ends = cast.THEORY + timedelta(minutes=cast.THEORY_MINUTES)
-    acts = [watch(stage, ends), incidents_of_the_hour(stage, sittings, seated)]
+    acts = [watch(stage, seated, ends), incidents_of_the_hour(stage, sittings, seated)]
     if cut_at is not None:
         acts.append(power_cut(stage, cut_at))
     await asyncio.gather(*acts)
     await close(stage, kiosks)
     for refusal in kiosks.refusals:
         if refusal["about"] == "hand_in":
-            facts = refusal["facts"]
-            stage.refusal(f"{refusal['seat']} 号 {_clock(refusal['at'])} 交卷", refusal["code"], _window(facts))
-
-
-def _clock(moment: str) -> str:
-    found = re.search(r"T(\d\d:\d\d)", moment)
-    return found.group(1) + " UTC" if found else moment
-
-
-def _window(facts: dict[str, Any]) -> str:
-    return f"可交卷时间 {facts.get('opens', '?')} 至 {facts.get('closes', '?')}"
-
-
-def ledger(path: Path) -> list[dict[str, Any]]:
-    """Return what the kiosks were told is on disk, in the order of the acknowledgements."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            at = datetime.fromisoformat(refusal["at"]).astimezone(SHANGHAI)
+            what = f"{refusal['seat']} 号 {at:%H:%M} 交卷"
+            stage.refusal(what, refusal["code"], say("zh", refusal["code"], refusal["facts"]))

@@ -51,7 +51,11 @@ def candidates(count: int) -> tuple[Somebody, ...]:
     people = []
     for number in range(count):
         surname = _SURNAMES[number % len(_SURNAMES)]
-        given = _GIVEN[(number * 7) % len(_GIVEN)] if number % 3 else _SECOND[(number // 3 + number // len(_SURNAMES)) % len(_SECOND)]
+        given = (
+            _GIVEN[(number * 7) % len(_GIVEN)]
+            if number % 3
+            else _SECOND[(number // 3 + number // len(_SURNAMES)) % len(_SECOND)]
+        )
         born = date(1982, 1, 7) + timedelta(days=(number * 211) % 7000)
         ability = 0.45 + 0.5 * ((number * 37) % 61) / 60
         people.append(

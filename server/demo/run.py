@@ -64,7 +64,8 @@ async def demo(
         stage.progress.title("汇总")
         stage.progress.table(summary.shown(found))
         if report is not None:
-            report.write_text(json.dumps(found, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+            text = json.dumps(found, ensure_ascii=False, indent=1, default=str)
+            await asyncio.to_thread(report.write_text, text, encoding="utf-8")
         if stay:
             stage.progress.title("服务器继续运行，按 Ctrl-C 结束")
             stage.progress.table(_addresses(stage))

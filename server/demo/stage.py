@@ -139,11 +139,15 @@ async def open_doors(stage: Stage, node: Node) -> None:
 async def start(stage: Stage, node: Node) -> None:
     """Start (or start again) a server process and wait for its address."""
     (node.folder / "address.json").unlink(missing_ok=True)
-    node.child = await stage.children.start(node.role, "serve", "--role", node.role, "--config", str(node.config))
+    node.child = await stage.children.start(
+        node.role, "serve", "--role", node.role, "--config", str(node.config)
+    )
     node.url = await stage.children.address(node.child, node.folder)
     # A port that the system picked stays the node's own: people and kiosks come back to it after a restart.
     settings = node.config.read_text(encoding="utf-8")
-    node.config.write_text(settings.replace("\nport = 0\n", f"\nport = {node.url.rpartition(':')[2]}\n"), "utf-8")
+    node.config.write_text(
+        settings.replace("\nport = 0\n", f"\nport = {node.url.rpartition(':')[2]}\n"), "utf-8"
+    )
 
 
 def local(stage: Stage) -> str:

@@ -1,8 +1,10 @@
 """What the demo ends with: counts that close, everything that was refused, and the same as JSON."""
 
+from collections import Counter
 from typing import Any
 
 from server.demo.stage import Stage
+from server.web.catalogue import say
 
 RESULTS = (("passed", "合格"), ("failed", "不合格"), ("absent", "缺考"), ("cheated", "舞弊"))
 
@@ -18,13 +20,19 @@ async def gathered(stage: Stage) -> dict[str, Any]:
     if registry["gap"] is not None:
         found.append(registry["gap"]["text"])
     if registry["uploaded"] + registry["held"] != registry["published"]:
-        found.append(f"uploaded {registry['uploaded']} + held {registry['held']} ≠ published {registry['published']}")
+        found.append(
+            f"uploaded {registry['uploaded']} + held {registry['held']} ≠ published {registry['published']}"
+        )
     if len(certificates) != registry["passed"]:
         found.append(f"certificates {len(certificates)} ≠ passed {registry['passed']}")
     journals = {node.role: await _journal(stage, node.config) for node in (stage.registry, stage.centre)}
-    found.extend(f"journal of the {role}: {words}" for role, words in journals.items() if not words.endswith(" 0 faults"))
+    found.extend(
+        f"journal of the {role}: {words}"
+        for role, words in journals.items()
+        if not words.endswith(" 0 faults")
+    )
     alerts = stage.learnt["alerts"].values()
-    for kind in ("empty-seat", "extra-person"):
+    for kind in ("empty_seat", "extra_person"):
         if not any(alert["kind"] == kind for alert in alerts):
             found.append(f"no {kind} in the feed")
     return {
@@ -35,7 +43,7 @@ async def gathered(stage: Stage) -> dict[str, Any]:
         "certificates": len(certificates),
         "kiosks": stage.learnt["kiosks"],
         "alerts": [_alert(alert) for alert in alerts],
-        "detector": sorted({camera["detector"] for camera in health["cameras"]}),
+        "detector": health["detectors"],
         "refused": stage.refused,
         "journals": journals,
         "open": found,
@@ -43,7 +51,18 @@ async def gathered(stage: Stage) -> dict[str, Any]:
 
 
 def _alert(alert: dict[str, Any]) -> dict[str, Any]:
-    return {name: alert[name] for name in ("room", "about", "kind", "score", "opened_at", "ended_at", "picture")}
+    return {
+        name: alert[name]
+        for name in ("room", "about", "kind", "score", "state", "opened_at", "ended_at", "picture")
+    }
+
+
+def _cameras(report: dict[str, Any]) -> str:
+    states = Counter(alert["state"] for alert in report["alerts"])
+    words = "、".join(
+        f"{say('zh', f'alert-state-{state}')} {count}" for state, count in sorted(states.items())
+    )
+    return f"线索 {len(report['alerts'])} 条（{words}）；人脸检测器 {', '.join(report['detector'])}"
 
 
 async def _journal(stage: Stage, config: Any) -> str:
@@ -68,16 +87,18 @@ def shown(report: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append(
                 (
                     "  收卷",
-                    f"实考 {slot['present']} = 交卷 {slot['handed_in']} + 收卷 {slot['collected']} + 作废 {slot['voided']}；"
-                    f"评分 {slot['scored']}；换座 {slot['moves']}",
+                    f"实考 {slot['present']} = 交卷 {slot['handed_in']} + 收卷 {slot['collected']}"
+                    f" + 作废 {slot['voided']}；评分 {slot['scored']}；换座 {slot['moves']}",
                 )
             )
     registry = report["registry"]
     results = " + ".join(f"{words} {registry[code]}" for code, words in RESULTS)
     rows.append(("公示", f"{registry['published']} = {results}"))
-    rows.append(("上传", f"{registry['published']} = 已上传 {registry['uploaded']} + 暂缓 {registry['held']}"))
+    rows.append(
+        ("上传", f"{registry['published']} = 已上传 {registry['uploaded']} + 暂缓 {registry['held']}")
+    )
     rows.append(("证书", f"{report['certificates']} 份 = 合格 {registry['passed']} 人"))
-    rows.append(("摄像头", f"提示 {len(report['alerts'])} 条；人脸检测器 {', '.join(report['detector'])}"))
+    rows.append(("摄像头", _cameras(report)))
     rows.append(("依规拒绝", f"{len(report['refused'])} 次，均说明理由"))
     rows.extend((f"日志 {role}", words) for role, words in report["journals"].items())
     rows.append(("未平衡", "无" if not report["open"] else "；".join(report["open"])))

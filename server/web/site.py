@@ -55,6 +55,8 @@ class Site:
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
+        self.detectors: set[str] = set()
+        """Face detectors that have looked at this centre's cameras since the start, by their own names."""
 
     @asynccontextmanager
     async def acting(self, login: Login | str) -> AsyncIterator[Act]:

@@ -54,6 +54,7 @@ class Health(msgspec.Struct, frozen=True):
     journal_chains: int
     anchored_at: datetime | None
     cameras: tuple[CameraHealth, ...]
+    detectors: tuple[str, ...]
 
 
 @post("/api/seats/codes", guards=[TECHNICIAN])
@@ -112,6 +113,7 @@ async def health(site: Here) -> Health:
         journal_chains=len(chains),
         anchored_at=anchored.at if anchored else None,
         cameras=site.feed.snapshot().cameras,
+        detectors=tuple(sorted(site.detectors)),
     )
 
 
