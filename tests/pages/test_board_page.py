@@ -33,7 +33,8 @@ def test_board_shows_every_seat_live(page: Any, centre: Centre) -> None:
     """A check-in made elsewhere appears on its seat by sign, class and text without a reload."""
     chief(centre)
     open_board(page, centre)
-    assert page.locator(".seat").count() == 8
+    assert page.locator(".seat[data-sign]").count() == 8
+    assert page.locator(".seat.free").count() == 4
     assert seat(page, 1, 2).get_attribute("data-sign") == "waiting"
     assert "未签到" in seat(page, 1, 2).inner_text()
     centre.run(centre.day.check_in(1))

@@ -347,3 +347,58 @@ def test_nothing_overflows(page: Any, centre: Centre) -> None:
         box = page.locator(".hand button.primary").bounding_box()
         assert box["y"] + box["height"] <= height
         assert box["x"] + box["width"] <= width
+
+
+def test_moved_candidate_is_told_where_to_go(page: Any, centre: Centre) -> None:
+    """After a reseat the old machine names the new seat, shows no question any more, and nothing is lost."""
+    from server.conduct import service as conduct
+
+    at_work(page, centre)
+    centre.run(centre.day.enrol_seat("02", 6))
+    page.keyboard.press("D")
+    page.wait_for_selector(".itemstate.ok")
+
+    async def reseat() -> None:
+        async with centre.day.act() as act:
+            await conduct.reseat(act, "sitting-0", "02", 6, "keyboard")
+
+    centre.run(reseat())
+    page.wait_for_selector("text=请到 02 考场 6 号继续考试")
+    assert page.query_selector(".stem") is None
+    assert answers_on_disk(centre) == {1: ("D",)}
+    page.click("text=供下一位考生使用")
+    page.wait_for_selector("#ticket")
+
+
+def test_message_stays_until_it_is_put_away(page: Any, centre: Centre) -> None:
+    """Words of the chief appear over the question with their time and go when the candidate has read them."""
+    from server.conduct import service as conduct
+    from server.delivery.facts import Extent
+    from tests.support.papers import SLOT
+
+    async def tell() -> None:
+        async with centre.day.act() as act:
+            await conduct.message(act, Extent(SLOT, None, None), "第 3 题按题干文字作答")
+
+    at_work(page, centre)
+    centre.run(tell())
+    page.wait_for_selector("text=第 3 题按题干文字作答")
+    page.click("text=知道了")
+    page.wait_for_selector(".notice-bar", state="detached")
+
+
+def test_call_reaches_the_invigilators(page: Any, centre: Centre) -> None:
+    """A call is on the server with the question it was made at, and the button says that somebody comes."""
+    from server.delivery import store
+    from tests.support.papers import SLOT
+
+    async def calls() -> tuple[Any, ...]:
+        async with centre.site.db.reading() as session:
+            return await store.calls(session, SLOT)
+
+    at_work(page, centre)
+    page.keyboard.press("ArrowRight")
+    page.click("text=呼叫监考员")
+    page.wait_for_selector("text=已呼叫")
+    (call,) = centre.run(calls())
+    assert (call.room, call.seat, call.number) == (ROOM, SEAT, 2)

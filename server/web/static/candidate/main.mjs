@@ -92,6 +92,7 @@ class Controller {
     this.state = { ...step(this.state, message, this.now()), waiting: this.outbox.size };
     switch (message.type) {
       case "welcome":
+        if (this.held && this.state.stage === "sign-in") this.state = { ...this.state, stage: "starting" };
         if (this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token });
         break;
       case "refused": await this.refused(message); break;

@@ -64,8 +64,8 @@ const Waiting = (p) => {
   const begun = phase && phase.kind !== "waiting";
   const left = begun ? null : msUntil(state, phase?.end ?? seated.planned_start, mono);
   const words = begun ? say("opening-paper") : left === null || left <= 0 ? say("bell-soon") : span(left);
-  const seatline = html`<span>${say("candidate-line", { name: seated.candidate, ticket: grouped(seated.ticket) })}</span><span>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</span><${Line} ...${p}/>`;
-  return html`<${Card} ...${p} wide title=${`${seated.title} · ${seated.plan}`} seatline=${seatline}>
+  const seatline = html`<span>${say("exam-of", { title: seated.title, plan: seated.plan })}</span><span>${say("candidate-line", { name: seated.candidate, ticket: grouped(seated.ticket) })}</span><span>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</span><${Line} ...${p}/>`;
+  return html`<${Card} ...${p} wide title=${say("candidate-title")} seatline=${seatline}>
     <div class="countdown"><small>${say(begun || left === null || left <= 0 ? "countdown-over" : "countdown-to")}</small><b role="timer" class=${/^\d/.test(words) ? "" : "words"}>${words}</b>
       <small>${say("planned-start", { time: clockText(seated.planned_start), minutes: seated.minutes })}</small></div>
     ${state.paperFault
@@ -89,6 +89,6 @@ const Done = (p) => {
   return html`<${Card} ...${p} wide title=${say(ended.kind === "handed_in" ? "done-handed-in" : "done-collected")}
       seatline=${ended.candidate && html`<span>${say("candidate-line", { name: ended.candidate.candidate, ticket: grouped(ended.candidate.ticket) })}</span>`}>
     <p class="sealed"><${Tick}/><span>${say("done-count", { count: ended.count, time: clockText(ended.at) })}</span></p>
-    <div class="receipt"><small>${say("done-receipt")}</small><b>${grouped(ended.code, " ")}</b></div>
+    <div class="receipt"><small>${say("done-receipt")}</small><b>${grouped(ended.code)}</b></div>
     <p class="big">${say("done-stay")}</p><${Next} ...${p}/></${Card}>`;
 };

@@ -16,7 +16,7 @@ export const wait = (ms, say) => {
 };
 
 // 2026 0314 0017: groups of four are read aloud and compared more easily.
-export const grouped = (text, by = " ") => text.replace(/(.{4})(?=.)/g, `$1${by}`);
+export const grouped = (text) => (text.length < 8 ? text : text.replace(/(.{4})(?=.)/g, "$1 "));
 
 const Svg = ({ children, size = 18 }) =>
   html`<svg viewBox="0 0 20 20" width=${size} height=${size} fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${children}</svg>`;

@@ -58,7 +58,18 @@ export const settledAlerts = (snapshot) =>
   snapshot.alerts.filter((a) => !isOpen(a) || (a.state === "noted" && a.ended_at)).sort((a, b) => Date.parse(b.last_at) - Date.parse(a.last_at));
 export const proposed = (snapshot) => snapshot.incidents.filter((i) => i.state === "proposed");
 export const unreported = (snapshot) => snapshot.incidents.filter((i) => i.report_to !== "chief" && i.reported_at === null);
-export const nextStep = (snapshot) => snapshot.steps.find((s) => s.state !== "done") ?? null;
+// The step of now: what is due, else what comes; steps whose time has passed are counted apart.
+export const nextStep = (snapshot) => snapshot.steps.find((s) => s.state === "due") ?? snapshot.steps.find((s) => s.state === "ahead") ?? snapshot.steps.find((s) => s.state === "late") ?? null;
+export const lateSteps = (snapshot) => snapshot.steps.filter((s) => s.state === "late").length;
+
+// A room as it stands: every seat has its place, also one that nobody uses; an absentee whose seat another has taken comes last.
+export const seatsInPlace = (snapshot, room) => {
+  const here = snapshot.seats.filter((s) => s.room === room.number);
+  const gone = (s) => s.state === "absent" && here.some((o) => o.seat === s.seat && o !== s);
+  const placed = here.filter((s) => !gone(s)).sort((a, b) => a.seat - b.seat), taken = new Set(placed.map((s) => s.seat));
+  const free = Array.from({ length: room.seats }, (_, i) => i + 1).filter((n) => !taken.has(n)).map((n) => ({ seat: n, sitting: null }));
+  return [...[...placed, ...free].sort((a, b) => a.seat - b.seat), ...here.filter(gone)];
+};
 
 const rank = (number) => [Number.parseInt(number, 10) || 0, number];
 export const roomsInOrder = (snapshot) => [...snapshot.rooms].sort((a, b) => rank(a.number)[0] - rank(b.number)[0] || (a.number < b.number ? -1 : 1));

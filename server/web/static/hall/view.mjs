@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Dialogs } from "./dialogs.mjs";
 import { Feed } from "./feed.mjs";
-import { legalNow, liveness, nextStep, pendingAlerts, roomsInOrder, seatSign, silentSeconds } from "./state.mjs";
+import { lateSteps, legalNow, liveness, nextStep, pendingAlerts, roomsInOrder, seatSign, seatsInPlace, silentSeconds } from "./state.mjs";
 import { Sign, dayText, html, lasting, masked, minuteText, secondText } from "./words.mjs";
 
 export const Board = (p) => {
@@ -67,8 +67,9 @@ const Strip = (p) => {
   const step = nextStep(state.snapshot), now = legalNow(state, mono);
   const done = steps.filter((s) => s.state === "done").length;
   const title = (s) => (p.language === "en" ? s.title_en : s.title);
-  const inOrder = step && html`<div class="next"><small>${say("board-next-step")}</small><p><b>${minuteText(step.at)}</b> ${title(step)}</p>
-    <small class=${step.state === "late" ? "late" : ""}>${Date.parse(step.at) > now ? say("board-in", { time: lasting(Date.parse(step.at) - now, say) }) : say("board-since", { time: lasting(now - Date.parse(step.at), say) })}</small></div>`;
+  const late = lateSteps(state.snapshot);
+  const inOrder = step && html`<div class="next"><small>${say("board-next-step")}${late > 0 && html` <span class="late">${say("board-steps-late", { count: late })}</span>`}</small><p><b>${minuteText(step.at)}</b> ${title(step)}</p>
+    <small>${Date.parse(step.at) > now ? say("board-in", { time: lasting(Date.parse(step.at) - now, say) }) : say("board-since", { time: lasting(now - Date.parse(step.at), say) })}</small></div>`;
   return html`<div class="run"><${Timeline} ...${p}/>
     ${slot.outcome ? html`<div class="next"><p><b>${say(`board-outcome-${slot.outcome}`)}</b></p></div>` : slot.bell === "rung" ? inOrder : html`<${Ready} ...${p}/>`}
     <div class="doing">${act.acts() && html`<button onClick=${() => act.open({ kind: "check-in" })}>${say("board-check-in")}<kbd>/</kbd></button>`}
@@ -92,12 +93,12 @@ const Ready = ({ state, say, act, mono }) => {
 
 const Room = (p) => {
   const { state, say, act, room } = p;
-  const seats = state.snapshot.seats.filter((s) => s.room === room.number).sort((a, b) => a.seat - b.seat);
+  const seats = seatsInPlace(state.snapshot, room), used = seats.filter((s) => s.sitting && s.state !== "absent").length;
   const cameras = state.snapshot.cameras.filter((c) => c.room === room.number);
   const good = cameras.filter((c) => c.online && c.faults.length === 0).length;
   const alerts = pendingAlerts(state.snapshot);
   const facts = [
-    say("board-room-seats", { used: seats.length, seats: room.seats }),
+    say("board-room-seats", { used, seats: room.seats }),
     room.invigilators.length ? say("board-room-staff", { names: room.invigilators.join(say("board-comma")) }) : null,
     cameras.length ? say(good === cameras.length ? "board-room-cameras" : "board-room-cameras-bad", { good, count: cameras.length }) : say("board-room-no-camera"),
     room.bell_at ? say("board-room-bell", { time: minuteText(room.bell_at), end: room.ends_at ? minuteText(room.ends_at) : "—" }) : null,
@@ -111,18 +112,22 @@ const Room = (p) => {
 
 // One tab stop per room: the arrow keys go from seat to seat as they stand on the screen.
 const Seats = (p) => {
-  const grid = useRef(null), [at, setAt] = useState(0);
+  const grid = useRef(null), [at, setAt] = useState(null);
   const key = (event) => {
     const buttons = [...grid.current.querySelectorAll("button")], i = buttons.indexOf(document.activeElement);
     if (i < 0) return;
-    const top = buttons[0].offsetTop, perRow = Math.max(1, buttons.findIndex((b) => b.offsetTop > top) === -1 ? buttons.length : buttons.findIndex((b) => b.offsetTop > top));
-    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, ArrowDown: i + perRow, ArrowUp: i - perRow, Home: 0, End: buttons.length - 1 }[event.key];
+    const from = buttons[i], level = (b) => Math.abs(b.offsetLeft - from.offsetLeft) < from.offsetWidth / 2;
+    const below = buttons.findIndex((b) => b.offsetTop > from.offsetTop && level(b)), above = buttons.findLastIndex((b) => b.offsetTop < from.offsetTop && level(b));
+    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, ArrowDown: below, ArrowUp: above, Home: 0, End: buttons.length - 1 }[event.key];
     if (to === undefined || !buttons[to]) return;
     event.preventDefault();
-    setAt(to);
+    setAt(buttons[to].dataset.sitting);
     buttons[to].focus();
   };
-  return html`<div class="seats" ref=${grid} role="group" onKeyDown=${key}>${p.seats.map((seat, i) => html`<${Seat} key=${seat.sitting} ...${p} seat=${seat} stop=${i === Math.min(at, p.seats.length - 1)}/>`)}</div>`;
+  const used = p.seats.filter((s) => s.sitting), stop = used.some((s) => s.sitting === at) ? at : used[0]?.sitting;
+  return html`<div class="seats" ref=${grid} role="group" onKeyDown=${key}>${p.seats.map((seat) => (seat.sitting
+    ? html`<${Seat} key=${seat.sitting} ...${p} seat=${seat} stop=${seat.sitting === stop}/>`
+    : html`<div key=${`free-${seat.seat}`} class="seat free"><span class="n"><b>${seat.seat}</b></span><span class="who">${p.say("board-seat-free")}</span></div>`))}</div>`;
 };
 
 const KIND = { done: "done", absent: "abs", offline: "off", call: "call", alert: "alert", lead: "lead", paused: "off", voided: "abs", checked_in: "in", waiting: "wait", writing: "" };
@@ -137,7 +142,7 @@ const Seat = ({ state, seat, alerts, say, act, stop, mono }) => {
     alert: say("board-sign-alert"), lead: say("board-sign-lead"),
   }[sign] ?? say("board-progress", { answered: seat.answered, items: seat.items || "—" });
   const label = [say("board-seat", { room: seat.room, seat: seat.seat }), seat.name, text, seat.items ? say("board-progress-of", { answered: seat.answered, items: seat.items }) : "", sign === "offline" && silent !== null ? say("board-silent-for", { time: lasting(silent * 1000, say) }) : ""].filter(Boolean).join(say("board-comma"));
-  return html`<button class=${`seat ${KIND[sign] ?? ""}`} tabindex=${stop ? 0 : -1} aria-label=${label} title=${label} data-sign=${sign} onClick=${() => act.open({ kind: "seat", sitting: seat.sitting })}>
+  return html`<button class=${`seat ${KIND[sign] ?? ""}`} tabindex=${stop ? 0 : -1} aria-label=${label} title=${label} data-sign=${sign} data-sitting=${seat.sitting} onClick=${() => act.open({ kind: "seat", sitting: seat.sitting })}>
     <span class="n"><b>${seat.seat}</b><span class="sign"><${Sign} of=${sign}/></span></span>
     <span class="who">${masked(seat.name)}<em>${text}</em></span>
     <span class="p"><i style=${{ transform: `scaleX(${seat.state === "absent" ? 0 : share})` }}></i></span></button>`;

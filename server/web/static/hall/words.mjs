@@ -22,7 +22,7 @@ export const lasting = (ms, say) => {
 
 // A wall is read by everyone who passes: seats show the last character of a name only, the seat's own panel all of it.
 export const masked = (name) => `*${[...name].at(-1) ?? ""}`;
-export const grouped = (text) => text.replace(/(.{4})(?=.)/g, "$1 ");
+export const grouped = (text) => (text.length < 8 ? text : text.replace(/(.{4})(?=.)/g, "$1 "));
 
 const Svg = ({ children }) => html`<svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${children}</svg>`;
 const SIGNS = {
