@@ -27,8 +27,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "demo",
         help="run one whole exam day on this machine: item bank to certificate",
         description="Starts a registry, a centre, sixty kiosks and two drawn room cameras as processes of this "
-        "machine, and acts one exam day out under an accelerated legal clock. Nothing is scripted but what the people do. "
-        "Ends with a table whose counts must close; status 1 when one does not.",
+        "machine, and acts one exam day out under an accelerated legal clock. Nothing is scripted but what the "
+        "people do. Ends with a table whose counts must close; status 1 when one does not.",
     )
     parser.add_argument(
         "--speed", type=float, default=SPEED, help="legal seconds a second during the exam day (60)"

@@ -21,8 +21,8 @@ GROUPS = (
     "database",
     "assets",
 )
-_CHILD_GROUPS = ("opening", "proctor_worker", "demo_cameras")
-_CHILD_WORDS = ("opening", "proctor-worker", "demo-cameras")
+_CHILDREN = {"opening": "opening", "proctor-worker": "proctor_worker", "demo-cameras": "demo_cameras"}
+"""Entries of child processes, by their word on the command line; no person calls them."""
 
 _DESCRIPTION = """\
 gongyuan (贡院) delivers exams on a local network: it draws papers from an encrypted item bank, brings them to the
@@ -78,6 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The demo's own processes: the same commands under the demo's clock file, for a demo's folder only.
         clock = Path(words[2])
         words = words[3:]
-    if words and words[0] in _CHILD_WORDS:
-        return _run(words, _CHILD_GROUPS, clock)
-    return _run(words, GROUPS, clock)
+    return _run(words, _modules(words[0] if words else ""), clock)
+
+
+def _modules(word: str) -> Sequence[str]:
+    """Return the modules to load for the first word: one for a known group: a server starts without the rest."""
+    if word in _CHILDREN:
+        return (_CHILDREN[word],)
+    if word in GROUPS:
+        return (word,)
+    return ("database",) if word in ("db", "journal") else GROUPS
