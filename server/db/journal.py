@@ -12,7 +12,17 @@ from datetime import datetime
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint, select, update
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -69,7 +79,9 @@ class Verification:
     faults: tuple[str, ...]
 
 
-def record_hash(previous: bytes, chain: str, seq: int, at: datetime, kind: str, actor: str, body: str) -> bytes:
+def record_hash(
+    previous: bytes, chain: str, seq: int, at: datetime, kind: str, actor: str, body: str
+) -> bytes:
     """Return SHA-256 over the previous hash and the canonical record."""
     canonical = rfc8785.dumps(
         {"actor": actor, "at": at.isoformat(), "body": body, "chain": chain, "kind": kind, "seq": seq}
@@ -101,9 +113,7 @@ class Journal:
             .where(JournalChain.id == self.chain)
             .with_for_update()
         ).one_or_none()
-        if row is None:
-            row = self._start(session, now)
-        seq, previous = row
+        seq, previous = self._start(session, now) if row is None else (row.head_seq, row.head_hash)
         body = rfc8785.dumps(dict(facts)).decode()
         return self._put(session, seq + 1, previous, now, kind, actor, body)
 
@@ -120,7 +130,14 @@ class Journal:
         digest = record_hash(previous, self.chain, seq, now, kind, actor, body)
         session.execute(
             JournalRecord.__table__.insert().values(  # type: ignore[attr-defined]
-                chain=self.chain, seq=seq, at=now, kind=kind, actor=actor, body=body, previous=previous, hash=digest
+                chain=self.chain,
+                seq=seq,
+                at=now,
+                kind=kind,
+                actor=actor,
+                body=body,
+                previous=previous,
+                hash=digest,
             )
         )
         session.execute(
@@ -162,7 +179,9 @@ def verify(session: Session | Connection) -> Verification:
     for head in chain_heads:
         previous, expected = ZERO, 1
         table = JournalRecord.__table__
-        rows = session.execute(select(table).where(table.c.chain == head.chain).order_by(table.c.seq)).mappings()
+        rows = session.execute(
+            select(table).where(table.c.chain == head.chain).order_by(table.c.seq)
+        ).mappings()
         for row in rows:
             count += 1
             if row["seq"] != expected:
@@ -176,5 +195,7 @@ def verify(session: Session | Connection) -> Verification:
             previous = row["hash"]
             expected += 1
         if (expected - 1, previous) != (head.seq, head.hash):
-            faults.append(f"{head.chain}: the head names record {head.seq}, the last one found is {expected - 1}")
+            faults.append(
+                f"{head.chain}: the head names record {head.seq}, the last one found is {expected - 1}"
+            )
     return Verification(len(chain_heads), count, tuple(faults))

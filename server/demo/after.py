@@ -72,14 +72,14 @@ async def publish(stage: Stage) -> None:
     package = (await office.post(f"/api/plans/{plan}/result", {"held": {}}))["package"]
     await office.post("/api/packages/send")
     stage.step("公示无异议，认定结果上传（公示结束后 7 天内）")
-    again = await office.bytes(f"/api/packages/outgoing/{package}")
+    again = await office.download(f"/api/packages/outgoing/{package}")
     await expect_refusal(stage, "同一结果包再次上传", visitor.post_bytes("/api/packages", again))
 
 
 async def _refused_result(stage: Stage, what: str) -> None:
     office = stage.staff("office")
     made = await office.post(f"/api/plans/{stage.learnt['plan']}/result", {"held": {}})
-    early = await office.bytes(f"/api/packages/outgoing/{made['package']}")
+    early = await office.download(f"/api/packages/outgoing/{made['package']}")
     await expect_refusal(stage, what, stage.registry.people["public"].post_bytes("/api/packages", early))
 
 

@@ -109,7 +109,7 @@ async def file_plan(stage: Stage) -> None:
     await office.post(f"{base}/confirm")
     stage.step("市中心受理，机构在系统中确认计划")
     everyone = people.candidates(60)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": one.name, "id_kind": "resident", "id_number": one.id_number, "condition": "满足四级申报条件",
          "committed": True}
         for one in everyone
@@ -152,7 +152,7 @@ async def arrange(stage: Stage) -> None:
     await office.post(f"{base}/commitment", {"commitment": commitment})
     await office.post(f"/api/organisations/{cast.ORGANISATION}/bank-root", {"root": bank["root"]})
     package = await stage.officer("city").post(f"{base}/package")
-    sealed = await stage.officer("city").bytes(f"/api/packages/outgoing/{package['id']}")
+    sealed = await stage.officer("city").download(f"/api/packages/outgoing/{package['id']}")
     changed = bytearray(sealed)
     changed[len(changed) // 2] ^= 1
     await expect_refusal(

@@ -49,7 +49,7 @@ class Person:
         """Return the JSON answer; Answered when the server refuses."""
         return self._read(await self._http.get(path, params=query or None))
 
-    async def bytes(self, path: str) -> bytes:
+    async def download(self, path: str) -> bytes:
         """Return the raw answer; Answered when the server refuses."""
         response = await self._http.get(path, headers={"accept": "*/*"})
         if response.status_code >= 400:
@@ -76,7 +76,7 @@ class Person:
         await self._http.aclose()
 
     def _token(self) -> dict[str, str]:
-        return {"x-csrftoken": self._http.cookies.get("csrftoken", "")}
+        return {"x-csrftoken": self._http.cookies.get("csrftoken") or ""}
 
     def _read(self, response: httpx.Response) -> Any:
         if response.status_code >= 400:

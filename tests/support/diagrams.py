@@ -1,4 +1,4 @@
-"""State diagrams drawn from the transition tables; `python -m tests.support.diagrams` writes them into ARCHITECTURE.md."""
+"""State diagrams drawn from the transition tables; run as a module it writes them into ARCHITECTURE.md."""
 
 import importlib
 from collections.abc import Mapping

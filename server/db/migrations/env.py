@@ -1,11 +1,13 @@
 """Run migrations on the connection that `server.db.migrate` gives."""
 
+from typing import Any, Literal
+
 from alembic import context
 
 from server.db.metadata import Base
 
 
-def _render_item(kind: str, value: object, autogen: object) -> str | bool:
+def _render_item(kind: str, value: Any, autogen: Any) -> str | Literal[False]:
     if kind == "type" and type(value).__name__ == "UtcDateTime":
         return "sa.DateTime(timezone=True)"
     return False
