@@ -62,8 +62,10 @@ class Controller {
   }
   async enrol(code) {
     this.set({ refusal: null });
-    const { pair, publicHex } = await this.vault.newSeatKey();
-    let response, body;
+    let made, response, body;
+    try { made = await this.vault.newSeatKey(); }
+    catch { this.set({ refusal: { about: "enrol", code: "browser-too-old", facts: {} } }); return; }
+    const { pair, publicHex } = made;
     try {
       response = await fetch("/api/seats/enrol", {
         method: "POST", headers: { "content-type": "application/json" },

@@ -20,7 +20,7 @@ export const Feed = (p) => {
     ${open.map((one) => html`<${Finding} key=${one.id} ...${p} incident=${one}/>`)}
     ${alerts.map((alert) => html`<${AlertCard} key=${alert.key} ...${p} alert=${alert}/>`)}
     ${settled.length > 0 && html`<h3>${say("board-feed-settled")}</h3>`}
-    ${settled.slice(0, SETTLED_SHOWN).map((alert) => html`<div key=${alert.key} class="al past"><p><b>${subject(alert, say)}</b> · ${say(`board-kind-${alert.kind}`)} <span class="quiet">${say(`alert-state-${alert.state}`)} ${minuteText(alert.last_at)}</span></p></div>`)}
+    ${settled.slice(0, SETTLED_SHOWN).map((alert) => html`<div key=${alert.key} class="al past"><p><b>${subject(alert, say)}</b> · ${say(`board-kind-${alert.kind}`)} <span class="quiet">${say(`alert-state-${alert.state}`)} ${minuteText(alert.last_at)}</span></p>${alert.picture && html`<button class="plain" onClick=${() => act.open({ kind: "picture", key: alert.key })}>${say("board-look")}</button>`}</div>`)}
   </aside>`;
 };
 
