@@ -16,7 +16,7 @@ from server.db.migrate import upgrade
 from server.errors import BadInput, Refusal, Refused, required
 from server.itembank import service, store
 from server.itembank.blueprint import read_blueprint, shortages
-from server.itembank.interchange.files import FORMATS, FileRead, read_file
+from server.itembank.interchange.files import ENCODINGS, FORMATS, FileRead, read_file
 from server.itembank.interchange.mapping import read_mapping
 from server.itembank.interchange.rows import Reading, Remark, RowOutcome, RowStatus
 from server.itembank.items import review_refusal
@@ -36,7 +36,7 @@ def _read(args: argparse.Namespace) -> FileRead:
             raise BadInput(
                 "file-unreadable", file=args.map.name, reason=error.strerror or str(error)
             ) from error
-    return read_file(args.file, args.format, saved, args.pictures)
+    return read_file(args.file, args.format, saved, args.pictures, args.encoding)
 
 
 def _sentence(remark: Remark) -> str:
@@ -217,6 +217,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     bring.add_argument("--bank", required=True, help="id of the bank, as its key was named in the ceremony")
     bring.add_argument("--bank-name", help="name of the bank, when this import creates it")
     bring.add_argument("--format", choices=FORMATS, help="default: by what the file is")
+    bring.add_argument("--encoding", choices=ENCODINGS, help="of a text file that does not tell its own")
     bring.add_argument("--map", type=Path, metavar="FILE", help="saved mapping of columns and words (TOML)")
     bring.add_argument("--pictures", type=Path, metavar="FOLDER", help="where picture names are looked up")
     bring.add_argument("--report", type=Path, metavar="FILE", help="write every row as .json or .csv")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from server.errors import Fact
 from server.itembank.interchange.answers import folded
-from server.itembank.interchange.reading import right_texts, same_options
 from server.itembank.interchange.rows import Remark, RowOutcome, RowStatus
+from server.itembank.interchange.sameness import right_texts, same_options
 from server.itembank.items import FullItem, ItemContent
 
 

@@ -132,3 +132,28 @@ def test_random_gift_and_aiken_raise_only_bad_input(text: str) -> None:
         except BadInput:
             continue
         assert len(read(table).outcomes) == len(table.rows)
+
+
+def test_a_stated_encoding_reads_what_no_guess_could(shared: Path) -> None:
+    """Moodle's windows-1252 file shows its umlaut when the encoding is stated, and an assumption is remarked on."""
+    path = shared / "data/moodle/question/format/gift/tests/fixtures/questions_encoding_windows-1252.gift.txt"
+    if not path.is_file():
+        pytest.skip("../shared/data/moodle is not here")
+    stated = read_file(path, encoding="windows-1252")
+    assert (stated.format, [one.content for one in stated.reading.outcomes]) == ("gift", [None] * 3)
+    shown = "Grün? {=grün ~blau}".encode("windows-1252")
+    assert [row.cells["stem"] for row in read_gift(shown, "windows-1252").rows] == ["Grün?"]
+    assumed = read_file(path).reading.remarks
+    assert [(one.code, one.facts["encoding"]) for one in assumed] == [("encoding-assumed", "gb18030")]
+    with pytest.raises(BadInput, match="encoding-not-known"):
+        read_file(path, encoding="rot13")
+
+
+def test_a_stated_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """A file that is not in the stated encoding is bad input with the place."""
+    path = tmp_path / "q.gift"
+    path.write_bytes("题 {T}".encode("gb18030"))
+    with pytest.raises(BadInput, match="file-encoding-differs") as refused:
+        read_file(path, encoding="utf-8")
+    assert refused.value.facts["place"] == "byte 0"
+    assert read_file(path, encoding="gb18030").reading.outcomes[0].content is not None

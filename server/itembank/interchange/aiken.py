@@ -12,7 +12,7 @@ _OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*)$")
 _ANSWER = re.compile(r"^\s*ANSWER\b\s*:?\s*(.*?)\s*$")
 
 
-def read_aiken(data: bytes) -> SourceTable:
+def read_aiken(data: bytes, encoding: str | None = None) -> SourceTable:
     """Read an Aiken file; a question without its options or answer is a row that the reading rejects with
     a reason.
 
@@ -25,7 +25,7 @@ def read_aiken(data: bytes) -> SourceTable:
     options: list[tuple[str, str]] = []
     start = 0
     answered = False
-    for number, line in enumerate(decoded(data).splitlines(), start=1):
+    for number, line in enumerate(decoded(data, encoding).splitlines(), start=1):
         answer, option = _ANSWER.match(line), _OPTION.match(line)
         if answer is not None:
             rows.append(_row(start or number, stem, options, answer[1]))

@@ -100,8 +100,7 @@ def type_of(text: str) -> ItemType | None:
 
 
 def names_other_type(text: str) -> bool:
-    """Say whether a word names a kind of item "
-    "that this bank does not hold (short answer, case, …)."""
+    """Say whether a word names a kind of item that this bank does not hold (short answer, case, …)."""
     return _OTHER_TYPES.match(folded(text)) is not None
 
 
@@ -145,6 +144,16 @@ def json_texts(text: str) -> list[str] | None:
         return [
             str(part) for part in msgspec.json.decode(text.replace("'", '"').encode(), type=list[str | int])
         ]
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def json_lists(text: str) -> list[list[str]] | None:
+    """Return the lists of a JSON list of lists written in one cell, or None when the cell holds no such list."""
+    if not text.lstrip().startswith("[["):
+        return None
+    try:
+        return msgspec.json.decode(text.encode(), type=list[list[str]])
     except (msgspec.DecodeError, UnicodeError):
         return None
 

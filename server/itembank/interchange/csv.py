@@ -10,30 +10,51 @@ from server.itembank.interchange.rows import SourceRow, SourceTable
 from server.itembank.interchange.tables import table_of
 
 LARGEST = 64 * 1024 * 1024
+csv.field_size_limit(LARGEST)  # a stem may hold a picture
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-def decoded(data: bytes) -> str:
-    """Return the text of a file: by its byte order mark, strict UTF-8, or GB18030; BadInput when none
-    fits."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if encoding is None:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            encoding = "gb18030"
+def text_in(data: bytes, encoding: str) -> str:
+    """Return the text of a file in a stated encoding; BadInput when there is no such encoding or it does not
+    fit."""
     try:
         return data.decode(encoding)
+    except LookupError as error:
+        raise BadInput("encoding-not-known", encoding=encoding[:40]) from error
+    except UnicodeError as error:
+        at = error.start if isinstance(error, UnicodeDecodeError) else 0
+        raise BadInput("file-encoding-differs", encoding=encoding, place=f"byte {at}") from error
+
+
+def assumed_encoding(data: bytes) -> str | None:
+    """Return the encoding that is taken for a file: by its mark, else None for UTF-8, else GB18030."""
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if marked is not None:
+        return marked
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "gb18030"
+    return None
+
+
+def decoded(data: bytes, encoding: str | None = None) -> str:
+    """Return the text of a file: in the stated encoding, or by its byte order mark, strict UTF-8, or GB18030;
+    BadInput when none fits."""
+    if encoding is not None:
+        return text_in(data, encoding).removeprefix("\ufeff")
+    try:
+        return data.decode(assumed_encoding(data) or "utf-8")
     except UnicodeDecodeError as error:
         raise BadInput("file-encoding-unknown", place=f"byte {error.start}") from error
 
 
-def read_csv(data: bytes, named: Collection[str] = ()) -> SourceTable:
+def read_csv(data: bytes, named: Collection[str] = (), encoding: str | None = None) -> SourceTable:
     """Read a CSV file with a header row; the separator is the one of `,` `;` and tab that the header uses
     most."""
     if len(data) > LARGEST:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
-    text = decoded(data)
+    text = decoded(data, encoding)
     if "\0" in text:
         raise BadInput("file-not-text", place=f"character {text.index(chr(0)) + 1}")
     first = next((line for line in text.splitlines() if line.strip()), "")

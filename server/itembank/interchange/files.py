@@ -1,35 +1,31 @@
 """From a file on disk to rows read: picks the form by what the file is, not only by its name."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from server.errors import BadInput
 from server.itembank.interchange.aiken import read_aiken
-from server.itembank.interchange.csv import read_csv
+from server.itembank.interchange.csv import assumed_encoding, read_csv
+from server.itembank.interchange.forms import FORMATS, Format, format_of
 from server.itembank.interchange.gift import read_gift
 from server.itembank.interchange.json import read_json
 from server.itembank.interchange.mapping import ColumnMapping, SavedMapping, columns_of
+from server.itembank.interchange.moodle_xml import read_moodle_xml
 from server.itembank.interchange.reading import Picture, read_rows
-from server.itembank.interchange.rows import Reading, SourceTable
+from server.itembank.interchange.rows import Reading, Remark, SourceTable
 from server.itembank.interchange.sanitising import picture_from, sanitised
 from server.itembank.interchange.xlsx import read_xlsx
 
-Format = Literal["xlsx", "csv", "json", "gift", "aiken"]
-FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken")
-_SUFFIXES: dict[str, Format] = {
-    ".xlsx": "xlsx",
-    ".xlsm": "xlsx",
-    ".xls": "xlsx",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".gift": "gift",
-    ".aiken": "aiken",
+__all__ = ["ENCODINGS", "FORMATS", "FileRead", "Format", "format_of", "read_file", "read_table"]
+ENCODINGS = ("utf-8", "utf-16", "gb18030", "gbk", "big5", "windows-1252", "iso-8859-1", "shift_jis", "koi8-r")
+_TEXTS: Mapping[Format, Callable[[bytes, str | None], SourceTable]] = {
+    "json": read_json,
+    "gift": read_gift,
+    "aiken": read_aiken,
+    "moodle": read_moodle_xml,
 }
 
 
@@ -43,32 +39,30 @@ class FileRead:
     reading: Reading
 
 
-def format_of(path: Path, data: bytes) -> Format:
-    """Return the form of a file: by its first bytes where they tell, else by its name; BadInput when
-    neither does."""
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
-        return "xlsx"
-    found = _SUFFIXES.get(path.suffix.lower())
-    if found is None:
-        raise BadInput("file-format-unknown", file=path.name)
-    if found == "xlsx":
-        raise BadInput("not-a-workbook")
-    return found
-
-
-def read_table(data: bytes, form: Format, saved: SavedMapping | None) -> SourceTable:
-    """Read the rows of a file of one form."""
+def read_table(
+    data: bytes, form: Format, saved: SavedMapping | None = None, encoding: str | None = None
+) -> SourceTable:
+    """Read the rows of a file of one form. `encoding`: what a text is written in, when it does not tell
+    itself."""
     named = saved.named if saved is not None else ()
+    if encoding is not None and encoding not in ENCODINGS:
+        raise BadInput("encoding-not-known", encoding=encoding[:40])
     if form == "xlsx":
         return read_xlsx(data, named)
-    if form == "csv":
-        return read_csv(data, named)
-    reader = {"json": read_json, "gift": read_gift, "aiken": read_aiken}[form]
-    return reader(data)
+    table = read_csv(data, named, encoding) if form == "csv" else _TEXTS[form](data, encoding)
+    assumed = assumed_encoding(data) if encoding is None and form != "moodle" else None
+    if assumed is not None:
+        remark = Remark("encoding-assumed", "file", False, {"encoding": assumed})
+        table = replace(table, remarks=(remark, *table.remarks))
+    return table
 
 
 def read_file(
-    path: Path, form: Format | None = None, saved: SavedMapping | None = None, pictures: Path | None = None
+    path: Path,
+    form: Format | None = None,
+    saved: SavedMapping | None = None,
+    pictures: Path | None = None,
+    encoding: str | None = None,
 ) -> FileRead:
     """Read a file of items. `pictures` is the folder that picture names are relative to (default: the
     file's own).
@@ -79,9 +73,9 @@ def read_file(
         data = path.read_bytes()
     except OSError as error:
         raise BadInput("file-unreadable", file=path.name, reason=error.strerror or str(error)) from error
-    chosen = form or format_of(path, data)
-    table = read_table(data, chosen, saved)
-    mapping = columns_of(table.columns, saved)
+    chosen = form or format_of(path.name, data)
+    table = read_table(data, chosen, saved, encoding)
+    mapping = columns_of(table.columns, saved if chosen in ("xlsx", "csv", "json") else None)
     picture = Picture(partial(picture_from, pictures or path.parent))
     reading = read_rows(table, mapping, sanitised, picture)
     return FileRead(chosen, hashlib.sha256(data).digest(), mapping, reading)

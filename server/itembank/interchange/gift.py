@@ -34,13 +34,13 @@ class _Question:
     feedback: str = ""
 
 
-def read_gift(data: bytes) -> SourceTable:
+def read_gift(data: bytes, encoding: str | None = None) -> SourceTable:
     """Read a GIFT file; BadInput `gift-without-questions` when no braces stand in it."""
     if len(data) > LARGEST:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
     rows: list[SourceRow] = []
     category = ""
-    for line, block in _blocks(decoded(data)):
+    for line, block in _blocks(decoded(data, encoding)):
         if block.startswith("$CATEGORY:"):
             category = block.removeprefix("$CATEGORY:").strip()
             continue

@@ -9,11 +9,11 @@ from server.itembank.interchange.csv import LARGEST, decoded
 from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
 
 
-def read_json(data: bytes) -> SourceTable:
+def read_json(data: bytes, encoding: str | None = None) -> SourceTable:
     """Read items from JSON or JSON Lines; BadInput names the place where the file is not of either form."""
     if len(data) > LARGEST:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
-    objects = _objects(decoded(data))
+    objects = _objects(decoded(data, encoding))
     if not objects:
         raise BadInput("file-without-rows")
     columns: dict[str, None] = {}
@@ -68,8 +68,6 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
     if isinstance(value, int | float):
         return str(value)
     return msgspec.json.encode(value).decode()

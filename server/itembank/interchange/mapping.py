@@ -44,11 +44,13 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "解析 答案解析 试题解析 题目解析 详解 解释 说明 答题解析 explanation analysis comment feedback 依据"
     ),
     "picture": words("图片 题图 附图 插图 图 图片文件 图片路径 image picture img imagepath figure"),
+    "markup": words("文本格式 内容格式 markup"),
     "blank": words("序号 题号 行号 no number 顺序 排序 #"),
 }
 _LETTER = re.compile(
     r"^(?:选项|备选项?|备选答案|选择项|答案|option|choice|opt|item)?[_\-]?([a-h])(?:选项|项|答案)?$"
 )
+_FURTHER = re.compile(r"^(?:选项|option[_\-])([i-z])$")
 _NUMBER = re.compile(r"^(?:选项|备选项|备选答案|选择项|option|choice|opt)[_\-]?([1-8一二三四五六七八])$")
 _CHINESE = "一二三四五六七八"
 FIELDS = (
@@ -62,6 +64,7 @@ FIELDS = (
     "score",
     "explanation",
     "picture",
+    "markup",
 )
 
 
@@ -106,6 +109,7 @@ class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     score: str | None = None
     explanation: str | None = None
     picture: str | None = None
+    markup: str | None = None
     ignore: list[str] = []
     no_label: list[str] = []
 
@@ -192,7 +196,7 @@ def guess_columns(columns: Sequence[str], defaults: ColumnMapping | None = None)
     ignored: set[str] = set()
     for column in columns:
         word = header_word(column)
-        letter, number = _LETTER.match(word), _NUMBER.match(word)
+        letter, number = _LETTER.match(word) or _FURTHER.match(word), _NUMBER.match(word)
         if letter is not None:
             lettered.setdefault(letter[1], column)
         elif number is not None:

@@ -6,11 +6,14 @@ as HTML.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from server.errors import BadInput, Fact
 from server.itembank.interchange import answers
+from server.itembank.interchange.blanks import BLANK, filled
+from server.itembank.interchange.cells import RowCells, Skip
 from server.itembank.interchange.mapping import ColumnMapping
+from server.itembank.interchange.options import options_of
 from server.itembank.interchange.rows import (
     Cell,
     Reading,
@@ -22,17 +25,14 @@ from server.itembank.interchange.rows import (
     is_empty,
     text_of,
 )
+from server.itembank.interchange.sameness import marked_twice
 from server.itembank.items import LABELS, ItemContent, fault_of
 from server.protocol.paper import ItemType
 
 Clean = Callable[[str], str]
 NO_POINT = "未分类"
-_BLANK = re.compile(r"_{2,}|＿{2,}|﹍{2,}|（[\s　]*）|\([\s　]*\)|【[\s　]*】|\[[\s　]*\]")
 _CODE = re.compile(r"^[A-Za-z]+[-_]?\d[\w-]*$")
 _LABEL_BREAK = re.compile(r"[,，、;；/\s]+")
-_OPTION_LEAD = re.compile(r"^\s*[（(【]?([A-Ha-hＡ-Ｈ])[）)】]?\s*[.．、:：)）]\s*(?=\S)")
-_PACKED_BREAK = re.compile(r"(?:^|[\s;；|｜$#]+)[（(]?([A-HＡ-Ｈ])[）)]?[.．、:：)）]\s*")
-_VARIANTS = re.compile(r"\s+/\s+|／")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +41,6 @@ class Picture:
     them with."""
 
     fetch: Callable[[str], str] | None
-
-
-class _Skip(Exception):
-    """This row is no item of this bank; the remark says why."""
-
-    def __init__(self, code: str, **facts: Fact) -> None:
-        super().__init__(code)
-        self.code, self.facts = code, facts
-
-
-class _Row:
-    """One row while it is being read: collects remarks."""
-
-    def __init__(self, row: SourceRow, mapping: ColumnMapping) -> None:
-        self.row, self.mapping = row, mapping
-        self.remarks: list[Remark] = []
-
-    def cell(self, name: str) -> Cell | None:
-        return self.row.cells.get(self.mapping.column(name))
-
-    def text(self, name: str) -> str:
-        return text_of(self.cell(name))
-
-    def note(self, code: str, **facts: Fact) -> None:
-        self.remarks.append(Remark(code, self.row.place, False, facts))
-
-    def doubt(self, code: str, **facts: Fact) -> None:
-        self.remarks.append(Remark(code, self.row.place, True, facts))
 
 
 def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture: Picture) -> Reading:
@@ -85,10 +57,10 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
             outcomes.append(_skipped(source, "row-empty"))
             continue
         given = headed.get(source.sheet) or answers.type_of(source.sheet) or mapping.default_type
-        outcomes.append(_read_row(_Row(source, mapping), given, clean, picture))
+        outcomes.append(_read_row(RowCells(source, mapping), given, clean, picture))
     read = {*mapping.fields.values(), *mapping.option_columns, *mapping.ignored}
     unread = tuple(column for column in table.columns if column not in read)
-    return Reading(_marked_twice(outcomes), unread, table.remarks)
+    return Reading(marked_twice(outcomes), unread, table.remarks)
 
 
 def _skipped(source: SourceRow, code: str, **facts: Fact) -> RowOutcome:
@@ -103,12 +75,12 @@ def _heading(source: SourceRow) -> ItemType | None:
     return answers.type_of(re.sub(r"[（(].*$", "", filled[0]))
 
 
-def _read_row(row: _Row, given: ItemType | None, clean: Clean, picture: Picture) -> RowOutcome:
+def _read_row(row: RowCells, given: ItemType | None, clean: Clean, picture: Picture) -> RowOutcome:
     label = ""
     try:
         label = _label(row)
         content = _content(row, label, given, clean, picture)
-    except _Skip as skip:
+    except Skip as skip:
         row.note(skip.code, **skip.facts)
         return RowOutcome(row.row.place, label, RowStatus.SKIPPED, tuple(row.remarks), None)
     fault = fault_of(content)
@@ -120,8 +92,10 @@ def _read_row(row: _Row, given: ItemType | None, clean: Clean, picture: Picture)
     return RowOutcome(row.row.place, label, status, tuple(row.remarks), content)
 
 
-def _label(row: _Row) -> str:
-    text = row.text("label")[:100]
+def _label(row: RowCells) -> str:
+    text = row.plain("label", 100)
+    if row.stored:
+        return text
     if text in row.mapping.placeholders:
         return ""
     parts = [part for part in _LABEL_BREAK.split(text) if part]
@@ -130,19 +104,23 @@ def _label(row: _Row) -> str:
     return text
 
 
-def _content(row: _Row, label: str, given: ItemType | None, clean: Clean, picture: Picture) -> ItemContent:
+def _content(
+    row: RowCells, label: str, given: ItemType | None, clean: Clean, picture: Picture
+) -> ItemContent:
+    if row.row.not_held:
+        raise Skip("type-not-held", type=row.row.not_held[:60])
     stem = row.text("stem")
     if not stem:
-        raise _Skip("item-without-stem")
-    options = _options(row)
+        raise Skip("item-without-stem")
+    options = options_of(row)
     key_cell = row.cell("answer")
-    found = answers.key_in_stem(stem)
+    found = None if row.stored else answers.key_in_stem(stem)
     key_text = text_of(key_cell)
     kind = _type(row, given, options, key_cell, found)
     accepted: tuple[tuple[str, ...], ...] = ()
     key: tuple[str, ...] = ()
     if kind == "fill":
-        stem_html, accepted = _fill(row, stem, key_cell, clean)
+        stem_html, accepted = filled(row, stem, key_cell, clean)
         options = []
     else:
         key, stem = _key(row, kind, key_text, stem, options, found)
@@ -164,7 +142,7 @@ def _content(row: _Row, label: str, given: ItemType | None, clean: Clean, pictur
 
 
 def _type(
-    row: _Row,
+    row: RowCells,
     given: ItemType | None,
     options: Sequence[str],
     key_cell: Cell | None,
@@ -177,9 +155,9 @@ def _type(
             if named != "single" or answers.folded(word) not in ("选择题", "选择", "choice"):
                 return named
         elif answers.names_other_type(word):
-            raise _Skip("type-not-held", type=word[:40])
+            raise Skip("type-not-held", type=word[:40])
         else:
-            raise _Skip("type-unknown", type=word[:40])
+            raise Skip("type-unknown", type=word[:40])
     elif given is not None:
         return given
     key_text = text_of(key_cell) or (found[0] if found else "")
@@ -191,9 +169,9 @@ def _type(
         if _judge_options(options) is not None and labels is not None:
             return "judge"
         return "multiple" if labels is not None and len(labels) > 1 else "single"
-    if key_text and _BLANK.search(row.text("stem")):
+    if key_text and BLANK.search(row.text("stem")):
         return "fill"
-    raise _Skip("type-not-told")
+    raise Skip("type-not-told")
 
 
 def _judge_options(options: Sequence[str]) -> tuple[str, ...] | None:
@@ -204,52 +182,13 @@ def _judge_options(options: Sequence[str]) -> tuple[str, ...] | None:
     return None
 
 
-def _options(row: _Row) -> list[str]:
-    packed = row.cell("options")
-    if packed is not None and not isinstance(packed, str):
-        texts = [part if isinstance(part, str) else part[1] for part in packed]
-        return _unlabelled(row, [text.strip() for text in texts])
-    if packed:
-        listed = answers.json_texts(packed)
-        if listed is not None:
-            return _unlabelled(row, listed)
-        return _unpacked(packed)
-    texts = [text_of(row.row.cells.get(column)) for column in row.mapping.option_columns]
-    while texts and not texts[-1]:
-        texts.pop()
-    return _unlabelled(row, texts)
-
-
-def _unpacked(text: str) -> list[str]:
-    """Return the options of one cell: `A.… B.…`, a line each, or parted by | or ；."""
-    leads = list(_PACKED_BREAK.finditer(text))
-    letters = [answers.folded(lead[1]).upper() for lead in leads]
-    if len(leads) >= 2 and letters == list(LABELS[: len(letters)]):
-        ends = [lead.start() for lead in leads[1:]] + [len(text)]
-        return [text[lead.end() : end].strip(" \n;；|｜") for lead, end in zip(leads, ends, strict=True)]
-    for mark in ("\n", "|", "｜", "$$", "；", ";"):
-        parts = [part.strip() for part in text.split(mark)]
-        if len(parts) > 1 and all(parts):
-            return parts
-    return [text.strip()]
-
-
-def _unlabelled(row: _Row, texts: list[str]) -> list[str]:
-    """Take `A.` and the like off when every option bears its own letter; two letters in one cell are a
-    doubt."""
-    leads = [_OPTION_LEAD.match(text) for text in texts]
-    letters = [answers.folded(lead[1]).upper() if lead else "" for lead in leads]
-    if texts and letters == list(LABELS[: len(texts)]):
-        return [text[lead.end() :].strip() if lead else text for text, lead in zip(texts, leads, strict=True)]
-    for text in texts:
-        inner = [answers.folded(lead[1]).upper() for lead in _PACKED_BREAK.finditer(text)]
-        if len(inner) >= 2 and inner == sorted(set(inner)):
-            row.doubt("two-options-in-one-cell", option=text[:80])
-    return texts
-
-
 def _key(
-    row: _Row, kind: ItemType, key_text: str, stem: str, options: Sequence[str], found: tuple[str, str] | None
+    row: RowCells,
+    kind: ItemType,
+    key_text: str,
+    stem: str,
+    options: Sequence[str],
+    found: tuple[str, str] | None,
 ) -> tuple[tuple[str, ...], str]:
     """Return (key, stem without the key in it)."""
     told = _parsed_key(kind, key_text, options) if key_text else None
@@ -288,42 +227,7 @@ def _parsed_key(kind: ItemType, text: str, options: Sequence[str]) -> tuple[str,
     return labels
 
 
-def _fill(
-    row: _Row, stem: str, key_cell: Cell | None, clean: Clean
-) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    parts = _BLANK.split(stem)
-    blanks = len(parts) - 1
-    if blanks == 0:
-        raise _Skip("item-without-blank")
-    accepted = _fill_answers(key_cell, blanks)
-    if len(accepted) != blanks:
-        raise _Skip("blank-count-differs", blanks=blanks, answers=len(accepted))
-    pieces = [clean(parts[0])]
-    for number, part in enumerate(parts[1:], start=1):
-        pieces.append(f'<span class="blank" data-blank="{number}"></span>')
-        pieces.append(clean(part))
-    return "".join(pieces), accepted
-
-
-def _fill_answers(key_cell: Cell | None, blanks: int) -> tuple[tuple[str, ...], ...]:
-    """Return the accepted texts of each blank: blanks parted by ；or | (or 、), variants by ` / ` or ／."""
-    if key_cell is not None and not isinstance(key_cell, str):
-        texts = [part if isinstance(part, str) else part[1] for part in key_cell]
-    else:
-        whole = text_of(key_cell)
-        listed = answers.json_texts(whole)
-        texts = listed if listed is not None else [whole]
-        if listed is None and blanks > 1:
-            for marks in (r"[;；|｜\n]", r"[、,，]", r"\s+"):
-                parts = [part.strip() for part in re.split(marks, whole) if part.strip()]
-                if len(parts) == blanks:
-                    texts = parts
-                    break
-    found = [tuple(v.strip() for v in _VARIANTS.split(text) if v.strip()) for text in texts]
-    return tuple(variants for variants in found if variants)
-
-
-def _with_picture(row: _Row, stem_html: str, picture: Picture) -> str:
+def _with_picture(row: RowCells, stem_html: str, picture: Picture) -> str:
     name = row.text("picture")
     if not name:
         return stem_html
@@ -337,16 +241,16 @@ def _with_picture(row: _Row, stem_html: str, picture: Picture) -> str:
         return stem_html
 
 
-def _point(row: _Row) -> str:
-    text = row.text("point")
+def _point(row: RowCells) -> str:
+    text = row.plain("point", 200)
     if text:
-        return row.mapping.points.get(text, text)[:200]
+        return row.mapping.points.get(text, text)
     if not row.mapping.default_point:
         row.note("point-not-given", point=NO_POINT)
     return row.mapping.default_point or NO_POINT
 
 
-def _difficulty(row: _Row) -> float:
+def _difficulty(row: RowCells) -> float:
     text = row.text("difficulty")
     default = row.mapping.default_difficulty
     if not text:
@@ -361,7 +265,7 @@ def _difficulty(row: _Row) -> float:
     return value
 
 
-def _score(row: _Row) -> float:
+def _score(row: RowCells) -> float:
     text = answers.folded(row.text("score")).removesuffix("分")
     if not text:
         return row.mapping.default_score
@@ -373,63 +277,3 @@ def _score(row: _Row) -> float:
         row.doubt("score-unreadable", score=text[:40])
         return row.mapping.default_score
     return value
-
-
-def _marked_twice(outcomes: Sequence[RowOutcome]) -> tuple[RowOutcome, ...]:
-    """Mark what stands twice in one file: the same item (skipped), the same label, the same stem, another
-    key."""
-    labels: dict[str, str] = {}
-    stems: dict[str, RowOutcome] = {}
-    marked: list[RowOutcome] = []
-    for outcome in outcomes:
-        content = outcome.content
-        if content is None:
-            marked.append(outcome)
-            continue
-        doubts: list[Remark] = []
-        stem = answers.folded(content.stem)
-        earlier = stems.setdefault(stem, outcome)
-        if earlier is not outcome and earlier.content is not None:
-            code = _sameness(earlier.content, content)
-            if code == "item-twice-in-file":
-                remark = Remark(code, outcome.place, False, {"first": earlier.place})
-                marked.append(
-                    replace(
-                        outcome, status=RowStatus.SKIPPED, content=None, remarks=(*outcome.remarks, remark)
-                    )
-                )
-                continue
-            doubts.append(Remark(code, outcome.place, True, {"first": earlier.place}))
-        if content.label:
-            first = labels.setdefault(content.label, outcome.place)
-            if first != outcome.place:
-                doubts.append(
-                    Remark(
-                        "label-twice-in-file", outcome.place, True, {"label": content.label, "first": first}
-                    )
-                )
-        if doubts:
-            outcome = replace(outcome, status=RowStatus.DOUBTFUL, remarks=(*outcome.remarks, *doubts))
-        marked.append(outcome)
-    return tuple(marked)
-
-
-def right_texts(content: ItemContent) -> frozenset[str]:
-    """Return what is right in words, so that two orders of the same options compare equal."""
-    if content.type in ("single", "multiple"):
-        return frozenset(answers.folded(content.options[LABELS.index(label)]) for label in content.key)
-    if content.type == "fill":
-        return frozenset("\n".join(texts) for texts in content.accepted)
-    return frozenset(content.key)
-
-
-def same_options(left: ItemContent, right: ItemContent) -> bool:
-    """Say whether two items offer the same options, in whatever order."""
-    return sorted(map(answers.folded, left.options)) == sorted(map(answers.folded, right.options))
-
-
-def _sameness(earlier: ItemContent, later: ItemContent) -> str:
-    if earlier.type == later.type and same_options(earlier, later):
-        same = right_texts(earlier) == right_texts(later)
-        return "item-twice-in-file" if same else "key-disagrees-with-copy"
-    return "stem-twice-in-file"

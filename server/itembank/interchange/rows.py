@@ -13,11 +13,16 @@ Cell = str | tuple[str, ...] | tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One row: where it stands (`sheet!row` or `row`), its cells by column name, and its sheet's name."""
+    """One row: where it stands (`sheet!row` or `row`), its cells by column name, and its sheet's name.
+
+    `remarks` are what its reader had to say of it; `not_held` names a kind of item that the bank does not hold.
+    """
 
     place: str
     cells: Mapping[str, Cell]
     sheet: str = ""
+    remarks: tuple["Remark", ...] = ()
+    not_held: str = ""
 
 
 @dataclass(frozen=True, slots=True)

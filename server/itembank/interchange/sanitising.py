@@ -20,6 +20,8 @@ _TAG = re.compile(
     r"mfrac|msup|msub|msqrt|font|a|h[1-6]|script|style|iframe|object|svg|pre|code)(\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_ANY_TAG = re.compile(r"<[^<>]*>")
 _ENTITY = re.compile(r"&(nbsp|lt|gt|amp|quot|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
 _MATHML = (
     "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable "
@@ -73,13 +75,26 @@ _cleaner = nh3.Cleaner(
 
 
 def sanitised(text: str) -> str:
-    """Return safe HTML: markup cleaned where there is any, else the text escaped with its line ends kept."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if _TAG.search(text):
-        return _cleaner.clean(text).strip()
-    if _ENTITY.search(text):
-        text = html.unescape(text)
-    return html.escape(text, quote=False).replace("\n", "<br>")
+    """Return safe HTML: markup cleaned where there is any, else the text escaped with its line ends kept.
+
+    The result is canonical: sanitising it again changes nothing.
+    """
+    text = _UNSHOWN.sub("", text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not _TAG.search(text):
+        if _ENTITY.search(text):
+            text = html.unescape(text)
+        text = html.escape(text, quote=False).replace("\n", "<br>")
+    for _ in range(4):
+        cleaned = _UNSHOWN.sub("", _cleaner.clean(text)).replace("\r", "").strip()
+        if cleaned == text:
+            break
+        text = cleaned
+    return text
+
+
+def plain_of(text: str) -> str:
+    """Return what a person reads of a text with markup: no tags, white space folded."""
+    return " ".join(html.unescape(_ANY_TAG.sub(" ", text)).split())
 
 
 def picture_html(data: bytes, alternative: str) -> str:

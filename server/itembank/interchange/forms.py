@@ -1,0 +1,61 @@
+"""Which form a file of items has: told by its first bytes and its contents, and by its name where they do not
+tell."""
+
+import re
+from pathlib import PurePath
+from typing import Literal
+
+from server.errors import BadInput
+
+Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle"]
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle")
+_SUFFIXES: dict[str, Format] = {
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xlsx",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".gift": "gift",
+    ".aiken": "aiken",
+}
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ROOT = re.compile(rb"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
+_PROLOGUE = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")
+_AIKEN = re.compile(rb"^\s*ANSWER\s*:\s*[A-Z]\s*$", re.MULTILINE)
+_GIFT = re.compile(rb"\{\s*(?:[=~#]|T\s*\}|F\s*\}|TRUE|FALSE|\})|^::|^\$CATEGORY:", re.MULTILINE)
+
+
+def format_of(name: str, data: bytes) -> Format:
+    """Return the form of a file of that name; BadInput when neither contents nor name tell it."""
+    if data.startswith(_ZIP):
+        return "xlsx"
+    if data.startswith(_OLE):
+        return "xlsx"
+    suffix = PurePath(name).suffix.lower()
+    if _PROLOGUE.match(data[:200]) and suffix not in (".csv", ".json", ".jsonl", ".gift"):
+        return _of_markup(name, data)
+    found = _of_text(data) if suffix in (".txt", ".text", "") else _SUFFIXES.get(suffix)
+    if found is None:
+        raise BadInput("file-format-unknown", file=name)
+    if found == "xlsx":
+        raise BadInput("not-a-workbook")
+    return found
+
+
+def _of_markup(name: str, data: bytes) -> Format:
+    head = data[:4000].replace(b"\0", b"")
+    root = _ROOT.search(re.sub(rb"<!--.*?-->", b"", head, flags=re.DOTALL))
+    if root is not None and root[1] == b"quiz":
+        return "moodle"
+    raise BadInput("file-format-unknown", file=name)
+
+
+def _of_text(data: bytes) -> Format:
+    if _AIKEN.search(data):
+        return "aiken"
+    if _GIFT.search(data):
+        return "gift"
+    return "csv"

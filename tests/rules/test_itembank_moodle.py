@@ -1,0 +1,167 @@
+"""Moodle XML becomes rows like any other file; what this bank does not hold is skipped by name."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from server.errors import BadInput
+from server.itembank.interchange.files import read_file
+from server.itembank.interchange.mapping import columns_of
+from server.itembank.interchange.moodle_xml import read_moodle_xml
+from server.itembank.interchange.reading import Picture, read_rows
+from server.itembank.interchange.rows import Reading
+from server.itembank.interchange.sanitising import sanitised
+from server.itembank.interchange.xml_tree import DEEPEST, parsed
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def quiz(*questions: str) -> bytes:
+    """Write a quiz of questions."""
+    return f'<?xml version="1.0" encoding="UTF-8"?><quiz>{"".join(questions)}</quiz>'.encode()
+
+
+def question(kind: str, stem: str, *parts: str) -> str:
+    """Write one question."""
+    return (
+        f'<question type="{kind}"><name><text>n1</text></name>'
+        f'<questiontext format="html"><text><![CDATA[{stem}]]></text></questiontext>{"".join(parts)}</question>'
+    )
+
+
+def answer(share: str, text: str, *parts: str) -> str:
+    """Write one answer."""
+    return f'<answer fraction="{share}"><text>{text}</text>{"".join(parts)}</answer>'
+
+
+def read(data: bytes) -> Reading:
+    """Read a quiz by its columns."""
+    table = read_moodle_xml(data)
+    return read_rows(table, columns_of(table.columns, None), sanitised, Picture(None))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "key", "accepted"),
+    [
+        (question("multichoice", "Q", "<single>true</single>", answer("100", "a"), answer("0", "b")),
+         "single", ("A",), ()),
+        (question("multichoice", "Q", "<single>false</single>", answer("50", "a"), answer("-50", "b"),
+                  answer("50", "c")), "multiple", ("A", "C"), ()),
+        (question("truefalse", "Q", answer("0", "true"), answer("100", "false")), "judge", ("F",), ()),
+        (question("shortanswer", "Q", answer("100", "x"), answer("100", "y"), answer("0", "z")),
+         "fill", (), (("x", "y"),)),
+        (question("numerical", "Q", answer("100", "3.14", "<tolerance>0.01</tolerance>")),
+         "fill", (), (("3.14±0.01",),)),
+        (question("numerical", "Q", answer("100", "4", "<tolerance>0</tolerance>")), "fill", (), (("4",),)),
+        (question("cloze", "a {1:SHORTANSWER:=x~=y} b {2:NM:=2:0.5}"), "fill", (), (("x", "y"), ("2±0.5",))),
+    ],
+)  # fmt: skip
+def test_a_moodle_question_becomes_an_item(
+    text: str, kind: str, key: tuple[str, ...], accepted: tuple[tuple[str, ...], ...]
+) -> None:
+    """Each kind that the bank can hold gives its type and key."""
+    content = read(quiz(text)).outcomes[0].content
+    assert content is not None
+    assert (content.type, content.key, content.accepted, content.label) == (kind, key, accepted, "n1")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (question("essay", "Q"), "essay"),
+        (question("matching", "Q"), "matching"),
+        (question("ddmarker", "Q"), "ddmarker"),
+        (question("cloze", "{1:MULTICHOICE:=a~b}"), "cloze"),
+        (question("cloze", "no gaps"), "cloze"),
+        (question("shortanswer", "Q", answer("100", "a*")), "shortanswer (pattern)"),
+        (question("shortanswer", "Q", answer("100", "a"), answer("50", "b")), "shortanswer (part credit)"),
+        (question("multichoice", "Q", "<single>true</single>", answer("100", "a"), answer("50", "b")),
+         "multichoice (part credit)"),
+        (question("numerical", "Q", answer("100", "*")), "numerical (part credit or pattern)"),
+    ],
+)  # fmt: skip
+def test_what_the_bank_does_not_hold_is_skipped_by_name(text: str, named: str) -> None:
+    """Other kinds, part credit and patterns are skipped, and the reason names them."""
+    outcome = read(quiz(text)).outcomes[0]
+    assert (outcome.content, outcome.remarks[-1].code) == (None, "type-not-held")
+    assert outcome.remarks[-1].facts["type"] == named
+
+
+def test_pictures_come_along_and_other_attachments_are_doubts() -> None:
+    """A picture of the question stands in the stem; a sound that it links to is named as left out."""
+    stem = '<p><img src="@@PLUGINFILE@@/a%20b.png" alt="x"> <a href="@@PLUGINFILE@@/s.mp3">hear</a></p>'
+    files = f'<file name="a b.png" encoding="base64">{PNG}</file>'
+    text = question("truefalse", "Q", answer("100", "true")).replace(
+        "<![CDATA[Q]]></text>", f"<![CDATA[{stem}]]></text>{files}"
+    )
+    outcome = read(quiz(text)).outcomes[0]
+    assert outcome.content is not None
+    assert 'src="data:image/png;base64,' in outcome.content.stem
+    assert [one.facts for one in outcome.remarks if one.code == "attachment-left-out"] == [
+        {"attachment": "s.mp3"}
+    ]
+
+
+def test_a_category_is_the_point_without_moodles_roots() -> None:
+    """The path of a category names the knowledge point; a doubled slash is one within a name."""
+    category = (
+        '<question type="category"><category><text>$course$/top/Safety/a//b</text></category></question>'
+    )
+    outcome = read(quiz(category, question("truefalse", "Q", answer("100", "true")))).outcomes[0]
+    assert outcome.content is not None
+    assert outcome.content.point == "Safety/a/b"
+
+
+BOMB = b'<!DOCTYPE quiz [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><quiz>&b;</quiz>'
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (BOMB, "xml-unsafe"),
+        (b'<!DOCTYPE quiz [<!ENTITY x SYSTEM "file:///etc/passwd">]><quiz>&x;</quiz>', "xml-unsafe"),
+        (b'<!DOCTYPE quiz SYSTEM "http://127.0.0.1/x.dtd"><quiz>&x;</quiz>', "xml-unsafe"),
+        (b"<quiz>" + b"<a>" * DEEPEST + b"</a>" * DEEPEST + b"</quiz>", "xml-unsafe"),
+        (b"<quiz><a></quiz>", "xml-broken"),
+        (b"<quiz>&nbsp;</quiz>", "xml-broken"),
+        (b"", "xml-broken"),
+        (b"\xff\xfe\x00", "xml-broken"),
+        (b'<?xml version="1.0" encoding="x-none"?><quiz/>', "xml-broken"),
+        (b"<html><body/></html>", "moodle-without-questions"),
+        (b"<quiz/>", "moodle-without-questions"),
+    ],
+)
+def test_unsafe_and_broken_xml_is_refused_whole(data: bytes, code: str) -> None:
+    """Entities, endless nesting, broken markup and other documents are bad input."""
+    with pytest.raises(BadInput, match=code):
+        read_moodle_xml(data)
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "GBK", "gb18030", "utf-16", "big5"])
+def test_xml_is_read_in_the_encoding_that_it_declares(encoding: str) -> None:
+    """Chinese text comes in from XML in each encoding that such files are kept in."""
+    data = f'<?xml version="1.0" encoding="{encoding}"?><quiz>一二三</quiz>'.encode(encoding)
+    assert parsed(data).text() == "一二三"
+
+
+def test_every_question_of_the_real_moodle_files_is_accounted_for(shared: Path) -> None:
+    """Each question of the thirteen real files is imported, doubtful or skipped with a reason."""
+    folder = shared / "data" / "moodle" / "question" / "format" / "xml" / "tests" / "fixtures"
+    if not folder.is_dir():
+        pytest.skip("../shared/data/moodle is not here")
+    counts: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    for path in sorted(folder.glob("*.xml")):
+        read_of = read_file(path)
+        assert read_of.format == "moodle"
+        questions = path.read_text(encoding="utf-8").count("<question type=")
+        categories = path.read_text(encoding="utf-8").count('<question type="category"')
+        assert len(read_of.reading.outcomes) == questions - categories, path.name
+        for outcome in read_of.reading.outcomes:
+            assert outcome.content is not None or outcome.remarks
+            counts[outcome.status.value] += 1
+            kinds.update(str(one.facts["type"]) for one in outcome.remarks if one.code == "type-not-held")
+    assert sum(counts.values()) == 25
+    assert kinds == {"cloze": 7, "essay": 2}
+    assert counts["skipped"] == 9
