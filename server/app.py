@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, get
+from litestar import Litestar, Router, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import ResponseHeader, State
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
@@ -53,8 +53,8 @@ from server.proctor.proctoring import Proctoring
 from server.publicity import service as publicity
 from server.registry import service as registry
 from server.settings import Settings
-from server.web.candidate.page import IMPORT_MAP_HASH
-from server.web.guards import LoginMiddleware
+from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
+from server.web.guards import LoginMiddleware, requires
 from server.web.pages import engine
 from server.web.problems import answer
 from server.web.site import Site
@@ -63,27 +63,6 @@ Children = Callable[..., Sequence[str]]
 
 _log = logging.getLogger("gongyuan")
 _STATIC = Path(__file__).parent / "web" / "static"
-
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"script-src 'self' 'sha256-{IMPORT_MAP_HASH}'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-_HEADERS = (
-    ResponseHeader(name="content-security-policy", value=_POLICY),
-    ResponseHeader(name="x-content-type-options", value="nosniff"),
-    ResponseHeader(name="referrer-policy", value="no-referrer"),
-    ResponseHeader(name="permissions-policy", value="camera=(), microphone=(), geolocation=()"),
-    ResponseHeader(name="cross-origin-opener-policy", value="same-origin"),
-)
 
 _WITHOUT_CSRF = ["^/api/packages$", "^/api/seats/enrol$"]
 """Called by nodes and kiosks that hold no login: a signature or a one-time code proves them, never a cookie."""
@@ -131,10 +110,7 @@ _OF_ROLE = {
 def _routes(role: str) -> list[Any]:
     found: list[Any] = [_time, create_static_files_router(path="/static", directories=[_STATIC])]
     for name in (*_SHARED, *_OF_ROLE[role]):
-        try:
-            found.extend(importlib.import_module(f"server.web.{name}").ROUTES)
-        except ModuleNotFoundError as error:
-            print("MISSING", name, error)
+        found.extend(importlib.import_module(f"server.web.{name}").ROUTES)
     return found
 
 
@@ -249,24 +225,30 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
     return Litestar(
         _routes(settings.role),
         dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
-        middleware=[DefineMiddleware(LoginMiddleware, exclude=["^/static/"])],
-        csrf_config=CSRFConfig(
-            secret=identity.secret_for("csrf"),
-            cookie_secure=settings.secure_cookies,
-            cookie_samesite="strict",
-            exclude=_WITHOUT_CSRF,
-        ),
+        middleware=[
+            DefineMiddleware(LoginMiddleware, exclude=["^/static/"]),
+            DefineMiddleware(
+                CsrfMiddleware,
+                config=CSRFConfig(
+                    secret=identity.secret_for("csrf"),
+                    cookie_secure=settings.secure_cookies,
+                    cookie_samesite="strict",
+                    exclude=_WITHOUT_CSRF,
+                ),
+            ),
+        ],
         template_config=TemplateConfig(instance=engine()),
         exception_handlers={Exception: answer},
-        response_headers=_HEADERS,
+        before_request=check_path,
+        before_send=[guard_answer],
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5),
         openapi_config=OpenAPIConfig(
             title="gongyuan",
             version=version("gongyuan"),
-            path="/api/schema",
+            openapi_router=Router("/api/schema", route_handlers=[], guards=[requires()]),
             render_plugins=[JsonRenderPlugin()],
         ),
-        request_max_body_size=64 * 1024 * 1024,
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
         state=State({"site": site}),
         lifespan=[_living(site, proctoring)],

@@ -18,7 +18,7 @@ _PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
         ("/exam", "home-exam", None),
         ("/hall", "home-hall", _HALL),
         ("/custody", "home-custody", frozenset({Role.CUSTODIAN, Role.CHIEF})),
-        ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.ADMINISTRATOR})),
+        ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.CHIEF})),
     ),
     "registry": (
         ("/public", "home-public", None),

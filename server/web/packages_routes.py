@@ -23,6 +23,7 @@ from server.web.site import Site
 
 _log = logging.getLogger("gongyuan.packages")
 _OFFICE = requires(Role.ADMINISTRATOR, Role.EXAM_OFFICE, Role.CITY_OFFICER, Role.SUPERVISOR)
+_SENDERS = requires(Role.ADMINISTRATOR, Role.EXAM_OFFICE, Role.CITY_OFFICER)
 _FROM_STRANGERS = {"package-form", "package-signature", "package-other-receiver", "sender-unknown"}
 """Refusals that anyone can cause at will: they are logged, not journalled, so that nobody can fill the journal."""
 
@@ -117,7 +118,7 @@ async def list_peers(site: NamedDependency[Site]) -> tuple[PeerView, ...]:
         return tuple(_peer(peer) for peer in await peers.peers(session))
 
 
-@post("/api/peers", guards=[requires(Role.ADMINISTRATOR, Role.EXAM_OFFICE, Role.CITY_OFFICER)])
+@post("/api/peers", guards=[_SENDERS])
 async def enter_peer(
     request: Request[Login, Any, Any], data: JSONBody[PeerEntry], site: NamedDependency[Site]
 ) -> PeerView:
@@ -188,7 +189,7 @@ async def outgoing_file(package: FromPath[str], site: NamedDependency[Site]) -> 
     )
 
 
-@post("/api/packages/send", guards=[_OFFICE], status_code=200)
+@post("/api/packages/send", guards=[_SENDERS], status_code=200)
 async def send_now(request: Request[Login, Any, Any], site: NamedDependency[Site]) -> tuple[Sent, ...]:
     """Try to send every package that waits, and say what became of each."""
     return await send_pending(site.db, site.journal, site.clock, f"staff:{request.user.username}")

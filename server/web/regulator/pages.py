@@ -21,7 +21,7 @@ from server.registry import store as registry
 from server.registry.filing import FilingState
 from server.web.organisation.scope import Http, login_of
 from server.web.pages import page
-from server.web.regulator.acts import CITY, OFFICERS
+from server.web.regulator.acts import CITY, EITHER, OFFICERS
 from server.web.site import Site
 
 Here = NamedDependency[Site]
@@ -98,7 +98,7 @@ _FILING_STEPS = {
 }
 
 
-@post("/regulator/filings/{which:str}/{step:str}", guards=[OFFICERS])
+@post("/regulator/filings/{which:str}/{step:str}", guards=[EITHER])
 async def step_filing(which: FromPath[str], step: FromPath[str], request: Http, site: Here) -> Redirect:
     """Take a filing's next step from the inbox, by the officer whose desk it is; the letter goes by its form."""
     verb = _FILING_STEPS.get(step)

@@ -1,0 +1,365 @@
+"""Every route of both roles: who may call it, that no act goes without a CSRF token, that no item text comes out."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from litestar.routes import WebSocketRoute
+
+from server.accounts.roles import CENTRE_ROLES, REGISTRY_ROLES, Role
+from tests.support.clock import FakeClock
+from tests.support.hall import HallDay
+from tests.support.papers import PLAN, SLOT, small_bank
+from tests.support.web import Route, Server, filled, running
+
+R = Role
+EVERYBODY = frozenset(Role)
+OFFICE = frozenset({R.ADMINISTRATOR, R.EXAM_OFFICE, R.CITY_OFFICER, R.SUPERVISOR})
+SENDERS = OFFICE - {R.SUPERVISOR}
+ADMINISTRATOR = frozenset({R.ADMINISTRATOR})
+CHIEF = frozenset({R.CHIEF})
+LEAD = CHIEF | {R.DEPUTY}
+FLOOR = LEAD | {R.INVIGILATOR}
+VIEWERS = FLOOR | {R.EXAM_OFFICE, R.TECHNICIAN, R.QUALITY, R.REMOTE_OFFICER, R.SUPERVISOR}
+RESULT_READERS = frozenset({R.EXAM_OFFICE, R.CHIEF, R.QUALITY, R.SUPERVISOR})
+RESULT_OFFICE = frozenset({R.EXAM_OFFICE, R.CHIEF})
+SEEING = LEAD | {R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN, R.SUPERVISOR}
+OPENERS = LEAD | {R.EXAM_OFFICE, R.CUSTODIAN}
+DRAW = frozenset({R.CHIEF, R.CUSTODIAN, R.EXAM_OFFICE})
+TECHNICIAN = frozenset({R.TECHNICIAN, R.CHIEF})
+ORGANISATION = frozenset({R.ORGANISATION})
+CITY = frozenset({R.CITY_OFFICER})
+DISTRICT = frozenset({R.DISTRICT_OFFICER})
+EITHER = CITY | DISTRICT
+OFFICERS = EITHER | {R.SUPERVISOR}
+STAFF = ORGANISATION | OFFICERS
+
+OPEN: Mapping[Route, str] = {
+    ("GET", "/"): "the front page says which pages there are, and for whom",
+    ("GET", "/api/time"): "kiosks and pages ask for the time before anybody signs in",
+    ("GET", "/api/node"): "people compare the node's public keys with the letter",
+    ("GET", "/static/{file_path:path}"): "styles, scripts and fonts of the sign-in page too",
+    ("HEAD", "/static/{file_path:path}"): "the same without the bodies",
+    ("GET", "/login"): "the sign-in form",
+    ("POST", "/login"): "signing in",
+    ("POST", "/api/login"): "signing in",
+    ("POST", "/logout"): "a login that has ended may be ended again",
+    ("POST", "/api/logout"): "a login that has ended may be ended again",
+    ("POST", "/api/packages"): "the package's own signature counts, not the caller",
+    ("GET", "/exam"): "the candidate's page; a candidate has no account",
+    ("GET", "/exam/texts"): "its sentences",
+    ("POST", "/api/seats/enrol"): "a one-time code proves the machine",
+    ("GET", "/public"): "for the public",
+    ("GET", "/public/certificate"): "for the public",
+    ("GET", "/public/notices/{plan:str}"): "for the public",
+    ("POST", "/public/notices/{plan:str}"): "anybody may object",
+    ("GET", "/api/directory"): "for the public",
+    ("GET", "/api/notices"): "for the public",
+    ("GET", "/api/notices/{plan:str}"): "for the public",
+    ("POST", "/api/notices/{plan:str}/objections"): "anybody may object",
+    ("GET", "/api/certificates/check"): "for the public, limited by address",
+    ("GET", "/api/certificates/paper"): "for the public, limited by address",
+}
+"""Routes that need no login, each with its reason."""
+
+WITHOUT_CSRF = {("POST", "/api/packages"), ("POST", "/api/seats/enrol")}
+"""Acts of nodes and kiosks that hold no cookie."""
+
+SHARED: Mapping[Route, frozenset[Role]] = {
+    ("GET", "/api/me"): EVERYBODY,
+    ("POST", "/api/me/password"): EVERYBODY,
+    ("GET", "/api/accounts"): ADMINISTRATOR,
+    ("POST", "/api/accounts"): ADMINISTRATOR,
+    ("POST", "/api/accounts/{username:str}/close"): ADMINISTRATOR,
+    ("GET", "/api/peers"): OFFICE,
+    ("POST", "/api/peers"): SENDERS,
+    ("GET", "/api/packages/outgoing"): OFFICE,
+    ("GET", "/api/packages/outgoing/{package:str}"): OFFICE,
+    ("POST", "/api/packages/send"): SENDERS,
+    ("GET", "/api/schema"): EVERYBODY,
+    ("GET", "/api/schema/openapi.json"): EVERYBODY,
+    ("GET", "/api/schema/{path:str}"): EVERYBODY,
+}
+_SLOT = "/api/hall/slots/{slot:str}"
+_SITTING = "/api/hall/sittings/{sitting:str}"
+CENTRE: Mapping[Route, frozenset[Role]] = {
+    **SHARED,
+    ("GET", "/hall"): VIEWERS,
+    ("GET", "/hall/texts"): VIEWERS,
+    ("GET", "/api/hall/slots"): VIEWERS | {R.CUSTODIAN, R.EXAMINER, R.MARKER},
+    ("GET", _SLOT): VIEWERS,
+    ("GET", f"{_SLOT}/calls"): VIEWERS,
+    ("GET", f"{_SLOT}/gaps"): VIEWERS,
+    ("GET", f"{_SLOT}/records"): VIEWERS,
+    ("GET", f"{_SLOT}/rooms/{{room:str}}/record"): VIEWERS,
+    ("POST", f"{_SLOT}/rooms/{{room:str}}/record"): FLOOR,
+    ("POST", f"{_SLOT}/prepare"): LEAD | {R.TECHNICIAN},
+    ("POST", f"{_SLOT}/seals"): CHIEF,
+    ("POST", f"{_SLOT}/bell"): CHIEF,
+    ("POST", f"{_SLOT}/cancel"): CHIEF,
+    ("POST", f"{_SLOT}/close"): CHIEF,
+    ("POST", f"{_SLOT}/time"): LEAD,
+    ("POST", f"{_SLOT}/pause"): LEAD,
+    ("POST", f"{_SLOT}/resume"): LEAD,
+    ("POST", f"{_SLOT}/message"): FLOOR,
+    ("POST", f"{_SLOT}/steps/{{code:str}}"): FLOOR,
+    ("POST", f"{_SLOT}/incidents"): FLOOR,
+    ("DELETE", f"{_SLOT}/calls/{{call:str}}"): FLOOR,
+    ("POST", f"{_SITTING}/check-in"): FLOOR,
+    ("POST", f"{_SITTING}/check-in/undo"): FLOOR,
+    ("POST", f"{_SITTING}/absent"): FLOOR,
+    ("POST", f"{_SITTING}/collect"): LEAD,
+    ("POST", f"{_SITTING}/reseat"): LEAD,
+    ("POST", f"{_SITTING}/void"): CHIEF,
+    ("POST", "/api/hall/incidents/{incident:str}/settle"): FLOOR,
+    ("POST", "/api/hall/incidents/{incident:str}/report"): LEAD,
+    ("POST", "/api/hall/records/{record:str}/sign"): FLOOR,
+    ("GET", "/api/hall/alerts/{key:str}"): VIEWERS,
+    ("POST", "/api/hall/alerts/{key:str}"): FLOOR,
+    ("GET", "/api/hall/alerts/{key:str}/picture"): FLOOR | {R.QUALITY, R.SUPERVISOR},
+    ("GET", "/api/practical/{slot:str}"): RESULT_READERS | {R.EXAMINER},
+    ("POST", "/api/practical/{slot:str}/form"): RESULT_OFFICE,
+    ("POST", "/api/practical/{slot:str}/reopen"): CHIEF,
+    ("POST", "/api/practical/{slot:str}/{candidate:str}"): frozenset({R.EXAMINER}),
+    ("GET", "/api/plans/{plan:str}/counts"): RESULT_READERS,
+    ("GET", "/api/plans/{plan:str}/results"): RESULT_READERS,
+    ("POST", "/api/plans/{plan:str}/notice"): RESULT_OFFICE,
+    ("POST", "/api/plans/{plan:str}/result"): RESULT_OFFICE,
+    ("GET", "/api/slots/{slot:str}/statistics"): RESULT_READERS,
+    ("POST", "/api/plans/{plan:str}/commitment"): DRAW,
+    ("GET", "/api/banks"): DRAW,
+    ("GET", "/api/custodians"): SEEING,
+    ("POST", "/api/ceremony"): frozenset({R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN}),
+    ("GET", "/api/openings"): SEEING,
+    ("POST", "/api/openings"): OPENERS,
+    ("GET", "/api/openings/{opening:str}"): SEEING,
+    ("GET", "/api/openings/{opening:str}/offer"): SEEING,
+    ("POST", "/api/openings/{opening:str}/passphrases"): EVERYBODY,
+    ("POST", "/api/openings/{opening:str}/abort"): OPENERS,
+    ("GET", "/custody"): SEEING,
+    ("GET", "/custody/openings/{opening:str}"): SEEING,
+    ("POST", "/api/seats/codes"): TECHNICIAN,
+    ("GET", "/api/technician/health"): TECHNICIAN | ADMINISTRATOR,
+    ("GET", "/api/technician/slots/{slot:str}/seats"): TECHNICIAN,
+    ("GET", "/technician"): TECHNICIAN,
+    ("POST", "/technician/codes"): TECHNICIAN,
+}
+_PLAN = "/api/plans/{plan:str}"
+_FILING = "/api/filings/{filing:str}"
+REGISTRY: Mapping[Route, frozenset[Role]] = {
+    **SHARED,
+    ("GET", "/api/filings"): STAFF,
+    ("POST", "/api/filings"): ORGANISATION,
+    ("POST", f"{_FILING}/withdraw"): ORGANISATION,
+    ("POST", f"{_FILING}/recommend"): DISTRICT,
+    ("POST", f"{_FILING}/evaluate"): CITY,
+    ("POST", f"{_FILING}/notice"): CITY,
+    ("POST", f"{_FILING}/letter"): CITY,
+    ("POST", f"{_FILING}/publish"): CITY,
+    ("POST", f"{_FILING}/refuse"): EITHER,
+    ("GET", "/api/plans"): STAFF,
+    ("POST", "/api/plans"): ORGANISATION,
+    ("GET", _PLAN): STAFF,
+    ("POST", f"{_PLAN}/file"): ORGANISATION,
+    ("POST", f"{_PLAN}/confirm"): ORGANISATION,
+    ("POST", f"{_PLAN}/withdraw"): ORGANISATION,
+    ("GET", f"{_PLAN}/candidates"): STAFF,
+    ("POST", f"{_PLAN}/candidates"): ORGANISATION,
+    ("POST", f"{_PLAN}/candidates/confirm"): ORGANISATION,
+    ("POST", f"{_PLAN}/arrangement"): ORGANISATION,
+    ("GET", f"{_PLAN}/seating"): STAFF,
+    ("POST", f"{_PLAN}/commitment"): ORGANISATION,
+    ("POST", "/api/organisations/{organisation:str}/bank-root"): ORGANISATION,
+    ("GET", f"{_PLAN}/package"): ORGANISATION | CITY,
+    ("POST", f"{_PLAN}/package"): ORGANISATION | CITY,
+    ("GET", f"{_PLAN}/changes"): STAFF,
+    ("POST", f"{_PLAN}/changes"): ORGANISATION,
+    ("GET", f"{_PLAN}/counts"): STAFF,
+    ("GET", f"{_PLAN}/certificates"): STAFF,
+    ("POST", f"{_PLAN}/certificates"): ORGANISATION,
+    ("GET", f"{_PLAN}/objections"): STAFF,
+    ("POST", "/api/objections/{objection:str}/answer"): ORGANISATION,
+    ("POST", "/api/cases/{case:str}/defence"): ORGANISATION,
+    ("GET", "/organisation"): ORGANISATION,
+    ("GET", "/organisation/plans/{plan:str}"): ORGANISATION | CITY | {R.SUPERVISOR},
+    ("POST", "/organisation/plans/{plan:str}/{step:str}"): ORGANISATION,
+    ("POST", f"{_PLAN}/accept"): CITY,
+    ("POST", f"{_PLAN}/return"): CITY,
+    ("POST", f"{_PLAN}/stop"): CITY,
+    ("POST", "/api/changes/{change:str}/file"): CITY,
+    ("POST", "/api/changes/{change:str}/refuse"): CITY,
+    ("GET", f"{_PLAN}/spot-check"): OFFICERS,
+    ("POST", f"{_PLAN}/spot-check/commitment"): EITHER,
+    ("POST", f"{_PLAN}/spot-check/draw"): EITHER,
+    ("POST", f"{_PLAN}/spot-check/report"): EITHER,
+    ("POST", f"{_PLAN}/certificates/issue"): CITY,
+    ("POST", "/api/certificates/{number:str}/revoke"): CITY,
+    ("GET", "/api/violations"): OFFICERS,
+    ("GET", "/api/cases"): OFFICERS,
+    ("POST", "/api/cases"): EITHER,
+    ("GET", "/api/leads"): OFFICERS,
+    ("POST", "/api/cases/{case:str}/finding"): CITY,
+    ("POST", "/api/cases/{case:str}/decision"): CITY,
+    ("GET", "/regulator"): OFFICERS,
+    ("GET", "/regulator/cases"): OFFICERS,
+    ("POST", "/regulator/plans/{plan:str}/accept"): CITY,
+    ("POST", "/regulator/filings/{which:str}/{step:str}"): EITHER,
+}
+GUARDED = {"centre": CENTRE, "registry": REGISTRY}
+SOCKETS: Mapping[str, frozenset[Role] | None] = {"/ws/candidate": None, "/ws/hall": VIEWERS}
+"""Websockets with their roles; None: the seat's key proves itself inside."""
+_OF_SIDE = {"centre": CENTRE_ROLES, "registry": REGISTRY_ROLES}
+
+
+@pytest_asyncio.fixture(params=["centre", "registry"])
+async def server(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Server]:
+    """A server of each role with one account for every role of its side."""
+    async with running(request.param, tmp_path / "data", clock) as found:
+        yield found
+
+
+def _guarded(server: Server) -> Mapping[Route, frozenset[Role]]:
+    return GUARDED[server.site.settings.role]
+
+
+async def _ask(browser: httpx.AsyncClient, route: Route, **more: Any) -> httpx.Response:
+    method, path = route
+    if method in ("POST", "PUT", "PATCH") and "json" not in more and "content" not in more:
+        more["json"] = {}
+    return await browser.request(method, filled(path), **more)
+
+
+async def test_every_route_stands_in_the_tables(server: Server) -> None:
+    """The application has exactly the routes of the tables: a new one needs a line with its roles or its reason."""
+    guarded = set(_guarded(server))
+    elsewhere = {route for side in GUARDED.values() for route in side} - guarded
+    assert not guarded & set(OPEN)
+    assert set(server.routes) - set(OPEN) == guarded
+    assert set(OPEN) - set(server.routes) <= set(OPEN) - elsewhere
+
+
+async def test_a_stranger_gets_no_further_than_the_open_routes(server: Server) -> None:
+    """Without a login every guarded route answers 401 to a program, and a page's address leads to the sign-in form."""
+    browser = await server.anonymous()
+    for route in _guarded(server):
+        answer = await _ask(browser, route)
+        assert (answer.status_code, answer.json()["type"]) == (401, "not-signed-in"), route
+        if route[0] == "GET" and not route[1].startswith("/api/"):
+            led = await _ask(browser, route, headers={"accept": "text/html"})
+            assert led.headers["location"].startswith("/login?next="), route
+    for route in set(OPEN) & set(server.routes):
+        assert (await _ask(browser, route)).status_code != 401 or "login" in route[1], route
+
+
+async def test_each_role_gets_what_its_line_says(server: Server) -> None:
+    """A role without a line for a route gets 403 `not-permitted`; one with a line is never refused for its role."""
+    wrong = []
+    for role in sorted(_OF_SIDE[server.site.settings.role]):
+        browser = await server.signed_in(role.value)
+        for route, allowed in _guarded(server).items():
+            answer = await _ask(browser, route)
+            refused = answer.status_code == 403 and answer.json()["type"] == "not-permitted"
+            if refused is (role in allowed) or answer.status_code in (401, 500):
+                wrong.append((role.value, route, answer.status_code))
+    assert wrong == []
+
+
+async def test_no_act_without_a_csrf_token(server: Server) -> None:
+    """With a login but no CSRF token, or a false one, every act is refused, those of nodes and kiosks excepted."""
+    acts = [route for route in server.routes if route[0] not in ("GET", "HEAD")]
+    assert WITHOUT_CSRF & set(acts)
+    for role in ("administrator", "chief" if server.site.settings.role == "centre" else "city_officer"):
+        browser = await server.signed_in(role)
+        before = await server.records()
+        own = browser.headers.pop("x-csrftoken")
+        for route in set(acts) - WITHOUT_CSRF:
+            for token in (
+                None,
+                "",
+                "0" * len(own),
+                own[:-1] + ("0" if own[-1] != "0" else "1"),
+                "é" * len(own),
+            ):
+                headers = {} if token is None else {"x-csrftoken": token.encode("utf-8")}
+                answer = await _ask(browser, route, headers=headers)
+                assert (answer.status_code, answer.json()["type"]) == (403, "csrf-failed"), (route, token)
+        assert await server.records() == before
+
+
+async def _close_code(server: Server, path: str, cookie: str) -> int | None:
+    """Open a websocket; return its close code, None when it was accepted."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"} if not sent else {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "wss",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"testserver.local"), (b"cookie", cookie.encode())],
+        "client": ("127.0.0.1", 1),
+        "server": ("testserver.local", 443),
+        "subprotocols": [],
+        "state": {},
+    }
+    await server.app(scope, receive, send)  # type: ignore[arg-type]
+    return None if sent[0]["type"] == "websocket.accept" else int(sent[0]["code"])
+
+
+async def test_each_socket_takes_only_its_roles(server: Server) -> None:
+    """A websocket that names roles is closed before it is accepted for everybody else, signed in or not."""
+    paths = [route.path for route in server.app.routes if isinstance(route, WebSocketRoute)]
+    assert set(paths) == (set(SOCKETS) if server.site.settings.role == "centre" else set())
+    for path in paths:
+        roles = SOCKETS[path]
+        assert (await _close_code(server, path, "") is None) is (roles is None)
+        for role in sorted(CENTRE_ROLES):
+            browser = await server.signed_in(role.value)
+            cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+            accepted = await _close_code(server, path, cookie) is None
+            assert accepted is (roles is None or role in roles), (path, role)
+
+
+_ITEM_TEXT = re.compile(r"(single|multiple|judge|fill) stem|right \d|wrong \d+[abcxy]")
+
+
+async def test_no_route_of_a_centre_gives_item_text(tmp_path: Path, clock: FakeClock) -> None:
+    """After a whole drawn, sat and closed day no answer to any role holds a stem or an option of the bank."""
+    for item in small_bank():
+        assert _ITEM_TEXT.search(item.stem) and all(_ITEM_TEXT.search(option) for option in item.options)
+    async with running("centre", tmp_path / "data", clock) as server:
+        site = server.site
+        day = HallDay(site.db, clock, site.identity, site.journal, site.start_keys)
+        await day.whole_day()
+        values = {
+            "plan": PLAN,
+            "slot": SLOT,
+            "sitting": "sitting-0",
+            "room": "01",
+            "candidate": "candidate-0",
+        }
+        fine = 0
+        for role in sorted(CENTRE_ROLES):
+            browser = await server.signed_in(role.value)
+            for method, path in server.routes:
+                if path.startswith("/static") or "logout" in path:
+                    continue
+                for place in (values, {**values, "slot": "slot-2", "sitting": "sitting-7", "room": "02"}):
+                    body: dict[str, str] | None = None if method == "GET" else {}
+                    answer = await browser.request(method, filled(path, place), json=body)
+                    assert _ITEM_TEXT.search(answer.text) is None, (role, method, path)
+                    fine += answer.status_code == 200
+        assert fine > 100

@@ -1,0 +1,127 @@
+"""A whole server of either role as a browser meets it: the real application, one account for each role."""
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+from litestar.testing import AsyncTestClient
+from sqlalchemy import func, select
+
+from server.accounts.roles import CENTRE_ROLES, REGISTRY_ROLES, Role
+from server.accounts.service import begin_login, create_account
+from server.accounts.store import account_named
+from server.app import create_app
+from server.db.journal import JournalRecord
+from server.keys.passwords import HashedPassword, prepared_password
+from server.settings import Role as Side
+from server.settings import Settings
+from server.web.guards import LOGIN_COOKIE
+from server.web.site import Site
+from tests.support.clock import FakeClock
+
+PASSWORD = "a good password 7"
+BASE = "https://testserver.local"
+_PARAMETER = re.compile(r"\{(\w+):\w+\}")
+
+Route = tuple[str, str]
+"""Method and path as the application writes it."""
+
+
+def routes_of(app: Litestar) -> tuple[Route, ...]:
+    """Return every HTTP route but those that the framework adds for OPTIONS, in order of path."""
+    found = {
+        (str(method), route.path)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if method != "OPTIONS"
+    }
+    return tuple(sorted(found, key=lambda one: (one[1], one[0])))
+
+
+def filled(path: str, values: dict[str, str] | None = None) -> str:
+    """Return a route's path with its parameters named; those without a value are `none`."""
+    return _PARAMETER.sub(lambda found: (values or {}).get(found[1], "none"), path)
+
+
+@dataclass
+class Server:
+    """A running server of one role."""
+
+    app: Litestar
+    clock: FakeClock
+    hashed: HashedPassword
+    browsers: list[httpx.AsyncClient] = field(default_factory=list)
+
+    @property
+    def site(self) -> Site:
+        """What the server's process holds."""
+        found: Site = self.app.state.site
+        return found
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every HTTP route."""
+        return routes_of(self.app)
+
+    async def account(self, username: str, roles: Iterable[Role], scope: str | None = None) -> None:
+        """Make an account whose password is PASSWORD."""
+        async with self.site.acting("setup") as act:
+            await create_account(act, username, username, self.hashed, roles, scope)
+
+    def stranger(self) -> httpx.AsyncClient:
+        """Give a new browser with no cookie."""
+        made = httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, self.app)), base_url=BASE)
+        self.browsers.append(made)
+        return made
+
+    async def anonymous(self) -> httpx.AsyncClient:
+        """Give a browser that has been here (it holds a CSRF token, sent with every request) and has no login."""
+        browser = self.stranger()
+        await browser.get("/api/time")
+        browser.headers["x-csrftoken"] = browser.cookies["csrftoken"]
+        return browser
+
+    async def signed_in(self, username: str) -> httpx.AsyncClient:
+        """Give a browser with a login of this account, made without the third of a second that a hash takes."""
+        browser = await self.anonymous()
+        async with self.site.acting("setup") as act:
+            account = await account_named(act.session, username)
+            assert account is not None
+            token = await begin_login(act, account, "127.0.0.1", self.clock.monotonic())
+        browser.cookies.set(LOGIN_COOKIE, token, domain="testserver.local")
+        return browser
+
+    async def records(self) -> int:
+        """Return how many records the journal holds."""
+        async with self.site.db.reading() as session:
+            return await session.scalar(select(func.count()).select_from(JournalRecord)) or 0
+
+
+def _application(side: Side, folder: Path, clock: FakeClock) -> Litestar:
+    folder.mkdir(exist_ok=True)
+    return create_app(
+        Settings(role=side, data=str(folder), name="考试中心"), clock, lambda *_words: ("false",)
+    )
+
+
+@asynccontextmanager
+async def running(side: Side, folder: Path, clock: FakeClock) -> AsyncIterator[Server]:
+    """Run a server with one account for each role of its side, named as the role."""
+    app = _application(side, folder, clock)
+    server = Server(app, clock, await prepared_password(PASSWORD, "nobody"))
+    async with AsyncTestClient(app):
+        try:
+            for role in sorted(CENTRE_ROLES if side == "centre" else REGISTRY_ROLES):
+                await server.account(role.value, (role,), "none-01" if role is Role.ORGANISATION else None)
+            yield server
+        finally:
+            for browser in server.browsers:
+                await browser.aclose()
