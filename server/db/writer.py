@@ -149,8 +149,12 @@ class Writer(Generic[Item, Result]):
         return connection
 
     def _in_transaction(self, connection: Connection, items: list[Item]) -> Sequence[Result]:
-        with connection.begin():
-            results = self._store(connection, items)
+        try:
+            with connection.begin():
+                results = self._store(connection, items)
+        except Exception:
+            _roll_back(connection)
+            raise
         self._stored += len(items)
         self._batches += 1
         return results
@@ -192,6 +196,18 @@ class Writer(Generic[Item, Result]):
         except RuntimeError:
             # The loop closed meanwhile: what is stored is stored, the kiosks ask again.
             log.warning("results of %d items had no loop to be told on", len(batch))
+
+
+def _roll_back(connection: Connection) -> None:
+    """End what a failed COMMIT left open: SQLAlchemy deems the transaction over, SQLite keeps it for another
+    try.
+    """
+    if connection.closed or connection.invalidated:
+        return
+    try:
+        connection.connection.rollback()
+    except Exception:
+        connection.invalidate()
 
 
 def _of_the_data(error: SQLAlchemyError) -> bool:

@@ -1,0 +1,84 @@
+"""A transaction of the answer writer that fails at its commit."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from kiosk.brain import Saved
+from server.db.engine import Database
+from server.db.journal import verify
+from server.delivery.verification import verify_answers
+from tests.support.clock import FakeClock
+from tests.support.delivery import ITEMS, TestKiosk, open_hall, prepare_scene, seated_kiosk
+
+SPOILED = 3
+BREAK = {
+    True: (
+        "create table fault_parent (id integer primary key)",
+        "create table fault_child (parent integer references fault_parent (id) deferrable initially deferred)",
+        f"create trigger fault after insert on delivery_answer_event when new.number = {SPOILED} "
+        "begin insert into fault_child values (1); end",
+    ),
+    False: (
+        "create table fault_parent (id integer primary key)",
+        "create table fault_child (parent integer references fault_parent (id) deferrable initially deferred)",
+        "create function fault() returns trigger language plpgsql as "
+        "$$ begin insert into fault_child values (1); return new; end $$",
+        "create trigger fault after insert on delivery_answer_event for each row "
+        f"when (new.number = {SPOILED}) execute function fault()",
+    ),
+}
+MEND = {True: "drop trigger fault", False: "drop trigger fault on delivery_answer_event"}
+
+
+async def run(db: Database, *statements: str) -> None:
+    """Run statements in one transaction."""
+    async with db.engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def numbers_on_disk(db: Database) -> list[int]:
+    """Return the item numbers in the event log."""
+    async with db.engine.connect() as connection:
+        found = await connection.execute(text("select number from delivery_answer_event order by number"))
+        return [number for (number,) in found]
+
+
+def saved(kiosk: TestKiosk) -> list[int]:
+    """Return the item numbers that were acknowledged, in order of number."""
+    return sorted(event.answer.number for event in kiosk.events if isinstance(event, Saved))
+
+
+async def test_failed_commit_is_not_acknowledged(
+    db: Database, clock: FakeClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer whose transaction fails at its commit is not acknowledged however often it is sent while the
+    fault lasts, holds up no other answer of its batch, and is kept once when the fault is gone."""
+    scene = await prepare_scene(db, clock, tmp_path)
+    async with open_hall(scene) as hall:
+        kiosk = await seated_kiosk(scene, hall, ("1", 1))
+        await scene.ring()
+        await kiosk.until(lambda: kiosk.paper is not None)
+        await run(db, *BREAK[db.is_sqlite])
+        for number in range(1, ITEMS + 1):
+            kiosk.brain.answer(number, ("A",), clock.monotonic())
+        others = [number for number in range(1, ITEMS + 1) if number != SPOILED]
+        await kiosk.until(lambda: saved(kiosk) == others)
+        for _ in range(3):
+            clock.advance(seconds=1.5)
+            caplog.clear()
+            await kiosk.until(lambda: "an item was not stored" in caplog.text)
+            await kiosk.pump()
+        assert saved(kiosk) == others == await numbers_on_disk(db)
+        assert len(kiosk.brain.outbox) == 1
+        await run(db, MEND[db.is_sqlite])
+        clock.advance(seconds=1.5)
+        await kiosk.until(lambda: len(kiosk.brain.outbox) == 0)
+        assert saved(kiosk) == await numbers_on_disk(db) == list(range(1, ITEMS + 1))
+    engine = db.sync_engine()
+    with engine.connect() as connection:
+        assert verify_answers(connection).faults == ()
+        assert verify(connection).faults == ()
+    engine.dispose()
