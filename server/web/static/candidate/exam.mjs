@@ -65,7 +65,7 @@ const Head = (p) => {
   const { state, say, act, size, left } = p;
   const { seated, phase } = state;
   const ends = phase.kind === "running" && phase.end ? say("time-left", { end: clockText(phase.end) }) : say(phase.kind === "paused" ? "paused-open" : "collecting");
-  return html`<header><h1>${state.paper.title}<small>${seated.plan}</small></h1>
+  return html`<header><h1>${state.paper.title}<small>${say("exam-level", { title: seated.title })}</small></h1>
     <div class="who"><span>${say("candidate-label")} <b>${seated.candidate}</b></span><span class="wide-only">${say("ticket-short")} <b>${grouped(seated.ticket)}</b></span><span>${say("seat-label")} <b>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</b></span></div>
     <${SavedLine} ...${p}/>
     <div class="sizes"><button aria-label=${say("text-smaller")} title=${say("text-smaller")} disabled=${size === 0} onClick=${() => act.resize(size - 1)}>A−</button><button aria-label=${say("text-larger")} title=${say("text-larger")} disabled=${size === 2} onClick=${() => act.resize(size + 1)}>A+</button><button onClick=${() => act.otherLanguage()}>${say("language-short")}</button></div>

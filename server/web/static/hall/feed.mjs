@@ -36,13 +36,15 @@ const useAct = () => {
 };
 
 const person = (actor) => actor.replace(/^staff:/, "");
+const ACTIVE_S = 60;      // an older sign of the machine says nothing about an empty seat
 const NUMBERS = ["structure", "visible", "motion", "faces", "face_score", "kiosk_active_s", "strays", "walking_staff", "pictures"];
 
 // The evidence in grey: numbers with their names, then the rule that judged them and its version.
 const reasons = (evidence, say, act) => (evidence?.findings ?? []).slice(-1).map((finding) => {
-  const facts = NUMBERS.filter((name) => name in finding.facts).map((name) => {
+  const told = (name) => name in finding.facts && (name !== "kiosk_active_s" || finding.facts[name] <= ACTIVE_S);
+  const facts = NUMBERS.filter(told).map((name) => {
     const value = finding.facts[name];
-    return say(`board-fact-${name}`, { value: typeof value === "number" ? (Number.isInteger(value) ? value : value.toFixed(2)) : value });
+    return say(`board-fact-${name}`, { value: typeof value !== "number" ? value : Number.isInteger(value) ? value : name.endsWith("_s") ? Math.round(value) : value.toFixed(2) });
   });
   if (finding.facts.fault) facts.unshift(act.has(`camera-fault-${finding.facts.fault}`) ? say(`camera-fault-${finding.facts.fault}`) : finding.facts.fault);
   return html`<p class="why">${facts.join(" · ")}${facts.length > 0 && "\u3000"}${say("board-rule", { rule: finding.kind.replaceAll("_", "-"), version: finding.rule_version, score: finding.score.toFixed(2) })}</p>`;
