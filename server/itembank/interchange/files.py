@@ -17,6 +17,7 @@ from server.itembank.interchange.moodle_xml import read_moodle_xml
 from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.rows import Reading, Remark, SourceTable
 from server.itembank.interchange.sanitising import picture_from, sanitised
+from server.itembank.interchange.typed import read_text
 from server.itembank.interchange.xlsx import read_xlsx
 
 __all__ = ["ENCODINGS", "FORMATS", "FileRead", "Format", "format_of", "read_file", "read_table"]
@@ -26,6 +27,7 @@ _TEXTS: Mapping[Format, Callable[[bytes, str | None], SourceTable]] = {
     "gift": read_gift,
     "aiken": read_aiken,
     "moodle": read_moodle_xml,
+    "text": read_text,
 }
 
 

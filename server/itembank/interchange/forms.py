@@ -6,9 +6,12 @@ from pathlib import PurePath
 from typing import Literal
 
 from server.errors import BadInput
+from server.itembank.interchange.csv import decoded
+from server.itembank.interchange.mapping import known_columns
+from server.itembank.interchange.tables import HEADER_WITHIN
 
-Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle"]
-FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle")
+Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle", "text"]
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle", "text")
 _SUFFIXES: dict[str, Format] = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
@@ -25,6 +28,7 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ROOT = re.compile(rb"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
 _PROLOGUE = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")
 _AIKEN = re.compile(rb"^\s*ANSWER\s*:\s*[A-Z]\s*$", re.MULTILINE)
+_NUMBERED = re.compile(r"^\s*(?:\d{1,4}\s*[.．、:：)）]|第\s*\d{1,4}\s*题|[（(]\d{1,4}[）)])")
 _GIFT = re.compile(rb"\{\s*(?:[=~#]|T\s*\}|F\s*\}|TRUE|FALSE|\})|^::|^\$CATEGORY:", re.MULTILINE)
 
 
@@ -58,4 +62,15 @@ def _of_text(data: bytes) -> Format:
         return "aiken"
     if _GIFT.search(data):
         return "gift"
-    return "csv"
+    try:
+        text = decoded(data)
+    except BadInput:
+        return "csv"
+    lines = [line for line in text.splitlines() if line.strip()]
+    separated = any(_known(line) for line in lines[:HEADER_WITHIN])
+    numbered = any(_NUMBERED.match(line) for line in lines)
+    return "text" if numbered and not separated else "csv"
+
+
+def _known(line: str) -> bool:
+    return any(known_columns(line.split(mark)) >= 2 for mark in (",", ";", "\t"))
