@@ -128,7 +128,13 @@ def _sealed(place: Place, number: int) -> dict[str, Any]:
     paper = f"paper-{number}"
     clear = msgspec.json.encode(Paper(paper, PLAN, SLOT, "基准", 600, items))
     digest = hashlib.sha256(clear).digest()
-    named = {"hash": digest.hex(), "paper": paper, "plan": PLAN, "policy": 1, "sitting": place.sitting}
+    named: dict[str, Any] = {
+        "hash": digest.hex(),
+        "paper": paper,
+        "plan": PLAN,
+        "policy": 1,
+        "sitting": place.sitting,
+    }
     aad = rfc8785.dumps(named)
     nonce, ciphertext = seal(paper_key(START_KEY, paper), clear, aad)
     return {

@@ -43,20 +43,17 @@ class Centre:
 
     async def start(self) -> None:
         """Start the process and wait until it takes connections."""
-        command = demo_command(
-            self.base / "clock.json",
-            "serve",
-            "--role",
-            "centre",
-            "--config",
-            str(self.base / "centre.toml"),
-        )
-        with (self.base / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        self._process = self._started()
         async with asyncio.timeout(90):
             while not await self._answers():
                 assert self._process.poll() is None, (self.base / "server.log").read_text()
                 await asyncio.sleep(0.05)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        words = ("serve", "--role", "centre", "--config", str(self.base / "centre.toml"))
+        with (self.base / "server.log").open("ab") as log:
+            command = demo_command(self.base / "clock.json", *words)
+            return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
 
     async def kill(self) -> None:
         """End it as a power cut does."""
