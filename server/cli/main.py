@@ -31,9 +31,9 @@ seats, keeps every acknowledged answer on disk, watches the room cameras, scores
   A first look          gongyuan demo
   An authority          gongyuan serve --role registry --config registry.toml
   An exam centre        gongyuan serve --role centre --config centre.toml
-  First administrator   gongyuan accounts create-administrator --config centre.toml
-  Custodians' keys      gongyuan keys ceremony --config centre.toml
-  Items into the bank   gongyuan items import BANK.xlsx --config centre.toml
+  First administrator   gongyuan accounts create-administrator NAME --config centre.toml
+  Custodians' keys      gongyuan keys ceremony --custodian A --custodian B --bank BANK --config centre.toml
+  Items into the bank   gongyuan items import FILE.xlsx --bank BANK --config centre.toml
   Is the journal whole  gongyuan journal verify --config centre.toml
 """
 
