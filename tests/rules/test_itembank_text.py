@@ -56,7 +56,8 @@ def test_a_whole_paper_with_its_list_of_answers() -> None:
     reading = read(
         "试卷\n一、单项选择题（每题2分，共4分）\n1. 甲\nA. x\nB. y\n2. 乙\nA. x\nB. y\n"
         "二、多选题\n1. 丙\nA. x\nB. y\nC. z\n三、判断题\n1. 丁。（ ）\n2. 戊。（×）\n四、填空题\n1. 己是____。\n"
-        "五、简答题\n1. 庚\n参考答案\n一、单项选择题\n1-2 AB\n二、多选题\n1.AC\n三、判断题\n1.√\n四、填空题\n1. 一 / 壹\n9. 多"
+        "五、简答题\n1. 庚\n参考答案\n一、单项选择题\n1-2 AB\n二、多选题\n1.AC\n三、判断题\n1.√\n"
+        "四、填空题\n1. 一 / 壹\n9. 多"
     )
     assert told(reading) == [
         ("single", ("x", "y"), ("A",)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from server.errors import BadInput
 from server.itembank.interchange.aiken import read_aiken
 from server.itembank.interchange.csv import assumed_encoding, read_csv
+from server.itembank.interchange.docx import read_docx
 from server.itembank.interchange.forms import FORMATS, Format, format_of
 from server.itembank.interchange.gift import read_gift
 from server.itembank.interchange.json import read_json
@@ -51,6 +52,8 @@ def read_table(
         raise BadInput("encoding-not-known", encoding=encoding[:40])
     if form == "xlsx":
         return read_xlsx(data, named)
+    if form == "docx":
+        return read_docx(data)
     table = read_csv(data, named, encoding) if form == "csv" else _TEXTS[form](data, encoding)
     assumed = assumed_encoding(data) if encoding is None and form != "moodle" else None
     if assumed is not None:

@@ -6,12 +6,13 @@ from pathlib import PurePath
 from typing import Literal
 
 from server.errors import BadInput
+from server.itembank.interchange.archive import Archive
 from server.itembank.interchange.csv import decoded
 from server.itembank.interchange.mapping import known_columns
 from server.itembank.interchange.tables import HEADER_WITHIN
 
-Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle", "text"]
-FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle", "text")
+Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx"]
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx")
 _SUFFIXES: dict[str, Format] = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
@@ -35,7 +36,7 @@ _GIFT = re.compile(rb"\{\s*(?:[=~#]|T\s*\}|F\s*\}|TRUE|FALSE|\})|^::|^\$CATEGORY
 def format_of(name: str, data: bytes) -> Format:
     """Return the form of a file of that name; BadInput when neither contents nor name tell it."""
     if data.startswith(_ZIP):
-        return "xlsx"
+        return _of_container(name, data)
     if data.startswith(_OLE):
         return "xlsx"
     suffix = PurePath(name).suffix.lower()
@@ -47,6 +48,19 @@ def format_of(name: str, data: bytes) -> Format:
     if found == "xlsx":
         raise BadInput("not-a-workbook")
     return found
+
+
+def _of_container(name: str, data: bytes) -> Format:
+    """Tell a container's form by its parts; the name tells that of a broken one."""
+    try:
+        parts = Archive(data).names
+    except BadInput as error:
+        if error.code == "archive-unreadable" and not name.lower().endswith((".docx", ".zip")):
+            return "xlsx"
+        raise
+    if "word/document.xml" in parts:
+        return "docx"
+    return "xlsx"
 
 
 def _of_markup(name: str, data: bytes) -> Format:

@@ -1,0 +1,201 @@
+"""Word documents: typed lines with automatic numbers, pictures and raised text; unsafe ones are refused."""
+
+import base64
+import io
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.errors import BadInput
+from server.itembank.interchange.archive import MOST_PARTS
+from server.itembank.interchange.docx import read_docx
+from server.itembank.interchange.forms import format_of
+from server.itembank.interchange.mapping import columns_of
+from server.itembank.interchange.reading import Picture, read_rows
+from server.itembank.interchange.rows import Reading, RowStatus
+from server.itembank.interchange.sanitising import sanitised
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+OTHERS = (
+    'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+)
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+NUMBERING = f"""<w:numbering {W}>
+<w:abstractNum w:abstractNumId="0"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/>
+<w:lvlText w:val="%1."/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="upperLetter"/>
+<w:lvlText w:val="%1."/></w:lvl></w:abstractNum>
+<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>
+<w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>
+<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>
+</w:num></w:numbering>"""
+RELATIONS = (
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="rId1" Type="image" Target="media/image1.png"/>'
+    '<Relationship Id="rId2" Type="image" Target="http://127.0.0.1/x.png" TargetMode="External"/>'
+    "</Relationships>"
+)
+
+
+def paragraph(*runs: str, number: int = 0) -> str:
+    """Write a paragraph of runs, numbered by a list when one is named."""
+    style = (
+        f'<w:pPr><w:numPr><w:ilvl w:val="0"/><w:numId w:val="{number}"/></w:numPr></w:pPr>' if number else ""
+    )
+    return f"<w:p>{style}{''.join(runs)}</w:p>"
+
+
+def run(text: str, raised: str = "") -> str:
+    """Write a run, raised or lowered."""
+    style = f'<w:rPr><w:vertAlign w:val="{raised}"/></w:rPr>' if raised else ""
+    return f'<w:r>{style}<w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def document(*blocks: str, **parts: bytes) -> bytes:
+    """Write a document of blocks, with its list definitions and one picture."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        body = f"<w:document {W} {OTHERS}><w:body>{''.join(blocks)}</w:body></w:document>"
+        file.writestr("word/document.xml", body)
+        file.writestr("word/numbering.xml", NUMBERING)
+        file.writestr("word/_rels/document.xml.rels", RELATIONS)
+        file.writestr("word/media/image1.png", PNG)
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def read(data: bytes) -> Reading:
+    """Read a document."""
+    table = read_docx(data)
+    return read_rows(table, columns_of(table.columns, None), sanitised, Picture(None))
+
+
+def lines(*texts: str) -> list[str]:
+    """Write a paragraph for each text."""
+    return [paragraph(run(text)) for text in texts]
+
+
+def test_typed_paragraphs_become_items() -> None:
+    """Paragraphs are read like the lines of a text, also when a stem is cut into several runs."""
+    data = document(
+        *lines("一、单选题"),
+        paragraph(run("1. 水的"), run("沸点（B）。")),
+        *lines("A. 90", "B. 100"),
+        *lines("二、判断题", "1. 冰是热的。（×）"),
+    )
+    assert format_of("x.docx", data) == "docx"
+    outcomes = read(data).outcomes
+    assert [(one.place, one.content.key if one.content else None) for one in outcomes] == [
+        ("paragraph 2", ("B",)),
+        ("paragraph 6", ("F",)),
+    ]
+
+
+def test_automatic_numbers_and_letters_count_as_typed_ones() -> None:
+    """Stems numbered and options lettered by Word's own lists come in, and a restarted list begins at A again."""
+    data = document(
+        paragraph(run("甲（A）"), number=1),
+        paragraph(run("x"), number=2),
+        paragraph(run("y"), number=2),
+        paragraph(run("乙（B）"), number=1),
+        paragraph(run("x"), number=3),
+        paragraph(run("y"), number=3),
+    )
+    contents = [one.content for one in read(data).outcomes]
+    assert [(one.stem, one.options, one.key) for one in contents if one] == [
+        ("甲（　）", ("x", "y"), ("A",)),
+        ("乙（　）", ("x", "y"), ("B",)),
+    ]
+
+
+def test_raised_and_lowered_text_and_pictures_come_along() -> None:
+    """Superscripts become <sup>, an embedded picture stands in the stem, and a `<` beside them is escaped."""
+    drawing = '<w:r><w:drawing><a:blip r:embed="rId1"/></w:drawing></w:r>'
+    data = document(
+        paragraph(
+            run("1. 面积 &lt; 5 m"), run("2", "superscript"), drawing, run(" H"), run("2", "subscript")
+        ),
+        *lines("A. 是", "B. 不是", "答案：A"),
+    )
+    outcome = read(data).outcomes[0]
+    assert outcome.content is not None
+    assert outcome.content.stem.startswith('面积 &lt; 5 m<sup>2</sup><img src="data:image/png;base64,')
+    assert outcome.content.stem.endswith(" H<sub>2</sub>")
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        ("<w:tbl><w:tr><w:tc><w:p><w:r><w:t>格</w:t></w:r></w:p></w:tc></w:tr></w:tbl>", "table-left-out"),
+        ("<w:p><m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath></w:p>", "formula-flattened"),
+        ('<w:p><w:r><w:drawing><a:blip r:embed="rId2"/></w:drawing></w:r></w:p>', "picture-format-unknown"),
+        ("<w:p><w:r><w:pict/></w:r></w:p>", "textbox-left-out"),
+    ],
+)
+def test_what_is_passed_over_makes_its_item_doubtful(block: str, code: str) -> None:
+    """A table, a formula, a picture from outside or a drawing is named on the item above it."""
+    outcomes = read(document(*lines("1. 甲（√）"), block, *lines("2. 乙（√）"))).outcomes
+    assert [one.status for one in outcomes] == [RowStatus.DOUBTFUL, RowStatus.IMPORTED]
+    assert code in [remark.code for remark in outcomes[0].remarks]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"../evil.xml": b"x"}, "part outside the file"),
+        ({"C:/evil.xml": b"x"}, "part outside the file"),
+        ({"word/media/bomb.bin": bytes(8 * 1024 * 1024)}, "packed too densely"),
+        ({f"x{number}": b"" for number in range(MOST_PARTS)}, "too many parts"),
+    ],
+)
+def test_an_unsafe_container_is_refused(parts: dict[str, bytes], reason: str) -> None:
+    """A part outside, a bomb and a swarm of parts are refused with the reason."""
+    with pytest.raises(BadInput, match="archive-unsafe") as refused:
+        read_docx(document(*lines("1. 甲（√）"), **parts))
+    assert refused.value.facts["reason"] == reason
+
+
+def test_an_entity_bomb_within_a_document_is_refused() -> None:
+    """A document type with entities in the main part is refused."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("word/document.xml", '<!DOCTYPE w [<!ENTITY a "aa">]><w>&a;</w>')
+    with pytest.raises(BadInput, match="xml-unsafe"):
+        read_docx(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "archive-unreadable"),
+        (b"PK\x03\x04 no", "archive-unreadable"),
+        (b"{\\rtf1}", "archive-unreadable"),
+    ],
+)
+def test_what_is_no_document_is_refused(data: bytes, code: str) -> None:
+    """An empty file, a broken container and another form are bad input."""
+    with pytest.raises(BadInput, match=code):
+        read_docx(data)
+
+
+GOOD = document(*lines("1. 题（A）", "A. 甲", "B. 乙"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_damaged_document_is_read_or_refused(data: st.DataObject) -> None:
+    """Any three changed bytes leave a document readable or make it bad input; no other error escapes."""
+    damaged = bytearray(GOOD)
+    for _ in range(3):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read(bytes(damaged))
+    except BadInput:
+        return
