@@ -5,7 +5,7 @@ import importlib
 import logging
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -40,24 +40,37 @@ from server.law.loader import load_pack
 from server.packages.contents import (
     CorrectionContent,
     ExamContent,
+    HeadContent,
     NoticeContent,
     ObjectionContent,
     ResultContent,
     StandingContent,
 )
 from server.packages.dispatch import Handlers
+from server.packages.exchange import keep_exchanging
 from server.packages.outbox import Received
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.proctoring import Proctoring
 from server.publicity import service as publicity
 from server.registry import service as registry
+from server.registry.head_service import accept_head
 from server.settings import Settings
+from server.web import accounts, home, packages_routes
+from server.web.candidate import page as candidate_page
+from server.web.candidate import routes as candidate
 from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
 from server.web.guards import LoginMiddleware, requires
+from server.web.hall import custody, draws, pictures
+from server.web.hall import page as hall_page
+from server.web.hall import routes as hall
+from server.web.organisation import routes as organisation
 from server.web.pages import engine
 from server.web.problems import answer
+from server.web.public import routes as public_pages
+from server.web.regulator import routes as regulator
 from server.web.site import Site
+from server.web.technician import routes as technician
 
 Children = Callable[..., Sequence[str]]
 
@@ -91,26 +104,17 @@ def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
     }
 
 
-_SHARED = ("home", "accounts", "packages_routes")
+_SHARED = (home, accounts, packages_routes)
 _OF_ROLE = {
-    "centre": (
-        "candidate.page",
-        "candidate.routes",
-        "hall.page",
-        "hall.routes",
-        "hall.custody",
-        "hall.draws",
-        "hall.pictures",
-        "technician.routes",
-    ),
-    "registry": ("organisation.routes", "regulator.routes", "public.routes"),
+    "centre": (candidate_page, candidate, hall_page, hall, custody, draws, pictures, technician),
+    "registry": (organisation, regulator, public_pages),
 }
 
 
 def _routes(role: str) -> list[Any]:
     found: list[Any] = [_time, create_static_files_router(path="/static", directories=[_STATIC])]
-    for name in (*_SHARED, *_OF_ROLE[role]):
-        found.extend(importlib.import_module(f"server.web.{name}").ROUTES)
+    for module in (*_SHARED, *_OF_ROLE[role]):
+        found.extend(module.ROUTES)
     return found
 
 
@@ -136,12 +140,20 @@ def _handlers(role: str) -> Handlers:
                 await publicity.accept_notice(act, content, received.number, received.sender.id)
             case ResultContent() as content:
                 await registry.accept_result(act, content, received.number, received.sender.id)
+            case HeadContent() as content:
+                await accept_head(act, content, received.sender)
             case _:
                 raise Unavailable("package-kind-here", kind=received.kind)
 
     if role == "centre":
         return dict.fromkeys(("exam", "correction", "standing", "objection"), at_centre)
-    return dict.fromkeys(("notice", "result"), at_registry)
+    return dict.fromkeys(("notice", "result", "head"), at_registry)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _living(
@@ -151,27 +163,24 @@ def _living(
 
     @asynccontextmanager
     async def living(_app: Litestar) -> AsyncIterator[None]:
-        await site.signals.start()
-        tasks = [asyncio.create_task(keep_anchoring(site.db, site.identity, site.clock), name="anchors")]
-        if site.hall_runtime is not None:
-            await site.hall_runtime.start()
-        if proctoring is not None:
-            await proctoring.start()
-        try:
-            yield
-        finally:
-            for task in reversed(tasks):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            if proctoring is not None:
-                await proctoring.stop()
-            if site.launcher_process is not None:
-                await site.launcher_process.stop()
+        async with AsyncExitStack() as running:
+            running.push_async_callback(site.db.close)
+            await site.signals.start()
+            running.push_async_callback(site.signals.stop)
             if site.hall_runtime is not None:
-                await site.hall_runtime.stop()
-            await site.signals.stop()
-            await site.db.close()
+                await site.hall_runtime.start()
+                running.push_async_callback(site.hall_runtime.stop)
+            if site.launcher_process is not None:
+                running.push_async_callback(site.launcher_process.stop)
+            if proctoring is not None:
+                await proctoring.start()
+                running.push_async_callback(proctoring.stop)
+            for work in (
+                keep_anchoring(site.db, site.identity, site.clock),
+                keep_exchanging(site.db, site.journal, site.identity, site.clock),
+            ):
+                running.push_async_callback(_ended, asyncio.create_task(work))
+            yield
 
     return living
 

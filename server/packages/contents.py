@@ -183,6 +183,7 @@ class HeadContent(
     number: int
     at: Moment
     heads: dict[str, str]
+    previous: str
     hash: str
     signature: str
     code: str

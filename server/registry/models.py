@@ -170,3 +170,21 @@ class LeadRow(Base):
     facts: Mapped[str] = mapped_column(Text)
     found_at: Mapped[datetime]
     case: Mapped[str | None] = mapped_column(String(36))
+
+
+class HeadRow(Base):
+    """A centre's signed journal head as it arrived; never changed, never deleted."""
+
+    __tablename__ = "registry_head"
+    __table_args__ = (UniqueConstraint("centre", "number"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    centre: Mapped[str] = mapped_column(String(36), index=True)
+    """Id of the peer that sent it."""
+    number: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    heads: Mapped[str] = mapped_column(Text)
+    hash: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(128))
+    code: Mapped[str] = mapped_column(String(16))

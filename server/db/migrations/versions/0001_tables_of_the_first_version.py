@@ -421,6 +421,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_filing_state"), ["state"], unique=False)
 
     op.create_table(
+        "registry_head",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("centre", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("heads", sa.Text(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=128), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_head")),
+        sa.UniqueConstraint("centre", "number", name=op.f("uq_registry_head_centre_number")),
+    )
+    with op.batch_alter_table("registry_head", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_head_centre"), ["centre"], unique=False)
+
+    op.create_table(
         "registry_lead",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("organisation", sa.String(length=36), nullable=False),
@@ -1390,6 +1407,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_lead_organisation"))
 
     op.drop_table("registry_lead")
+    with op.batch_alter_table("registry_head", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_head_centre"))
+
+    op.drop_table("registry_head")
     with op.batch_alter_table("registry_filing", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_filing_state"))
         batch_op.drop_index(batch_op.f("ix_registry_filing_organisation"))
