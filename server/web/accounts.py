@@ -22,7 +22,7 @@ from server.accounts.service import (
     sign_out,
     verified,
 )
-from server.errors import BadInput, GongyuanError
+from server.errors import BadInput, GongyuanError, NotSignedIn
 from server.keys.passwords import prepared_password
 from server.web.catalogue import language_of, say
 from server.web.guards import LOGIN_COOKIE, requires
@@ -30,21 +30,23 @@ from server.web.pages import page
 from server.web.site import Site
 
 Asking = Request[Login | None, Any, Any]
+Password = Annotated[str, msgspec.Meta(max_length=1000)]
+_LONGEST_NAME, _LONGEST_PASSWORD = 63, 1000
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A name and a password."""
 
-    username: str
-    password: str
+    username: Annotated[str, msgspec.Meta(max_length=63)]
+    password: Password
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An account to be made."""
 
     username: str
-    display_name: str
-    password: str
+    display_name: Annotated[str, msgspec.Meta(max_length=80)]
+    password: Password
     roles: tuple[Role, ...]
     scope: str | None = None
 
@@ -52,7 +54,7 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A password in place of the old one."""
 
-    password: str
+    password: Password
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -91,9 +93,14 @@ async def _signed_in(request: Asking, site: Site, username: str, password: str) 
     address = request.client.host if request.client else "unknown"
     monotonic = site.clock.monotonic()
     name = username.strip().lower()
+    if len(name) > _LONGEST_NAME or len(password) > _LONGEST_PASSWORD:
+        # No account has these; they are neither hashed nor remembered.
+        raise NotSignedIn("sign-in-wrong")
     async with site.db.reading() as session:
         account = await verified(session, _failures(request), name, password, address, monotonic)
     async with site.acting(f"staff:{account.username}") as act:
+        if before := request.cookies.get(LOGIN_COOKIE):
+            await sign_out(act, before)
         token = await begin_login(act, account, address, monotonic)
     login = Login(account.id, account.username, account.display_name, account.roles, account.scope)
     return _me(login), _cookie(site, token)
@@ -119,9 +126,9 @@ def _gone(site: Site) -> Cookie:
 
 def _safe(target: str | None) -> str:
     """Return a path of this server to go on to, never another site's address."""
-    if target and target.startswith("/") and not target.startswith("//") and "\\" not in target:
-        return target
-    return "/"
+    if target is None or not target.isprintable() or "\\" in target:
+        return "/"  # browsers drop tabs and line ends and read a backslash as a slash
+    return target if target.startswith("/") and not target.startswith("//") else "/"
 
 
 @post("/api/login", status_code=200)

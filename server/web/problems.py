@@ -2,14 +2,17 @@
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
 from litestar.response import Redirect
+from sqlalchemy.exc import DataError
 
 from server.errors import BadInput, GongyuanError, NotFound, NotPermitted, NotSignedIn
-from server.web.catalogue import language_of, say
+from server.law.loader import article_title
+from server.web.catalogue import Language, language_of, say
 from server.web.pages import page
 
 _log = logging.getLogger("gongyuan.web")
@@ -24,11 +27,19 @@ def _as_ours(error: Exception) -> GongyuanError | None:
         return NotPermitted("csrf-failed" if "CSRF" in str(error.detail) else "not-permitted")
     if isinstance(error, msgspec.ValidationError):
         return BadInput("bad-input", reason=str(error))
+    if isinstance(error, UnicodeDecodeError | RecursionError):
+        # How the JSON reader meets bytes that are no UTF-8, and lists within lists without end.
+        return BadInput("body-unreadable")
+    if isinstance(error, DataError | OverflowError):
+        _log.warning("a value that nothing can hold", exc_info=error)
+        return BadInput("value-out-of-range")
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NotFound("not-found")
         if error.status_code == 405:
             return _with_status(405, "method-not-allowed")
+        if error.status_code == 413:
+            return _with_status(413, "body-too-large")
         if error.status_code < 500:
             reasons = [str(extra.get("message", extra)) for extra in _extras(error)] or [error.detail]
             return _with_status(error.status_code, "bad-input", "; ".join(reasons))
@@ -36,13 +47,26 @@ def _as_ours(error: Exception) -> GongyuanError | None:
 
 
 def _extras(error: HTTPException) -> list[dict[str, Any]]:
-    return [extra for extra in error.extra if isinstance(extra, dict)] if isinstance(error.extra, list) else []
+    return (
+        [extra for extra in error.extra if isinstance(extra, dict)] if isinstance(error.extra, list) else []
+    )
 
 
 def _with_status(status: int, code: str, reason: str = "") -> GongyuanError:
     problem = BadInput(code, reason=reason)
     problem.status = status
     return problem
+
+
+def _article_title(language: Language, article: str | None) -> str | None:
+    """Return how people call an article; what stands in its place where it is no article's id."""
+    if article is None:
+        return None
+    try:
+        name = article_title(article)
+    except BadInput:
+        return article
+    return name.en if language == "en" else name.zh
 
 
 def wants_page(request: Request[Any, Any, Any]) -> bool:
@@ -58,16 +82,17 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         ours = GongyuanError("internal-error")
     language = language_of(request)
     title = say(language, ours.code, ours.facts)
+    named = _article_title(language, ours.article)
     if wants_page(request):
         if ours.status == 401:
-            return Redirect(f"/login?next={request.url.path}")
+            return Redirect(f"/login?next={quote(request.url.path)}")
         return page(
             request,
             "problem.html",
             status_code=ours.status,
             title=title,
             code=ours.code,
-            article=ours.article,
+            article=named,
             status=ours.status,
         )
     body = {
@@ -75,6 +100,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         "title": title,
         "status": ours.status,
         "article": ours.article,
+        "article_title": named,
         "facts": dict(ours.facts),
     }
     return Response(body, status_code=ours.status, media_type="application/problem+json")

@@ -22,7 +22,7 @@ class CheckIn(_Body, frozen=True):
     document: bool
     photo: bool
     signature: bool
-    exception: str = ""
+    exception: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class Why(_Body, frozen=True):
@@ -35,7 +35,7 @@ class Reseat(_Body, frozen=True):
     """Where a candidate is moved to, and why."""
 
     room: str
-    seat: Annotated[int, msgspec.Meta(gt=0)]
+    seat: Annotated[int, msgspec.Meta(gt=0, le=10_000)]
     reason: Reason
 
 

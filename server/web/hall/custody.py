@@ -1,7 +1,8 @@
 """Custodians, the ceremony and the openings. Passphrases arrive here only as ciphertext for an opening's child."""
 
 from datetime import datetime
-from typing import Any, Literal
+from math import isfinite
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get, post
@@ -35,20 +36,20 @@ class OpeningBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Literal["draw", "start", "marking"]
     slot: str
     bank: str | None = None
-    blueprint: str | None = None
+    blueprint: Annotated[str, msgspec.Meta(max_length=200_000)] | None = None
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A custodian to be made."""
 
-    username: str
-    name: str
+    username: Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
 
 class CeremonyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Custodians to be made, and the bank to make a key for; either may be left out."""
 
-    custodians: tuple[Person, ...] = ()
+    custodians: Annotated[tuple[Person, ...], msgspec.Meta(max_length=50)] = ()
     bank: str = ""
 
 
@@ -56,7 +57,7 @@ class PassphraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One custodian's passphrase: `sealed` is hex of encapsulated key ‖ ciphertext (HPKE, see hpke.js)."""
 
     custodian: str
-    sealed: str
+    sealed: Annotated[str, msgspec.Meta(max_length=8192)]
 
 
 class OfferView(msgspec.Struct, frozen=True):
@@ -142,9 +143,12 @@ def _opening(opening: service.Opening) -> OpeningView:
 
 def _wait(request: Request[Any, Any, Any]) -> float:
     try:
-        return min(max(float(request.query_params.get("wait", "0")), 0.0), LONGEST_WAIT_S)
+        wait = float(request.query_params.get("wait", "0"))
     except ValueError as error:
         raise BadInput("bad-input", reason="wait") from error
+    if not isfinite(wait):
+        raise BadInput("bad-input", reason="wait")
+    return min(max(wait, 0.0), LONGEST_WAIT_S)
 
 
 @get("/api/custodians", guards=[_SEEING])

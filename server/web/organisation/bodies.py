@@ -24,7 +24,7 @@ class VenueBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Line
     address: Line
-    seats: Annotated[int, msgspec.Meta(ge=1)]
+    seats: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 
 
 class FilingStaffBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,11 +57,11 @@ class SlotBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: Line
     starts_at: Moment
     minutes: Annotated[int, msgspec.Meta(ge=1, le=600)]
-    pass_mark: float
-    total: float
+    pass_mark: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
+    total: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
     place: Line
-    early: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    late: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    early: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
+    late: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
 
 
 class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +99,7 @@ class RoomBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     number: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
     name: Line
-    seats: Annotated[int, msgspec.Meta(ge=1)]
+    seats: Annotated[int, msgspec.Meta(ge=1, le=2000)]
 
 
 class StaffBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +115,9 @@ class StaffBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ArrangementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rooms and staff of a plan; the reason sets aside what the rules want only in principle."""
 
-    rooms: Annotated[tuple[RoomBody, ...], msgspec.Meta(min_length=1)]
-    staff: Annotated[tuple[StaffBody, ...], msgspec.Meta(min_length=1)]
-    override_reason: str = ""
+    rooms: Annotated[tuple[RoomBody, ...], msgspec.Meta(min_length=1, max_length=500)]
+    staff: Annotated[tuple[StaffBody, ...], msgspec.Meta(min_length=1, max_length=5000)]
+    override_reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
 
 
 class ChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+Part = Annotated[str, msgspec.Meta(max_length=20)]
 Key = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -14,10 +15,10 @@ class LetterBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first parts."""
 
     number: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-    kind: str
-    ministry: str
-    province: str
-    body: str
+    kind: Part
+    ministry: Part
+    province: Part
+    body: Part
     second: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
     centre_signing: Key
     centre_receiving: Key
@@ -59,4 +60,4 @@ class SpotCheckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The result of a spot check: candidates found unqualified, with the reason told to them."""
 
     unqualified: tuple[str, ...] = ()
-    reason: str = ""
+    reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
