@@ -42,11 +42,11 @@ check: $(STAMP) ## Format, lint, types, imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(STAMP) ## Every headline figure beside its floor (short form)
-	@for script in benchmarks/[a-z]*.py; do name=$$(basename $$script .py); $(PY) -m benchmarks.$$name --quick; done
+bench: $(STAMP) ## Every headline figure beside its floor (short form; ARGS=--full for the long one)
+	$(PY) -m benchmarks $(ARGS)
 
-load: $(STAMP) ## Locust scenarios against a running centre on loopback
-	$(PY) -m locust -f loadtests/locustfile.py --headless $(ARGS)
+load: $(STAMP) ## Locust scenarios against a small centre of their own on loopback
+	$(PY) -m loadtests $(ARGS)
 
 fmt: $(STAMP) ## Format and fix what can be fixed by itself
 	$(VENV)/bin/ruff format .

@@ -5,12 +5,10 @@ One JSON line a figure: figure, value, unit, floor, ratio, conditions.
 """
 
 import argparse
-import json
-import os
-import platform
 import random
 import time
 
+from benchmarks.measure import machine, print_figure
 from server.itembank.blueprint import Band, Blueprint, Cell, CellKey
 from server.itembank.items import ItemContent
 from server.keys.sealing import paper_key, seal
@@ -93,32 +91,22 @@ def timed_draw(papers: int) -> None:
     floor = time.process_time() - floor_begin
 
     figures = figures_of(draws)
-    conditions = {
+    conditions = machine() | {
         "papers": papers,
         "items": figures.items,
         "bank": ITEMS,
         "paper_bytes": total // papers,
         "exposure": figures.exposure,
         "overlap": figures.overlap,
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "cpu": "one core, process time",
+        "time": "CPU, one core",
     }
     for name, value in (
-        ("draw", drawn_at - begin),
-        ("compose, hash and seal", sealed_at - drawn_at),
-        ("draw and seal", sealed_at - begin),
-        ("marking sheets", sheeted_at - sealed_at),
+        ("draw_s", drawn_at - begin),
+        ("compose_hash_seal_s", sealed_at - drawn_at),
+        ("draw_and_seal_s", sealed_at - begin),
+        ("marking_sheets_s", sheeted_at - sealed_at),
     ):
-        line = {
-            "figure": name,
-            "value": round(value, 4),
-            "unit": "s",
-            "floor": round(floor, 4),
-            "ratio": round(value / floor, 1),
-            "conditions": conditions,
-        }
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print_figure(name, value, "s", floor, conditions)
 
 
 def main() -> None:
