@@ -15,6 +15,7 @@ from server.itembank.interchange.gift import read_gift
 from server.itembank.interchange.json import read_json
 from server.itembank.interchange.mapping import ColumnMapping, SavedMapping, columns_of
 from server.itembank.interchange.moodle_xml import read_moodle_xml
+from server.itembank.interchange.qti_package import read_qti_item, read_qti_package
 from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.rows import Reading, Remark, SourceTable
 from server.itembank.interchange.sanitising import picture_from, sanitised
@@ -43,10 +44,17 @@ class FileRead:
 
 
 def read_table(
-    data: bytes, form: Format, saved: SavedMapping | None = None, encoding: str | None = None
+    data: bytes,
+    form: Format,
+    saved: SavedMapping | None = None,
+    encoding: str | None = None,
+    picture: Callable[[str], str] | None = None,
 ) -> SourceTable:
-    """Read the rows of a file of one form. `encoding`: what a text is written in, when it does not tell
-    itself."""
+    """Read the rows of a file of one form.
+
+    `encoding`: what a text is written in, when it does not tell itself. `picture` fetches a picture that a
+    loose QTI item names.
+    """
     named = saved.named if saved is not None else ()
     if encoding is not None and encoding not in ENCODINGS:
         raise BadInput("encoding-not-known", encoding=encoding[:40])
@@ -54,6 +62,8 @@ def read_table(
         return read_xlsx(data, named)
     if form == "docx":
         return read_docx(data)
+    if form == "qti":
+        return read_qti_package(data) if data.startswith(b"PK") else read_qti_item(data, encoding, picture)
     table = read_csv(data, named, encoding) if form == "csv" else _TEXTS[form](data, encoding)
     assumed = assumed_encoding(data) if encoding is None and form != "moodle" else None
     if assumed is not None:
@@ -79,8 +89,8 @@ def read_file(
     except OSError as error:
         raise BadInput("file-unreadable", file=path.name, reason=error.strerror or str(error)) from error
     chosen = form or format_of(path.name, data)
-    table = read_table(data, chosen, saved, encoding)
+    fetch = partial(picture_from, pictures or path.parent)
+    table = read_table(data, chosen, saved, encoding, fetch)
     mapping = columns_of(table.columns, saved if chosen in ("xlsx", "csv", "json") else None)
-    picture = Picture(partial(picture_from, pictures or path.parent))
-    reading = read_rows(table, mapping, sanitised, picture)
+    reading = read_rows(table, mapping, sanitised, Picture(fetch))
     return FileRead(chosen, hashlib.sha256(data).digest(), mapping, reading)

@@ -11,8 +11,8 @@ from server.itembank.interchange.csv import decoded
 from server.itembank.interchange.mapping import known_columns
 from server.itembank.interchange.tables import HEADER_WITHIN
 
-Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx"]
-FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx")
+Format = Literal["xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx", "qti"]
+FORMATS: tuple[Format, ...] = ("xlsx", "csv", "json", "gift", "aiken", "moodle", "text", "docx", "qti")
 _SUFFIXES: dict[str, Format] = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
@@ -28,6 +28,7 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ROOT = re.compile(rb"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
 _PROLOGUE = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")
+_QTI = re.compile(rb"^(?:qti-)?(?:assessment|manifest|responseprocessing)", re.IGNORECASE)
 _AIKEN = re.compile(rb"^\s*ANSWER\s*:\s*[A-Z]\s*$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*(?:\d{1,4}\s*[.．、:：)）]|第\s*\d{1,4}\s*题|[（(]\d{1,4}[）)])")
 _GIFT = re.compile(rb"\{\s*(?:[=~#]|T\s*\}|F\s*\}|TRUE|FALSE|\})|^::|^\$CATEGORY:", re.MULTILINE)
@@ -60,7 +61,8 @@ def _of_container(name: str, data: bytes) -> Format:
         raise
     if "word/document.xml" in parts:
         return "docx"
-    return "xlsx"
+    workbook = any(part.startswith(("xl/", "content.xml")) for part in parts)
+    return "qti" if not workbook and any(part.lower().endswith(".xml") for part in parts) else "xlsx"
 
 
 def _of_markup(name: str, data: bytes) -> Format:
@@ -68,6 +70,8 @@ def _of_markup(name: str, data: bytes) -> Format:
     root = _ROOT.search(re.sub(rb"<!--.*?-->", b"", head, flags=re.DOTALL))
     if root is not None and root[1] == b"quiz":
         return "moodle"
+    if root is not None and _QTI.match(root[1]):
+        return "qti"
     raise BadInput("file-format-unknown", file=name)
 
 

@@ -53,7 +53,7 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
             headed[source.sheet] = heading
             outcomes.append(_skipped(source, "row-is-heading"))
             continue
-        if is_empty(list(source.cells.values())):
+        if not source.not_held and is_empty(list(source.cells.values())):
             outcomes.append(_skipped(source, "row-empty"))
             continue
         given = headed.get(source.sheet) or answers.type_of(source.sheet) or mapping.default_type
