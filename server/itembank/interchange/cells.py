@@ -10,6 +10,8 @@ from server.itembank.interchange.rows import Cell, Remark, SourceRow, text_of
 STORED, STORED_QUOTED = "html", "html-quoted"
 """Values of the field `markup` in files that this bank wrote: cells hold the stored HTML, word for word; quoted:
 a text that a spreadsheet could take for a formula bears an apostrophe in front."""
+MARK = "gongyuan-html"
+"""Tag of a question that this bank wrote as GIFT or Moodle XML: its texts are the stored HTML."""
 _QUOTED = re.compile(r"^'+[=+\\\-@]")
 _UNQUOTED = re.compile(r"^'*[=+\\\-@]")
 _UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff]")

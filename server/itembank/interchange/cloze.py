@@ -37,6 +37,12 @@ def with_tolerance(value: str, within: str) -> str:
     return f"{value.strip()}±{within.strip()}" if float(within) else value.strip()
 
 
+def tolerant(text: str) -> tuple[str, str] | None:
+    """Return (value, within) of an accepted text `value±within`, or None when it is no such text."""
+    found = _TOLERANT.match(text)
+    return (found[1], found[2]) if found is not None and float(found[2]) else None
+
+
 def gaps_in(text: str) -> tuple[Gap, ...] | None:
     """Return the gaps of a text, or None when there is none or one of them is of another kind."""
     found: list[Gap] = []
@@ -97,9 +103,9 @@ def with_gaps(stem: str, accepted: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _gap(accepted: tuple[str, ...]) -> str:
-    numbers = [_TOLERANT.match(text) for text in accepted]
+    numbers = [tolerant(text) for text in accepted]
     if numbers and all(numbers):
-        body = "~".join(f"={one[1]}:{one[2]}" for one in numbers if one is not None)
+        body = "~".join(f"={one[0]}:{one[1]}" for one in numbers if one is not None)
         return f"{{1:NUMERICAL:{body}}}"
     escaped = (_SPECIAL.sub(r"\\\1", text) for text in accepted)
     return "{1:SHORTANSWER:" + "~".join(f"={text}" for text in escaped) + "}"

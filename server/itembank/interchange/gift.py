@@ -9,18 +9,24 @@ import re
 from dataclasses import dataclass, field
 
 from server.errors import BadInput
+from server.itembank.interchange.blanks import blank
+from server.itembank.interchange.categories import point_in
+from server.itembank.interchange.cells import MARK, STORED
 from server.itembank.interchange.csv import LARGEST, decoded
 from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
 from server.itembank.items import LABELS
 
-COLUMNS = ("label", "type", "stem", "options", "answer", "explanation", "category")
-_ESCAPE = re.compile(r"\\([~=#{}:\\n])")
+COLUMNS = (
+    "label", "type", "stem", "options", "answer", "explanation", "category", "difficulty", "score", "markup"
+)  # fmt: skip
+_TAG = re.compile(r"\[(id|tag):((?:\\.|[^\]\\]){0,300})\]")
+_ESCAPE = re.compile(r"\\([~=#{}:\\n*])")
 _FORMAT = re.compile(r"^\s*\[(html|moodle|plain|markdown)\]\s*")
 _TITLE = re.compile(r"^\s*::(.*?)::", re.DOTALL)
 _WEIGHT = re.compile(r"^%(-?\d+(?:\.\d+)?)%")
 _NUMBER = re.compile(r"^-?\d+(?:\.\d+)?$")
 # Escaped characters stand as single private-use characters while a question is taken apart.
-_HIDDEN = {mark: chr(0xE000 + place) for place, mark in enumerate("~=#{}:\\n")}
+_HIDDEN = {mark: chr(0xE000 + place) for place, mark in enumerate("~=#{}:\\n*")}
 
 
 @dataclass(slots=True)
@@ -40,57 +46,76 @@ def read_gift(data: bytes, encoding: str | None = None) -> SourceTable:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
     rows: list[SourceRow] = []
     category = ""
-    for line, block in _blocks(decoded(data, encoding)):
+    for line, block, comments in _blocks(decoded(data, encoding)):
         if block.startswith("$CATEGORY:"):
-            category = block.removeprefix("$CATEGORY:").strip()
+            category = point_in(block.removeprefix("$CATEGORY:").strip())
             continue
-        rows.append(_row(line, block, category))
+        rows.append(_row(line, block, category, _told(comments)))
     if not any("answer" in row.cells for row in rows):
         raise BadInput("gift-without-questions")
     return SourceTable(COLUMNS, tuple(rows))
 
 
-def _blocks(text: str) -> list[tuple[int, str]]:
-    """Return (first line, text) of each question; comment lines are left out, a category line stands
-    alone."""
-    found: list[tuple[int, str]] = []
+def _blocks(text: str) -> list[tuple[int, str, str]]:
+    """Return (first line, text, comments before and in it) of each question; a category line stands alone."""
+    found: list[tuple[int, str, str]] = []
     held: list[str] = []
+    comments: list[str] = []
     start = 0
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
+    for number, line in enumerate([*re.split(r"\r\n?|\n", text), ""], start=1):
         if line.lstrip().startswith("//"):
+            comments.append(line)
             continue
         if line.strip() and not line.startswith("$CATEGORY:"):
             start = start or number
             held.append(line)
             continue
         if held:
-            found.append((start, "\n".join(held)))
-            held, start = [], 0
+            found.append((start, "\n".join(held), "\n".join(comments)))
+            held, comments, start = [], [], 0
         if line.strip():
-            found.append((number, line))
+            found.append((number, line, ""))
+            comments = []
     return found
+
+
+def _told(comments: str) -> dict[str, Cell]:
+    """Return the cells that comments tell: `[id:…]` and the tags that this bank writes."""
+    cells: dict[str, Cell] = {}
+    for kind, escaped in _TAG.findall(comments):
+        value = re.sub(r"\\(.)", r"\1", escaped)
+        name, colon, told = value.partition(":")
+        if kind == "id":
+            cells["label"] = value
+        elif value == MARK:
+            cells["markup"] = STORED
+        elif colon and name in ("difficulty", "score"):
+            cells[name] = told
+    return cells
 
 
 def _hidden(text: str) -> str:
     return _ESCAPE.sub(lambda found: _HIDDEN[found[1]], text)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, strip: bool = True) -> str:
     for mark, hidden in _HIDDEN.items():
         text = text.replace(hidden, "\n" if mark == "n" else mark)
-    return _FORMAT.sub("", text).strip()
+    text = _FORMAT.sub("", text)
+    return text.strip() if strip else text
 
 
-def _row(line: int, block: str, category: str) -> SourceRow:
+def _row(line: int, block: str, category: str, told: dict[str, Cell]) -> SourceRow:
     text = _hidden(block)
     title = _TITLE.match(text)
     if title is not None:
         text = text[title.end() :]
     opening = text.find("{")
     closing = text.find("}", opening)
-    cells: dict[str, Cell] = {"category": _shown(category)}
+    cells: dict[str, Cell] = {"category": category}
     if title is not None:
         cells["label"] = _shown(title[1])
+    cells |= told
     if opening < 0 or closing < 0:
         cells |= {"type": "description", "stem": _shown(text)}
         return SourceRow(f"line {line}", cells)
@@ -98,6 +123,9 @@ def _row(line: int, block: str, category: str) -> SourceRow:
     question = _question(inside.strip())
     gap = "____" if question.kind == "fill" or after.strip() else ""
     stem = f"{_shown(before)} {gap} {_shown(after)}".strip()
+    if STORED in told.values():
+        held = blank(1) if question.kind == "fill" else ""
+        stem = f"{_shown(before, False)}{held}{_shown(after, False)}"
     cells |= {"type": question.kind, "stem": stem}
     if question.kind == "fill":
         cells["answer"] = (" / ".join(_shown(one) for one in question.accepted),)

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from server.errors import BadInput
 from server.itembank.interchange import cloze
 from server.itembank.interchange.blanks import BLANK
-from server.itembank.interchange.cells import STORED
+from server.itembank.interchange.categories import point_in
+from server.itembank.interchange.cells import MARK, STORED
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
 from server.itembank.interchange.sanitising import picture_html, plain_of
 from server.itembank.interchange.xml_tree import Element, parsed
@@ -22,13 +23,10 @@ from server.itembank.items import LABELS
 COLUMNS = (
     "label", "type", "stem", "options", "answer", "explanation", "category", "score", "difficulty", "markup"
 )  # fmt: skip
-MARK = "gongyuan-html"
-"""Tag of a question that this bank wrote: its texts are the stored HTML, word for word."""
 _PICTURE = re.compile(
     r"""<img\b[^>]{0,500}?\bsrc\s*=\s*["']@@PLUGINFILE@@/([^"'?]+)[^"']*["'][^>]*>""", re.IGNORECASE
 )
 _ATTACHED = re.compile(r"@@PLUGINFILE@@/([^\"'?<>\s]+)")
-_ROOT = re.compile(r"^\$[a-z0-9]+\$$")
 
 
 def read_moodle_xml(data: bytes, encoding: str | None = None) -> SourceTable:
@@ -40,22 +38,12 @@ def read_moodle_xml(data: bytes, encoding: str | None = None) -> SourceTable:
     category = ""
     for question in root.elements("question"):
         if question.attributes.get("type") == "category":
-            category = _category(question.text_at("category", "text"))
+            category = point_in(question.text_at("category", "text"))
         else:
             rows.append(_Question(question, category).row())
     if not rows:
         raise BadInput("moodle-without-questions", root="quiz")
     return SourceTable(COLUMNS, tuple(rows))
-
-
-def _category(path: str) -> str:
-    """Return a category's path without Moodle's own roots; a slash within a name is written twice."""
-    parts = [part.replace("\0", "/").strip() for part in path.replace("//", "\0").split("/")]
-    if len(parts) > 1 and _ROOT.match(parts[0]):
-        parts = parts[1:]
-    if len(parts) > 1 and parts[0] == "top":
-        parts = parts[1:]
-    return "/".join(part for part in parts if part)
 
 
 class _Question:
