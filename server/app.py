@@ -14,7 +14,7 @@ from typing import Any
 from litestar import Litestar, Router, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import State
+from litestar.datastructures import CacheControlHeader, State
 from litestar.di import NamedDependency, Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
@@ -112,7 +112,12 @@ _OF_ROLE = {
 
 
 def _routes(role: str) -> list[Any]:
-    found: list[Any] = [_time, create_static_files_router(path="/static", directories=[_STATIC])]
+    found: list[Any] = [
+        _time,
+        create_static_files_router(
+            path="/static", directories=[_STATIC], cache_control=CacheControlHeader(no_cache=True)
+        ),
+    ]
     for module in (*_SHARED, *_OF_ROLE[role]):
         found.extend(module.ROUTES)
     return found

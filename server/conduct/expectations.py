@@ -37,9 +37,15 @@ def seat_status(fact: SittingFact) -> SeatStatus:
 
 
 def expectation(
-    room: str, facts: Iterable[SittingFact], moves: Iterable[Move], now: datetime
+    room: str,
+    facts: Iterable[SittingFact],
+    moves: Iterable[Move],
+    answered: Mapping[str, datetime],
+    now: datetime,
 ) -> RoomExpectation | None:
     """Return what to expect in a room, or None when no sitting is or was there.
+
+    `answered` says when each sitting's newest answer came: an empty seat whose machine answers is the strongest lead.
 
     A seat that a candidate was moved away from is named MOVED unless somebody else has it now; where a seat had
     an absentee and somebody was moved to it, the one who sits there counts.
@@ -51,8 +57,9 @@ def expectation(
     }
     for fact in sorted(facts, key=lambda fact: fact.state is not State.ABSENT):
         if fact.room == room:
-            heard = (now - fact.heard_at).total_seconds() if fact.online and fact.heard_at else None
-            seats[str(fact.seat)] = SeatExpectation(str(fact.seat), seat_status(fact), heard)
+            newest = answered.get(fact.sitting)
+            active = None if newest is None else max(0.0, (now - newest).total_seconds())
+            seats[str(fact.seat)] = SeatExpectation(str(fact.seat), seat_status(fact), active)
     return RoomExpectation(room, tuple(seats.values())) if seats else None
 
 
@@ -65,7 +72,8 @@ async def room_expectation(session: AsyncSession, room: str, at: datetime) -> Ro
     )
     for slot in await session.scalars(near):
         facts = await delivery.hall_facts(session, slot, at)
-        found = expectation(room, facts, await delivery.moves(session, slot), at)
+        moves, answered = await delivery.moves(session, slot), await delivery.last_answers(session, slot)
+        found = expectation(room, facts, moves, answered, at)
         if found is not None:
             return found
     return None

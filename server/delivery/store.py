@@ -22,6 +22,7 @@ from server.delivery.facts import (
 )
 from server.delivery.models import (
     AllowanceRow,
+    AnswerEventRow,
     AnswerRow,
     BellRow,
     CallRow,
@@ -213,6 +214,16 @@ async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> 
 async def notice(session: AsyncSession, notice: str) -> NoticeRow | None:
     """Return one message to candidates."""
     return await session.get(NoticeRow, notice)
+
+
+async def last_answers(session: AsyncSession, slot: str) -> Mapping[str, datetime]:
+    """Return, by sitting of a slot, when its newest answer came in; sittings without one are left out."""
+    rows = await session.execute(
+        select(AnswerEventRow.sitting, func.max(AnswerEventRow.received_at))
+        .where(AnswerEventRow.sitting.in_(select(SittingRow.id).where(SittingRow.slot == slot)))
+        .group_by(AnswerEventRow.sitting)
+    )
+    return dict(rows.tuples().all())
 
 
 async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[SittingFact, ...]:

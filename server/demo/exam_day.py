@@ -11,6 +11,7 @@ import httpx
 from server.clock import SHANGHAI
 from server.demo import cast, hall
 from server.demo.before import expect_refusal
+from server.demo.client import Answered
 from server.demo.custody import opened
 from server.demo.hall import Seated
 from server.demo.stage import Stage, start
@@ -166,6 +167,21 @@ async def ring(stage: Stage, kiosks: Kiosks, present: int) -> None:
     stage.step("主考宣布开考，密钥下发，全部考试机解封试卷")
 
 
+async def tick(stage: Stage, board: dict[str, Any]) -> None:
+    """Tick what the run sheet has due, with the second name where a hand-over needs two."""
+    slot = stage.learnt["theory"]
+    for step in board["steps"]:
+        if step["state"] not in ("due", "late"):
+            continue
+        for room in step["open_rooms"] if step["per_room"] else (None,):
+            body = {"room": room, "second": "钱丽" if step["two_names"] else None, "note": ""}
+            try:
+                await stage.staff("chief").post(f"/api/hall/slots/{slot}/steps/{step['code']}", body)
+            except Answered as refused:
+                if refused.code != "step-done-already":  # an act has ticked it in the meantime
+                    raise
+
+
 async def _decide(stage: Stage, alert: dict[str, Any], away: Seated) -> None:
     """An invigilator goes and looks: what is so is confirmed (a finding on a candidate by a second one too)."""
     first, second = ("wang", "li") if alert["room"] == cast.ROOMS[0] else ("zhou", "wu")
@@ -192,6 +208,7 @@ async def watch(stage: Stage, seated: list[Seated], ends: datetime) -> None:
             board = await stage.staff("chief").get(f"/api/hall/slots/{slot}")
         except httpx.TransportError:
             continue  # the board of a server that is down: people look again
+        await tick(stage, board)
         for alert in board["alerts"]:
             if alert["key"] not in stage.learnt["alerts"]:
                 place = f"{alert['room']} 考场"
@@ -232,12 +249,24 @@ async def power_cut(stage: Stage, minute: float) -> None:
     stage.step("考点服务器重新启动，考试机自动重连，无需保密员到场")
 
 
+async def _last_words(stage: Stage) -> None:
+    """Wait for the kiosks to end by themselves; one whose seat was taken over by a person's browser is told to."""
+    try:
+        async with asyncio.timeout(ENROL_WAIT_S / 2):
+            await asyncio.shield(stage.learnt["listening"])
+    except TimeoutError:
+        assert stage.bots is not None
+        assert stage.bots.process.stdin is not None
+        stage.bots.process.stdin.write(b'{"stop": true}\n')
+        await stage.bots.process.stdin.drain()
+        await stage.learnt["listening"]
+
+
 async def close(stage: Stage, kiosks: Kiosks) -> None:
     """After the end: papers are collected, rooms recorded and signed, the slot closes with closed counts."""
     slot = stage.learnt["theory"]
     await stage.clock.until(cast.THEORY + timedelta(minutes=cast.THEORY_MINUTES + 1))
-    async with asyncio.timeout(ENROL_WAIT_S):
-        await stage.learnt["listening"]
+    await _last_words(stage)
     stage.clock.go(1.0)
     stage.learnt["kiosks"] = {"events": dict(kiosks.events), "finished": kiosks.finished}
     stage.step("考试结束，停止作答，自动收卷")

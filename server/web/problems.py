@@ -85,7 +85,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     named = _article_title(language, ours.article)
     if wants_page(request):
         if ours.status == 401:
-            return Redirect(f"/login?next={quote(request.url.path)}")
+            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return Redirect(f"/login?next={quote(asked, safe='/')}")
         return page(
             request,
             "problem.html",
