@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from benchmarks.__main__ import NAMES
 from loadtests.__main__ import ROOT, SCENARIOS
 from loadtests.report import THRESHOLDS, judged, percentile
 
@@ -66,3 +67,13 @@ def test_percentile_counts_every_time() -> None:
 def test_every_scenario_has_thresholds() -> None:
     """Each scenario of `python -m loadtests` has thresholds, and no other name has."""
     assert tomllib.loads(THRESHOLDS.read_text(encoding="utf-8")).keys() == set(SCENARIOS)
+
+
+def test_every_benchmark_is_run() -> None:
+    """`python -m benchmarks` runs every script of the folder that takes `--quick`, and no other."""
+    scripts = {
+        file.stem
+        for file in (ROOT / "benchmarks").glob("*.py")
+        if "--quick" in (text := file.read_text(encoding="utf-8")) and "def main()" in text
+    }
+    assert scripts - {"__main__"} == set(NAMES)
