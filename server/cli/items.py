@@ -9,6 +9,7 @@ from typing import Any
 
 from server.cli.common import add_config, clock_from, settings_from
 from server.cli.desk import add_passphrases, desk, passphrases_from, terminal_actor
+from server.cli.items_export import add_export
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
@@ -211,7 +212,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     acts = group.add_subparsers(required=True, metavar="ACT")
     bring = acts.add_parser(
-        "import", help="import a file of items (.xlsx, .xls, .csv, .json, .jsonl, .gift, Aiken)"
+        "import",
+        help="import a file of items (Excel, CSV, JSON, Word, plain text, GIFT, Aiken, Moodle XML, QTI)",
     )
     bring.add_argument("file", type=Path)
     bring.add_argument("--bank", required=True, help="id of the bank, as its key was named in the ceremony")
@@ -230,6 +232,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_passphrases(bring)
     add_config(bring)
     bring.set_defaults(run=_import)
+    add_export(acts)
     cover = acts.add_parser(
         "coverage", help="items by knowledge point, type and difficulty; check a blueprint"
     )

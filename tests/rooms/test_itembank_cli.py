@@ -107,3 +107,26 @@ def test_verify_of_a_slot_that_is_not_drawn_is_refused(
     ceremony(run)
     assert run("paper", "verify", "slot-1", "--passphrases-stdin", by=("ann", "bo")) == 1
     assert "not drawn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv", "out.json", "out.gift", "out.xml"])
+def test_an_export_by_two_custodians_imports_again_unchanged(
+    run: Command, folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two custodians write the approved items to a file for its owner alone; imported again nothing changes."""
+    ceremony(run)
+    words = ("--bank", "b1", "--passphrases-stdin")
+    review = ("--approve", "--writer", "zhang", "--reviewer", "li")
+    assert run("items", "import", str(folder / "bank.csv"), *words, *review, by=("ann", "bo")) == 0
+    out = folder / name
+    assert run("items", "export", str(out), *words, by=("ann",)) == 1
+    assert not out.exists()
+    assert run("items", "export", str(out), *words, by=("bo", "cy")) == 0
+    assert (out.stat().st_mode & 0o777, b"\xe9\xa2\x98\xe4\xb8\x80" in out.read_bytes()) == (
+        0o600, name != "out.xlsx"
+    )  # fmt: skip
+    capsys.readouterr()
+    assert run("items", "import", str(out), *words, by=("ann", "cy")) == 0
+    assert "imported 0  doubtful 0  skipped 0  unchanged 1" in capsys.readouterr().out
+    assert run("items", "export", str(out), *words, by=("bo", "cy")) == 1
+    assert "the file exists" in capsys.readouterr().err
