@@ -48,8 +48,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """SQLAlchemy URL; None means SQLite in the data folder. Use postgresql+psycopg://… for PostgreSQL."""
     jurisdiction: str = "beijing"
     listen: Listen = Listen()
-    registry_url: str | None = None
-    """Centre only: base URL of the registry, when there is a line to it."""
     cameras: tuple[CameraSettings, ...] = ()
     writer_gap_ms: int = 5
     """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""

@@ -89,18 +89,3 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--role", choices=("registry", "centre"), help="must agree with the settings file")
     add_config(parser)
     parser.set_defaults(run=_serve)
-
-
-def default_settings(role: str, folder: Path) -> str:
-    """Return the text of a settings file with every default written out, for `gongyuan init`."""
-    return (
-        f'role = "{role}"\n'
-        f'data = "{folder}"\n'
-        'name = ""            # shown on pages: the authority or the exam centre\n'
-        'jurisdiction = "beijing"\n'
-        '# database = "postgresql+psycopg://user@host/gongyuan"   # default: SQLite in the data folder\n'
-        "\n[listen]\n"
-        'host = "0.0.0.0"\n'
-        "port = 8443\n"
-        'names = ["localhost", "127.0.0.1"]   # DNS names and addresses in the server\'s certificate\n'
-    )

@@ -66,6 +66,10 @@ class Person:
         """Send JSON by PUT and return the JSON answer."""
         return self._read(await self._http.put(path, json=body, headers=self._token()))
 
+    async def delete(self, path: str) -> Any:
+        """Ask for a removal; Answered when the server refuses."""
+        return self._read(await self._http.delete(path, headers=self._token()))
+
     async def post_bytes(self, path: str, body: bytes) -> Any:
         """Send raw bytes and return the JSON answer."""
         headers = {**self._token(), "content-type": "application/octet-stream"}

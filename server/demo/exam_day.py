@@ -228,7 +228,8 @@ async def incidents_of_the_hour(stage: Stage, sittings: dict[str, Any], seated: 
     await stage.staff("zhou").post(path, {"reason": "开考 30 分钟未到场"})
     stage.step(f"{absent.room} 考场 {absent.seat} 号缺考，记入考场情况")
     for call in await stage.staff("chief").get(f"/api/hall/slots/{slot}/calls"):
-        stage.step(f"{call['room']} 考场 {call['seat']} 号呼叫监考员：{call['text']}")
+        await stage.staff("deputy").delete(f"/api/hall/slots/{slot}/calls/{call['id']}")
+        stage.step(f"{call['room']} 考场 {call['seat']} 号呼叫监考员：{call['text']}；已到场")
     await stage.clock.until(cast.THEORY + timedelta(minutes=hall.MOVE_AT))
     await stage.staff("deputy").post(
         f"/api/hall/sittings/{sittings[moved.ticket]['sitting']}/reseat",
