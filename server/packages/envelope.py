@@ -20,6 +20,8 @@ SIGNATURE_BYTES = 64
 LONGEST_HEADER = 4096
 LONGEST_PACKAGE = 64 << 20
 """Bytes: larger ones are refused unread."""
+HEADER_WITHIN = len(MAGIC) + 4 + LONGEST_HEADER + SIGNATURE_BYTES + 1
+"""Bytes of a package's beginning that hold all of its header and signature."""
 _PURPOSE = b"gongyuan/package/1"
 
 Kind = Literal["exam", "correction", "standing", "head", "notice", "objection", "result"]

@@ -17,7 +17,7 @@ from server.keys.identity import Identity
 from server.keys.sealing import canonical, hpke_seal
 from server.keys.signing import verify
 from server.packages.contents import Content, decode, encode, kind_of, plan_of
-from server.packages.envelope import Header, body_info, header_bytes, join, signed_bytes, split
+from server.packages.envelope import Envelope, Header, body_info, header_bytes, join, signed_bytes, split
 from server.packages.manifest import CONTENT_FILE, MANIFEST_FILE, manifest_bytes, manifest_refusal
 from server.packages.models import IncomingRow, OutgoingRow
 from server.packages.order import Arrived, Standing, order_refusal
@@ -143,17 +143,7 @@ async def receive(act: Act, identity: Identity, data: bytes, expected_plan: str 
     """
     envelope = split(data)
     header = envelope.header
-    if header.receiver != identity.fingerprint:
-        raise Refused(Refusal("package-other-receiver", facts={"receiver": header.receiver}))
-    sender = await peer_by_fingerprint(act.session, header.sender)
-    if sender is None or sender.state is PeerState.PROPOSED:
-        raise Refused(Refusal("sender-unknown", facts={"sender": header.sender}))
-    try:
-        verify(sender.keys.signing, envelope.signature, signed_bytes(envelope.header_bytes))
-    except Tampered as error:
-        raise Tampered("package-signature") from error
-    if sender.state is PeerState.REVOKED:
-        raise Refused(Refusal("sender-revoked", facts={"sender": header.sender}))
+    sender = await judged(act.session, identity, envelope)
     digest = hashlib.sha256(data).digest()
     known = await _standing(act.session, sender, header)
     files = _inner_files(identity, envelope.header_bytes, envelope.signature, envelope.body)
@@ -191,6 +181,26 @@ async def receive(act: Act, identity: Identity, data: bytes, expected_plan: str 
     )
     attachments = {name: data for name, data in files.items() if name not in (CONTENT_FILE, MANIFEST_FILE)}
     return Received(header.kind, header.plan, header.number, content, sender, digest, attachments)
+
+
+async def judged(session: AsyncSession, identity: Identity, envelope: Envelope) -> Peer:
+    """Return the peer that signed a package's header for this node; its body is not looked at.
+
+    Refused `package-other-receiver`, `sender-unknown`, `sender-revoked`; Tampered `package-signature`.
+    """
+    header = envelope.header
+    if header.receiver != identity.fingerprint:
+        raise Refused(Refusal("package-other-receiver", facts={"receiver": header.receiver}))
+    sender = await peer_by_fingerprint(session, header.sender)
+    if sender is None or sender.state is PeerState.PROPOSED:
+        raise Refused(Refusal("sender-unknown", facts={"sender": header.sender}))
+    try:
+        verify(sender.keys.signing, envelope.signature, signed_bytes(envelope.header_bytes))
+    except Tampered as error:
+        raise Tampered("package-signature") from error
+    if sender.state is PeerState.REVOKED:
+        raise Refused(Refusal("sender-revoked", facts={"sender": header.sender}))
+    return sender
 
 
 def _inner_files(identity: Identity, header: bytes, signature: bytes, body: bytes) -> dict[str, bytes]:

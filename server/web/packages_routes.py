@@ -16,7 +16,7 @@ from server.errors import BadInput, GongyuanError
 from server.keys.authority import served_spki
 from server.packages import outbox, peers
 from server.packages.dispatch import Receipt, accept
-from server.packages.envelope import LONGEST_PACKAGE, split
+from server.packages.envelope import HEADER_WITHIN, LONGEST_PACKAGE, split
 from server.packages.transport import Sent, send_pending
 from server.web.guards import requires
 from server.web.site import Site
@@ -143,16 +143,17 @@ async def take_package(request: Request[Login | None, Any, Any], site: NamedDepe
 
     201 with the signed receipt; otherwise the code of the first reason why it was not taken, and nothing is kept.
     """
-    data = await request.body()
     expected = request.query_params.get("plan")
+    data = bytearray()
     try:
+        await _read(request, site, data)
         async with site.acting("node:packages") as act:
-            return await accept(act, site.identity, site.handlers, data, expected)
+            return await accept(act, site.identity, site.handlers, bytes(data), expected)
     except GongyuanError as error:
         if error.code in _FROM_STRANGERS:
             _log.warning("a package was refused: %s", error)
             raise
-        header = split(data).header
+        header = split(bytes(data)).header
         async with site.acting("node:packages") as act:
             await act.record(
                 "packages:package:refused",
@@ -165,6 +166,20 @@ async def take_package(request: Request[Login | None, Any, Any], site: NamedDepe
                 },
             )
         raise
+
+
+async def _read(request: Request[Login | None, Any, Any], site: Site, data: bytearray) -> None:
+    """Read a package into `data`; as soon as its signed header is there, refuse a stranger's without reading on.
+
+    So nobody but a peer makes this server hold more than a header.
+    """
+    judged = False
+    async for chunk in request.stream():
+        data += chunk
+        if not judged and len(data) >= HEADER_WITHIN:
+            async with site.db.reading() as session:
+                await outbox.judged(session, site.identity, split(bytes(data)))
+            judged = True
 
 
 @get("/api/packages/outgoing", guards=[_OFFICE])

@@ -15,9 +15,11 @@ from litestar.params import FromPath, JSONBody
 from server.accounts.roles import Role
 from server.conduct import incident_service, record_service, runsheet_service, service
 from server.conduct.incidents import IncidentEvent, IncidentKind
+from server.conduct.models import RoomRecordRow
 from server.db.signals import announce
 from server.delivery import store as delivery
 from server.delivery.facts import Extent
+from server.delivery.models import CallRow
 from server.errors import BadInput, NotFound
 from server.proctor import store as proctor
 from server.proctor.alerts import AlertAct as AlertVerb
@@ -291,15 +293,23 @@ async def make_record(slot: FromPath[str], room: FromPath[str], site: Here, requ
 
 @post("/api/hall/records/{record:str}/sign", guards=[FLOOR], status_code=204)
 async def sign_record(record: FromPath[str], data: JSONBody[bodies.Sign], site: Here, request: Http) -> None:
-    """Sign a room record with a second name beside one's own."""
-    async with site.acting(login_of(request)) as act:
+    """Sign a room record with a second name beside one's own; an invigilator his own room's only."""
+    login = login_of(request)
+    async with site.acting(login) as act:
+        kept = await act.session.get(RoomRecordRow, record)
+        if kept is not None:
+            require_room(login, kept.room)
         await record_service.sign_record(act, record, data.second)
 
 
 @delete("/api/hall/slots/{slot:str}/calls/{call:str}", guards=[FLOOR])
 async def answer_call(slot: FromPath[str], call: FromPath[str], site: Here, request: Http) -> None:
-    """Note that somebody went to the candidate who called."""
-    async with site.acting(login_of(request)) as act:
+    """Note that somebody went to the candidate who called; an invigilator in his own room only."""
+    login = login_of(request)
+    async with site.acting(login) as act:
+        kept = await act.session.get(CallRow, call)
+        if kept is not None:
+            await require_sitting(act.session, login, kept.sitting)
         await service.answer_call(act, call, slot)
 
 
