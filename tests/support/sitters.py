@@ -38,6 +38,8 @@ class Sitter:
     dropped: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    not_stored: int = 0
+    """Refusals that say that the centre could not store an answer just now."""
     doubled: int = 0
     """Acknowledgements that named another receipt than before."""
     answering: bool = True
@@ -45,7 +47,15 @@ class Sitter:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seat.id)
         self.agent = Agent(self.server, self.tls, self.seat.id, self.seat.key, self._hear, self._rng)
+        self._receive = self.agent.brain.receive
+        self.agent.brain.receive = self._overhear  # type: ignore[method-assign]
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _overhear(self, frame: bytes | str, now: float) -> list[Event]:
+        # The brain keeps this refusal to itself, since it sends again by itself.
+        text = frame if isinstance(frame, str) else frame.decode()
+        self.not_stored += '"code":"answer-not-stored"' in text
+        return self._receive(frame, now)
 
     def start(self) -> None:
         """Come to the seat and answer from the bell on."""
