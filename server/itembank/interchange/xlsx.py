@@ -15,6 +15,7 @@ from python_calamine import CalamineWorkbook
 from server.errors import BadInput
 from server.itembank.interchange.rows import Remark, SourceRow, SourceTable
 from server.itembank.interchange.tables import header_place, table_of
+from server.itembank.interchange.xls_formulas import first_formula
 
 LARGEST_FILE = 64 * 1024 * 1024
 LARGEST_UNPACKED = 256 * 1024 * 1024
@@ -38,6 +39,8 @@ def read_xlsx(data: bytes, named: Collection[str] = ()) -> SourceTable:
         _check_container(data)
     elif not data.startswith(_OLE):
         raise BadInput("not-a-workbook")
+    elif (formula := first_formula(data)) is not None:
+        raise BadInput("workbook-has-formulas", place=formula)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [
