@@ -165,3 +165,8 @@ def test_every_question_of_the_real_moodle_files_is_accounted_for(shared: Path) 
     assert sum(counts.values()) == 25
     assert kinds == {"cloze": 7, "essay": 2}
     assert counts["skipped"] == 9
+
+
+def test_a_flood_of_open_gaps_is_no_cloze() -> None:
+    """A text of forty thousand gaps that never close is skipped as cloze without a search from each of them."""
+    assert read(quiz(question("cloze", "{1:SA:" * 40_000))).outcomes[0].remarks[-1].facts["type"] == "cloze"

@@ -7,7 +7,7 @@ import msgspec
 
 from server.itembank.interchange.blanks import STORED_BLANK, blank
 
-_GAP = re.compile(r"\{(\d{0,4}):([A-Z_]{1,20}):((?:\\.|[^\\}]){0,4000})\}", re.DOTALL)
+_GAP = re.compile(r"\{(\d{0,4}):([A-Z_]{1,20}):((?:\\.|[^\\{}]){0,4000})\}", re.DOTALL)
 _ANY = re.compile(r"\{\d{0,4}:[A-Z_]{1,20}[:}]")
 _SHORT = frozenset({"SHORTANSWER", "SA", "MW", "SHORTANSWER_C", "SAC", "MWC"})
 _NUMBERS = frozenset({"NUMERICAL", "NM"})
