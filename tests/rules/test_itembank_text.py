@@ -1,12 +1,15 @@
 """Items typed as plain text: stems, options, answers in the stem, below it, or in a list at the end."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import BadInput
+from server.itembank.interchange.files import read_file
 from server.itembank.interchange.forms import format_of
-from server.itembank.interchange.mapping import columns_of
+from server.itembank.interchange.mapping import columns_of, read_mapping
 from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.rows import Reading
 from server.itembank.interchange.sanitising import sanitised
@@ -170,3 +173,13 @@ def test_every_line_is_read_or_named(text: str) -> None:
         assert error.code == "text-without-items"
         return
     assert all(one.content is not None or one.remarks for one in reading.outcomes)
+
+
+def test_the_defaults_of_a_mapping_hold_for_typed_items(tmp_path: Path) -> None:
+    """A mapping's point, difficulty and score are taken where the text gives none; its columns are passed over."""
+    path = tmp_path / "bank.txt"
+    path.write_text("1. 题（√）", encoding="utf-8")
+    mapping = b'[fields]\nstem = "Q"\n[defaults]\npoint = "1.1"\ndifficulty = 0.7\nscore = 2'
+    content = read_file(path, saved=read_mapping(mapping)).reading.outcomes[0].content
+    assert content is not None
+    assert (content.point, content.difficulty, content.score) == ("1.1", 0.7, 2.0)

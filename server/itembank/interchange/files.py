@@ -91,6 +91,10 @@ def read_file(
     chosen = form or format_of(path.name, data)
     fetch = partial(picture_from, pictures or path.parent)
     table = read_table(data, chosen, saved, encoding, fetch)
-    mapping = columns_of(table.columns, saved if chosen in ("xlsx", "csv", "json") else None)
+    if saved is not None and chosen not in ("xlsx", "csv", "json"):
+        saved = SavedMapping(
+            None, saved.defaults
+        )  # these forms have no columns to name; defaults hold for them
+    mapping = columns_of(table.columns, saved)
     reading = read_rows(table, mapping, sanitised, Picture(fetch))
     return FileRead(chosen, hashlib.sha256(data).digest(), mapping, reading)
