@@ -317,7 +317,7 @@ async def standing_package(registry: Identity, centre: Running, tmp_path: Path, 
 async def test_a_package_made_here_can_be_carried_as_a_file(centre: Running, browser: Browser) -> None:
     """The office lists the packages made here and downloads each as the bytes that were packed; others may not."""
     registry = Identity.open_or_create(centre.folder / "other")
-    head = HeadContent(number=1, at=START, heads={}, hash="00", signature="00", code="A" * 16)
+    head = HeadContent(number=1, at=START, heads={}, previous="00", hash="00", signature="00", code="A" * 16)
     async with act_on(centre.site.db) as act:
         two = ("staff:a", "staff:b")
         keys = registry.public

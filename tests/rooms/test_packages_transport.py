@@ -92,7 +92,9 @@ class Pair:
             peer = await register_peer(
                 act, "registry", "registry", keys.signing, keys.receiving, spki, two, url
             )
-            content = HeadContent(number=1, at=START, heads={}, hash="00", signature="00", code="A" * 16)
+            content = HeadContent(
+                number=1, at=START, heads={}, previous="00", hash="00", signature="00", code="A" * 16
+            )
             return (await outbox.pack(act, self.centre, peer.id, "head", "", content)).id
 
     async def sent(self) -> list[tuple[bool, str | None]]:
