@@ -28,7 +28,7 @@ async def test_a_changed_record_is_found(db: Database) -> None:
     """Changing one character of a record's body makes verification name that record."""
     await _write(db, Journal("first"), {"a": "1"}, {"b": "2"}, {"c": "3"})
     async with db.writing() as session:
-        await session.execute(text("UPDATE journal_record SET body = '{\"b\":\"9\"}' WHERE seq = 3"))
+        await session.execute(text('UPDATE journal_record SET body = \'{"b":"9"}\' WHERE seq = 3'))
     async with db.reading() as session:
         outcome = await session.run_sync(verify)
     assert len(outcome.faults) == 1
@@ -55,7 +55,8 @@ async def test_a_new_incarnation_names_the_heads_it_found(db: Database) -> None:
     async with db.reading() as session:
         body = (
             await session.execute(
-                text("SELECT body FROM journal_record WHERE chain <> :chain AND seq = 1"), {"chain": first.chain}
+                text("SELECT body FROM journal_record WHERE chain <> :chain AND seq = 1"),
+                {"chain": first.chain},
             )
         ).scalar_one()
     assert f"{head.seq}:{head.hash.hex()}" in body

@@ -264,9 +264,19 @@ async def test_strange_names_in_paths_are_not_found(filled_server: Filled) -> No
                     "package",
                     "filing",
                     "case",
-                )
-                + ("objection", "organisation", "change", "number", "username", "record", "incident", "call")
-                + ("code", "which", "step", "path"),
+                    "objection",
+                    "organisation",
+                    "change",
+                    "number",
+                    "username",
+                    "record",
+                    "incident",
+                    "call",
+                    "code",
+                    "which",
+                    "step",
+                    "path",
+                ),
                 name,
             )
             answer = await browser.request(method, filled(path, values), json=None if method == "GET" else {})
