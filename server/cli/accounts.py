@@ -60,6 +60,28 @@ def _create_administrator(args: argparse.Namespace) -> int:
     return 0
 
 
+def ask_for_first_administrator(args: argparse.Namespace) -> None:
+    """At a first start: ask at the terminal for the first administrator's password, as username `admin`.
+
+    Without a terminal (a service) nothing is asked; a line on standard error says how to make one.
+    """
+    missing = False
+
+    async def look(act: Act) -> None:
+        nonlocal missing
+        missing = await store.count_open_with_role(act.session, Role.ADMINISTRATOR) == 0
+
+    _in_act(args, look)
+    if not missing:
+        return
+    if not sys.stdin.isatty():
+        print("no administrator yet: gongyuan accounts create-administrator NAME --config FILE", file=sys.stderr)
+        return
+    print("first start: choose the password of the first administrator (username: admin)")
+    asked = argparse.Namespace(**vars(args), username="admin", name="admin", password_stdin=False)
+    _create_administrator(asked)
+
+
 def _add(args: argparse.Namespace) -> int:
     hashed = _hashed(args)
     roles = {Role(value) for value in args.role}

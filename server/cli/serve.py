@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from server.app import Children, create_app
+from server.cli.accounts import ask_for_first_administrator
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import Clock
 from server.keys.authority import ensure_tls
@@ -65,6 +66,7 @@ def serve_until_stopped(settings: Settings, clock: Clock, children: Children) ->
 
 def _serve(args: argparse.Namespace) -> int:
     settings = settings_from(args, args.role)
+    ask_for_first_administrator(args)
     config: Path = args.config.resolve()
     own = [sys.executable, "-m", "server"]
     if args.clock is not None:
