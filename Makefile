@@ -30,7 +30,7 @@ demo: $(STAMP) ## Run one whole exam day, from item bank to certificate (about t
 
 test: $(STAMP) ## Set up what the tests need and run them all in their short form
 	@docs/setup/system.sh test $(PY)
-	$(PY) -m pytest -q -n 2 --dist loadgroup -m "not long" $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not long" $(ARGS)
 
 long: $(STAMP) ## The full form of the heavy checks; figures go to docs/measured.md
 	@docs/setup/system.sh test $(PY)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "server/proctor/detectors/models/face_detection_yunet_2023mar.onnx"
 CUT_AT_MINUTE = 36
 
-pytestmark = [pytest.mark.timeout(560), pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.timeout(560)
 
 
 @dataclass(frozen=True)
