@@ -1,7 +1,7 @@
 """Fixtures that every kind of test may use."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,28 @@ def missing_tool(name: str) -> None:
     if os.environ.get("GONGYUAN_ALL") == "1":
         pytest.fail(f"{name} is missing, and GONGYUAN_ALL=1 asks for every check")
     pytest.skip(f"{name} is not installed here")
+
+
+LONG_S = 4 * 3600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The full forms of heavy checks may take hours; every other test ends within its usual limit."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under GONGYUAN_ALL=1 a skip is a failure, whatever its reason, unless `../shared` is what is absent."""
+    report = yield
+    if report.skipped and os.environ.get("GONGYUAN_ALL") == "1" and SHARED.is_dir():
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and GONGYUAN_ALL=1 asks for every check: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ LICENCES = ROOT / "server" / "licences"
 class Asset:
     """One file of a published package, where it goes, and what it must hash to (SHA-256, hex)."""
 
-    registry: str
+    kind: str
     package: str
     version: str
     file: str
@@ -70,12 +70,8 @@ def _npm() -> list[str]:
 
 
 def _download(asset: Asset, folder: Path) -> Path:
-    spec = (
-        f"{asset.package}=={asset.version}"
-        if asset.registry == "pypi"
-        else f"{asset.package}@{asset.version}"
-    )
-    if asset.registry == "pypi":
+    spec = f"{asset.package}=={asset.version}" if asset.kind == "pypi" else f"{asset.package}@{asset.version}"
+    if asset.kind == "pypi":
         command = [
             sys.executable,
             "-m",
@@ -100,7 +96,7 @@ def _opened(asset: Asset) -> Iterator[Path]:
         folder = Path(name)
         archive = _download(asset, folder)
         inside = folder / "inside"
-        if asset.registry == "pypi":
+        if asset.kind == "pypi":
             with zipfile.ZipFile(archive) as wheel:
                 wheel.extractall(inside)
             yield inside
@@ -122,9 +118,9 @@ def _place(source: Path, target: Path, sha256: str) -> None:
 def fetch(_args: argparse.Namespace) -> int:
     """Fetch and place every asset that is not there yet."""
     wanted = [asset for asset in listed() if not asset.is_placed()]
-    packages = dict.fromkeys((asset.registry, asset.package, asset.version) for asset in wanted)
+    packages = dict.fromkeys((asset.kind, asset.package, asset.version) for asset in wanted)
     for key in packages:
-        group = [asset for asset in wanted if (asset.registry, asset.package, asset.version) == key]
+        group = [asset for asset in wanted if (asset.kind, asset.package, asset.version) == key]
         with _opened(group[0]) as folder:
             for asset in group:
                 _place(folder / asset.file, asset.place, asset.sha256)

@@ -89,9 +89,11 @@ def cleared(folder: Path) -> Path:
 def _node(folder: Path, role: str, port: int, name: str, extra: str = "") -> Node:
     data = folder / role
     config = folder / f"{role}.toml"
+    # Two hosts for one browser: cookies know no port, so the two servers' logins would push each other out.
+    names = '"127.0.0.1", "localhost"' if role == "registry" else '"localhost", "127.0.0.1"'
     config.write_text(
         f'role = "{role}"\ndata = "{role}"\nname = "{name}"\n{extra}'
-        f'\n[listen]\nhost = "127.0.0.1"\nport = {port}\nnames = ["localhost", "127.0.0.1"]\n',
+        f'\n[listen]\nhost = "127.0.0.1"\nport = {port}\nnames = [{names}]\n',
         encoding="utf-8",
     )
     staff = cast.registry_staff() if role == "registry" else cast.centre_staff()
