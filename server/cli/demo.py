@@ -8,7 +8,7 @@ from pathlib import Path
 from server.demo.run import demo
 from server.errors import BadInput
 
-SPEED = 60.0
+SPEED = 72.0
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -31,7 +31,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "people do. Ends with a table whose counts must close; status 1 when one does not.",
     )
     parser.add_argument(
-        "--speed", type=float, default=SPEED, help="legal seconds a second during the exam day (60)"
+        "--speed",
+        type=float,
+        default=SPEED,
+        help="legal seconds a second from the bell to the collection (72)",
     )
     parser.add_argument(
         "--folder", type=Path, default=Path("demo-data"), help="made anew at each run (demo-data)"

@@ -40,7 +40,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     report = folder.parent / "report.json"
     command = [
         sys.executable, "-m", "server", "demo", "--port", "0", "--folder", str(folder), "--report", str(report),
-        "--power-cut", str(CUT_AT_MINUTE),
+        "--power-cut", str(CUT_AT_MINUTE), "--speed", "60",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
     found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
