@@ -75,7 +75,9 @@ def ask_for_first_administrator(args: argparse.Namespace) -> None:
     if not missing:
         return
     if not sys.stdin.isatty():
-        print("no administrator yet: gongyuan accounts create-administrator NAME --config FILE", file=sys.stderr)
+        print(
+            "no administrator yet: gongyuan accounts create-administrator NAME --config FILE", file=sys.stderr
+        )
         return
     print("first start: choose the password of the first administrator (username: admin)")
     asked = argparse.Namespace(**vars(args), username="admin", name="admin", password_stdin=False)
