@@ -62,10 +62,9 @@ class _CalendarFile(Closed, frozen=True):
 
 
 class Clause(Closed, frozen=True):
-    """One clause of a regulation: whether software must carry it out, and what it says in our own words."""
+    """One clause of a regulation: whether software must carry it out."""
 
     kind: str
-    text: str
 
     def __post_init__(self) -> None:
         if self.kind not in ("computable", "recorded", "out of scope"):

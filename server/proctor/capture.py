@@ -8,6 +8,7 @@ never old ones. A stored source (folder, video file) gives every sample once and
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -130,7 +131,7 @@ def captured_at(header: str | None, legal: Legal) -> datetime:
     return legal()
 
 
-class _LiveSource:
+class _LiveSource(ABC):
     """A thread that fills a slot for one picture; a camera that fails is tried again after growing waits."""
 
     def __init__(self, address: str, legal: Legal) -> None:
@@ -180,8 +181,9 @@ class _LiveSource:
             self._wake()
             self._ended.wait(wait)
 
+    @abstractmethod
     def _read(self) -> None:
-        raise NotImplementedError
+        """Read the stream until it ends; errors are kept as the source's trouble."""
 
 
 class MjpegSource(_LiveSource):
