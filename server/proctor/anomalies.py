@@ -231,8 +231,13 @@ def _seat_findings(memory: CameraMemory, sample: RoomSample, expected: RoomExpec
 
 
 def _vacant(memory: CameraMemory, reading: SeatReading, seat: SeatExpectation, since: datetime) -> Finding:
-    """The writing candidate's seat is empty; a kiosk that goes on answering makes it the strongest lead."""
-    kind = AnomalyKind.EMPTY_SEAT if seat.seat in memory.seated else AnomalyKind.NEVER_SEATED
+    """The writing candidate's seat is empty; a kiosk that goes on answering makes it the strongest lead.
+
+    That somebody has sat there is known from the camera or from the kiosk's answers, so that a camera
+    process that was started again in the middle of the exam does not take a departure for an absence.
+    """
+    sat = seat.seat in memory.seated or seat.kiosk_active_s is not None
+    kind = AnomalyKind.EMPTY_SEAT if sat else AnomalyKind.NEVER_SEATED
     finding = _finding(kind, reading, since, seat.status)
     facts = dict(finding.facts)
     score = OBJECT_SCORE if reading.state is SeatState.OBJECT else RULES[kind].score

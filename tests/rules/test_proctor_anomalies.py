@@ -144,6 +144,14 @@ def test_never_seated_waits_five_minutes() -> None:
     assert [(a.kind, a.found_at) for a in room.raised] == [(AnomalyKind.NEVER_SEATED, at(300))]
 
 
+def test_a_departure_after_a_restart_is_an_empty_seat() -> None:
+    """A camera process that starts after the candidate left knows from the kiosk's answers that he had sat."""
+    room = Room()
+    for k in range(2):
+        room.see(10 * k, SeatState.EMPTY, since=0, kiosk=90.0)
+    assert [a.kind for a in room.raised] == [AnomalyKind.EMPTY_SEAT]
+
+
 def test_unknown_neither_raises_nor_ends() -> None:
     """While a seat is UNKNOWN an open anomaly stays open and no new one is made."""
     room = Room()
