@@ -60,3 +60,38 @@ class VersionRow(Base):
     reviewer: Mapped[str | None] = mapped_column(String(80))
     nonce: Mapped[bytes] = mapped_column(LargeBinary(12))
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class EnemyRow(Base):
+    """Two items that may never stand in one paper; `item` < `other`. Ids only, no text: readable without
+    an opening."""
+
+    __tablename__ = "itembank_enemy"
+
+    bank: Mapped[str] = mapped_column(ForeignKey("itembank_bank.id"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(36), primary_key=True)
+    other: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
+class BankDrawRow(Base):
+    """One draw from a bank; its exposure counts while it is `counted`."""
+
+    __tablename__ = "itembank_draw"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    """The set of papers that was drawn."""
+    bank: Mapped[str] = mapped_column(ForeignKey("itembank_bank.id"), index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    """staging: being written; counted; withdrawn before the bell: nobody saw its papers."""
+    drawn_at: Mapped[datetime]
+
+
+class ExposureRow(Base):
+    """On how many papers of one draw one item version stands."""
+
+    __tablename__ = "itembank_exposure"
+
+    draw: Mapped[str] = mapped_column(ForeignKey("itembank_draw.id"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(36), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    papers: Mapped[int] = mapped_column(Integer)

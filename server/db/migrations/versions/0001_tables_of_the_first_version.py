@@ -661,6 +661,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_itembank_batch_bank"), ["bank"], unique=False)
 
     op.create_table(
+        "itembank_draw",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_draw_bank")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_itembank_draw")),
+    )
+    with op.batch_alter_table("itembank_draw", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_itembank_draw_bank"), ["bank"], unique=False)
+
+    op.create_table(
+        "itembank_enemy",
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("other", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_enemy_bank")),
+        sa.PrimaryKeyConstraint("bank", "item", "other", name=op.f("pk_itembank_enemy")),
+    )
+    op.create_table(
         "journal_record",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("chain", sa.String(length=36), nullable=False),
@@ -1046,6 +1066,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_move_sitting"), ["sitting"], unique=False)
 
     op.create_table(
+        "itembank_exposure",
+        sa.Column("draw", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("papers", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["draw"], ["itembank_draw.id"], name=op.f("fk_itembank_exposure_draw")),
+        sa.PrimaryKeyConstraint("draw", "item", "version", name=op.f("pk_itembank_exposure")),
+    )
+    op.create_table(
         "itembank_version",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("bank", sa.String(length=36), nullable=False),
@@ -1292,6 +1321,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_itembank_version_item")
 
     op.drop_table("itembank_version")
+    op.drop_table("itembank_exposure")
     with op.batch_alter_table("delivery_move", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_move_sitting"))
 
@@ -1361,6 +1391,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_journal_record_kind"))
 
     op.drop_table("journal_record")
+    op.drop_table("itembank_enemy")
+    with op.batch_alter_table("itembank_draw", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_itembank_draw_bank"))
+
+    op.drop_table("itembank_draw")
     with op.batch_alter_table("itembank_batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_itembank_batch_bank"))
 
