@@ -5,10 +5,11 @@ found. A record's hash is SHA-256(previous hash ‖ canonical JSON of the record
 """
 
 import hashlib
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import rfc8785
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -30,6 +30,21 @@ from server.db.metadata import Base
 from server.errors import Fact
 
 ZERO = bytes(32)
+
+_HEAD = "select head_seq, head_hash from journal_chain where id = ?"
+_INSERT_CHAIN = (
+    "insert into journal_chain (id, writer, started_at, head_seq, head_hash) values (?, ?, ?, ?, ?)"
+)
+_INSERT_RECORD = (
+    "insert into journal_record (chain, seq, at, kind, actor, body, previous, hash) "
+    "values (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_MOVE_HEAD = "update journal_chain set head_seq = ?, head_hash = ? where id = ?"
+_OF_POSTGRES = {
+    statement: statement.replace("?", "%s") + (" for update" if statement is _HEAD else "")
+    for statement in (_HEAD, _INSERT_CHAIN, _INSERT_RECORD, _MOVE_HEAD)
+}
+"""One record a batch of answers: to build these by the expression language cost more than to run them."""
 
 
 class JournalChain(Base):
@@ -83,10 +98,8 @@ def record_hash(
     previous: bytes, chain: str, seq: int, at: datetime, kind: str, actor: str, body: str
 ) -> bytes:
     """Return SHA-256 over the previous hash and the canonical record."""
-    canonical = rfc8785.dumps(
-        {"actor": actor, "at": at.isoformat(), "body": body, "chain": chain, "kind": kind, "seq": seq}
-    )
-    return hashlib.sha256(previous + canonical).digest()
+    record = {"actor": actor, "at": at.isoformat(), "body": body, "chain": chain, "kind": kind, "seq": seq}
+    return hashlib.sha256(previous + _canonical_texts(record)).digest()
 
 
 class Journal:
@@ -108,18 +121,14 @@ class Journal:
         self, session: Session | Connection, now: datetime, kind: str, actor: str, facts: Mapping[str, Any]
     ) -> Head:
         """The same for a synchronous session or connection (children, the writer's thread)."""
-        row = session.execute(
-            select(JournalChain.head_seq, JournalChain.head_hash)
-            .where(JournalChain.id == self.chain)
-            .with_for_update()
-        ).one_or_none()
-        seq, previous = self._start(session, now) if row is None else (row.head_seq, row.head_hash)
-        body = rfc8785.dumps(dict(facts)).decode()
-        return self._put(session, seq + 1, previous, now, kind, actor, body)
+        connection = _connection(session)
+        row = connection.exec_driver_sql(_sql(connection, _HEAD), (self.chain,)).fetchone()
+        seq, previous = self._start(connection, now) if row is None else (int(row[0]), bytes(row[1]))
+        return self._put(connection, seq + 1, previous, now, kind, actor, canonical(facts).decode())
 
     def _put(
         self,
-        session: Session | Connection,
+        connection: Connection,
         seq: int,
         previous: bytes,
         now: datetime,
@@ -128,34 +137,55 @@ class Journal:
         body: str,
     ) -> Head:
         digest = record_hash(previous, self.chain, seq, now, kind, actor, body)
-        session.execute(
-            JournalRecord.__table__.insert().values(  # type: ignore[attr-defined]
-                chain=self.chain,
-                seq=seq,
-                at=now,
-                kind=kind,
-                actor=actor,
-                body=body,
-                previous=previous,
-                hash=digest,
-            )
-        )
-        session.execute(
-            update(JournalChain).where(JournalChain.id == self.chain).values(head_seq=seq, head_hash=digest)
-        )
+        row = (self.chain, seq, as_stored(connection, now), kind, actor, body, previous, digest)
+        connection.exec_driver_sql(_sql(connection, _INSERT_RECORD), row)
+        connection.exec_driver_sql(_sql(connection, _MOVE_HEAD), (seq, digest, self.chain))
         return Head(self.chain, seq, digest)
 
-    def _start(self, session: Session | Connection, now: datetime) -> tuple[int, bytes]:
-        found = heads_sync(session)
-        session.execute(
-            JournalChain.__table__.insert().values(  # type: ignore[attr-defined]
-                id=self.chain, writer=self.writer, started_at=now, head_seq=0, head_hash=ZERO
-            )
-        )
+    def _start(self, connection: Connection, now: datetime) -> tuple[int, bytes]:
+        found = heads_sync(connection)
+        row = (self.chain, self.writer, as_stored(connection, now), 0, ZERO)
+        connection.exec_driver_sql(_sql(connection, _INSERT_CHAIN), row)
         facts: dict[str, Fact] = {head.chain: f"{head.seq}:{head.hash.hex()}" for head in found}
         body = rfc8785.dumps({"writer": self.writer, "found": facts}).decode()
-        head = self._put(session, 1, ZERO, now, "journal:chain:started", self.writer, body)
+        head = self._put(connection, 1, ZERO, now, "journal:chain:started", self.writer, body)
         return head.seq, head.hash
+
+
+def as_stored(connection: Connection, moment: datetime) -> datetime | str:
+    """Return an aware time in the form in which SQLAlchemy keeps it, for statements past the expression
+    language.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a naive datetime cannot be stored")
+    if connection.dialect.name != "sqlite":
+        return moment
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _connection(session: Session | Connection) -> Connection:
+    if isinstance(session, Connection):
+        return session
+    # What the act has changed so far stands before its record, and fails before it.
+    session.flush()
+    return session.connection()
+
+
+def _sql(connection: Connection, statement: str) -> str:
+    """Fit a statement of this file, written for SQLite, to the driver."""
+    return statement if connection.dialect.name == "sqlite" else _OF_POSTGRES[statement]
+
+
+def canonical(facts: Mapping[str, Any]) -> bytes:
+    """Return RFC 8785 JSON."""
+    if all(key.isascii() and isinstance(value, str) for key, value in facts.items()):
+        return _canonical_texts(facts)
+    return rfc8785.dumps(dict(facts))
+
+
+def _canonical_texts(row: Mapping[str, Any]) -> bytes:
+    # Texts and small integers under ASCII names only: json writes them as RFC 8785 does, in compiled code.
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def heads_sync(session: Session | Connection) -> tuple[Head, ...]:

@@ -9,19 +9,18 @@ hashes.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, CursorResult
 
 from server.clock import Clock
-from server.db.journal import Journal
+from server.db.journal import Journal, as_stored
 from server.delivery.answers import Standing, Timeliness, counts, newer, storable
 from server.delivery.endings import Sign, end_sitting, standing
 from server.delivery.facts import Ending
 from server.delivery.handin import content_refusal
-from server.delivery.models import AnswerEventRow, AnswerRow, HeadRow, HeartbeatRow, MarkRow, SittingRow
 from server.delivery.sitting import State
 from server.errors import Refusal
 from server.protocol.envelope import answered_count, answers_digest, chained, event_bytes
@@ -40,25 +39,21 @@ insert into delivery_answer_event (sitting, lease, seq, number, value, received_
 receipt, digest, chain, record, place) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 UPSERT_MARK = "insert into delivery_mark (sitting, number) values (?, ?) on conflict do nothing"
+DELETE_MARK = "delete from delivery_mark where sitting = ? and number = ?"
 UPDATE_HEAD = "update delivery_head set lease = ?, seq = ?, receipt = ?, digest = ? where sitting = ?"
 """What every answer (and mark) costs; `?` stands for the driver's own placeholder."""
 
-LOAD_HEADS = (
-    select(
-        SittingRow.id,
-        SittingRow.state,
-        SittingRow.lease,
-        HeadRow.lease,
-        HeadRow.seq,
-        HeadRow.receipt,
-        HeadRow.digest,
-    )
-    .join(HeadRow, HeadRow.sitting == SittingRow.id)
-    .where(SittingRow.id.in_(bindparam("keys", expanding=True)))
-    .order_by(SittingRow.id)
-    .with_for_update()
-)
-"""Built once: to build it for each batch cost more than to run it."""
+INSERT_HEARTBEAT = "insert into delivery_heartbeat (sitting, seat, at, kind) values (?, ?, ?, ?)"
+UPDATE_ITEMS = "update delivery_sitting set items = ? where id = ?"
+LOAD_HEADS = """
+select s.id, s.state, s.lease, h.lease, h.seq, h.receipt, h.digest
+from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys}) order by s.id
+"""
+FIND_EVENT = """
+select number, value, outcome, receipt, digest from delivery_answer_event
+where sitting = ? and lease = ? and seq = ?
+"""
+FIND_STANDING = "select lease, seq from delivery_answer where sitting = ? and number = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +186,18 @@ class _Batch:
         self._current: list[tuple[Any, ...]] = []
         self._fresh: dict[tuple[str, int, int], tuple[_Event, Stored]] = {}
         self._standing: dict[tuple[str, int], Standing] = {}
+        self._opened: list[tuple[Any, ...]] = []
+        self._beats: list[tuple[Any, ...]] = []
 
     def load(self, sittings: list[str]) -> None:
         """Read and lock the heads, in one order for all writers so that no two wait for each other."""
-        found = self._connection.execute(LOAD_HEADS, {"keys": sittings})
-        for key, state, newest, lease, seq, receipt, digest in found:
-            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, digest)
+        # The number of keys goes up in doubles, so that a few prepared statements serve all batches.
+        keys = sittings + sittings[-1:] * ((1 << (len(sittings) - 1).bit_length()) - len(sittings))
+        statement = LOAD_HEADS.format(keys=", ".join("?" * len(keys)))
+        if self._connection.dialect.name != "sqlite":
+            statement += "for update"
+        for key, state, newest, lease, seq, receipt, digest in self._one(statement, tuple(keys)):
+            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, bytes(digest))
 
     def take(self, work: Work) -> Written:
         head = self._heads.get(work.sitting)
@@ -210,14 +211,10 @@ class _Batch:
             case MarkWork():
                 self._mark(work)
             case OpenedWork():
-                self._connection.execute(
-                    update(SittingRow).where(SittingRow.id == work.sitting).values(items=work.items)
-                )
+                self._opened.append((work.items, work.sitting))
             case LineWork():
-                kind = "here" if work.here else "lost"
-                self._connection.execute(
-                    insert(HeartbeatRow).values(sitting=work.sitting, seat=work.seat, at=work.at, kind=kind)
-                )
+                at = as_stored(self._connection, work.at)
+                self._beats.append((work.sitting, work.seat, at, "here" if work.here else "lost"))
         return Done()
 
     def _answer(self, head: _Head, work: AnswerWork) -> Written:
@@ -269,23 +266,11 @@ class _Batch:
         if fresh is not None:
             row, stored = fresh
             return stored if (row.number, row.value) == said else _reused(work)
-        found = self._connection.execute(
-            select(
-                AnswerEventRow.number,
-                AnswerEventRow.value,
-                AnswerEventRow.outcome,
-                AnswerEventRow.receipt,
-                AnswerEventRow.digest,
-            ).where(
-                AnswerEventRow.sitting == work.sitting,
-                AnswerEventRow.lease == work.lease,
-                AnswerEventRow.seq == work.seq,
-            )
-        ).one_or_none()
+        found = self._one(FIND_EVENT, (work.sitting, work.lease, work.seq)).fetchone()
         if found is None:
             return None
         number, value, outcome, receipt, digest = found
-        return Stored(outcome, receipt, digest) if (number, value) == said else _reused(work)
+        return Stored(outcome, receipt, bytes(digest)) if (number, value) == said else _reused(work)
 
     def _standing_of(self, head: _Head, work: AnswerWork) -> Standing | None:
         if (work.lease, work.seq) > (head.lease, head.seq):
@@ -294,12 +279,8 @@ class _Batch:
         known = self._standing.get((work.sitting, work.number))
         if known is not None:
             return known
-        found = self._connection.execute(
-            select(AnswerRow.lease, AnswerRow.seq).where(
-                AnswerRow.sitting == work.sitting, AnswerRow.number == work.number
-            )
-        ).one_or_none()
-        return None if found is None else Standing(*found)
+        found = self._one(FIND_STANDING, (work.sitting, work.number)).fetchone()
+        return None if found is None else Standing(found[0], found[1])
 
     def _hand_in(self, head: _Head, work: HandInWork) -> Written:
         self._flush_answers()
@@ -331,9 +312,7 @@ class _Batch:
         if work.on:
             self._many(UPSERT_MARK, [(work.sitting, work.number)])
         else:
-            self._connection.execute(
-                delete(MarkRow).where(MarkRow.sitting == work.sitting, MarkRow.number == work.number)
-            )
+            self._many(DELETE_MARK, [(work.sitting, work.number)])
 
     def _flush_answers(self) -> None:
         if self._current:
@@ -343,6 +322,10 @@ class _Batch:
     def flush(self) -> None:
         """Write what the batch gathered, and the one journal record that covers it."""
         self._flush_answers()
+        if self._opened:
+            self._many(UPDATE_ITEMS, self._opened)
+        if self._beats:
+            self._many(INSERT_HEARTBEAT, self._beats)
         if not self._events:
             return
         root = hashlib.sha256(b"".join(row.digest for row in self._events)).hexdigest()
@@ -353,7 +336,7 @@ class _Batch:
             ACTOR,
             {"count": len(self._events), "root": root},
         )
-        as_stored = _as_text if self._connection.dialect.name == "sqlite" else _as_is
+        live = self._connection
         self._many(
             INSERT_EVENT,
             [
@@ -363,8 +346,8 @@ class _Batch:
                     row.seq,
                     row.number,
                     row.value,
-                    as_stored(row.received_at),
-                    as_stored(row.captured_at),
+                    as_stored(live, row.received_at),
+                    None if row.captured_at is None else as_stored(live, row.captured_at),
                     row.outcome,
                     row.receipt,
                     row.digest,
@@ -388,18 +371,13 @@ class _Batch:
         """Run one statement for many rows, past the expression language: half the cost of a row
         (performance).
         """
-        if self._connection.dialect.name != "sqlite":
-            statement = statement.replace("?", "%s")
-        self._connection.exec_driver_sql(statement, rows)
+        self._connection.exec_driver_sql(self._fitted(statement), rows)
 
+    def _one(self, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
+        return self._connection.exec_driver_sql(self._fitted(statement), values)
 
-def _as_text(moment: datetime | None) -> str | None:
-    # The form in which SQLAlchemy keeps a time on SQLite: UTC without a zone.
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _as_is(moment: datetime | None) -> datetime | None:
-    return moment
+    def _fitted(self, statement: str) -> str:
+        return statement if self._connection.dialect.name == "sqlite" else statement.replace("?", "%s")
 
 
 def _reused(work: AnswerWork) -> Refusal:
