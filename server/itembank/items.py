@@ -5,24 +5,33 @@ hash confirms nothing to a person who only suspects a text.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from server.errors import Refusal, Tampered
 from server.protocol.paper import ItemType
 
+Policy = Literal["exact", "partial"]
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SALT_BYTES = 16
 JUDGE_TRUE, JUDGE_FALSE = "T", "F"
+MOST_PARTS = 20
+MOST_RUBRIC = 30
+LARGEST_TEXT = 1_500_000
+"""Characters of one text of an item, its pictures and sounds included."""
 
 
 class ItemState(StrEnum):
     """Where an item version stands; only approved versions may be drawn (source: BJ-E:18, GX:2.1)."""
 
     DRAFT = "draft"
+    SUBMITTED = "submitted"
+    """Its writer is done with it; a reviewer, who is never its writer, is to approve or return it."""
     APPROVED = "approved"
     RETIRED = "retired"
 
@@ -30,13 +39,18 @@ class ItemState(StrEnum):
 class ItemEvent(StrEnum):
     """What may happen to an item version."""
 
+    SUBMIT = "submit"
     APPROVE = "approve"
+    RETURN = "return"
     RETIRE = "retire"
 
 
 TRANSITIONS: Mapping[tuple[ItemState, ItemEvent], ItemState] = {
-    (ItemState.DRAFT, ItemEvent.APPROVE): ItemState.APPROVED,
+    (ItemState.DRAFT, ItemEvent.SUBMIT): ItemState.SUBMITTED,
     (ItemState.DRAFT, ItemEvent.RETIRE): ItemState.RETIRED,
+    (ItemState.SUBMITTED, ItemEvent.APPROVE): ItemState.APPROVED,
+    (ItemState.SUBMITTED, ItemEvent.RETURN): ItemState.DRAFT,
+    (ItemState.SUBMITTED, ItemEvent.RETIRE): ItemState.RETIRED,
     (ItemState.APPROVED, ItemEvent.RETIRE): ItemState.RETIRED,
 }
 
@@ -50,13 +64,40 @@ def step(state: ItemState, event: ItemEvent) -> ItemState | Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkingPoint:
+    """One thing that a marker looks for in an answer in words: sanitised HTML, and what it is worth."""
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubItem:
+    """One question of a case; fields as in `ItemContent`. Its type is any but `case`."""
+
+    type: ItemType
+    stem: str
+    options: tuple[str, ...]
+    key: tuple[str, ...]
+    accepted: tuple[tuple[str, ...], ...]
+    score: float
+    explanation: str = ""
+    policy: Policy | None = None
+    model: str = ""
+    rubric: tuple[MarkingPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ItemContent:
     """All that one item version says.
 
-    `stem`, `options` and `explanation` are sanitised HTML. `key`: choices: ascending labels A, B, … of
-    `options`; judge: ("T",) or ("F",), without options; fill: empty. `accepted` (fill only): the accepted
+    `stem`, `options`, `explanation` and `model` are sanitised HTML. `key`: choices: ascending labels A, B, … of
+    `options`; judge: ("T",) or ("F",), without options; else empty. `accepted` (fill only): the accepted
     texts of each blank. `difficulty` is the facility: the share of right answers expected, 0 to 1, higher
-    is easier. `score` is the item's usual score; a blueprint cell may give another.
+    is easier. `score` is the item's usual score; a blueprint cell may give another. `policy` (multiple and fill
+    only) goes before the blueprint's; None leaves it to the blueprint. `model` and `rubric` (short only): the
+    model answer and the marking points, whose scores make up `score`. `parts` (case only): the sub-items, whose
+    scores make up `score`; the case's `stem` is the material that they share.
     """
 
     label: str
@@ -69,6 +110,10 @@ class ItemContent:
     difficulty: float
     score: float
     explanation: str = ""
+    policy: Policy | None = None
+    model: str = ""
+    rubric: tuple[MarkingPoint, ...] = ()
+    parts: tuple[SubItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +142,29 @@ class FullItem:
     content: ItemContent
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The stored form of a marking point."""
+
+    text: str
+    score: float
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The stored form of a sub-item."""
+
+    type: ItemType
+    stem: str
+    options: tuple[str, ...]
+    key: tuple[str, ...]
+    accepted: tuple[tuple[str, ...], ...]
+    score: float
+    explanation: str
+    policy: Policy | None = None
+    model: str = ""
+    rubric: tuple[_Point, ...] = ()
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The stored form of a version, before encryption."""
 
     salt: bytes
@@ -111,6 +178,10 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     difficulty: float
     score: float
     explanation: str
+    policy: Policy | None = None
+    model: str = ""
+    rubric: tuple[_Point, ...] = ()
+    parts: tuple[_Part, ...] = ()
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -118,20 +189,70 @@ _decoder = msgspec.json.Decoder(_Body)
 
 
 def fault_of(content: ItemContent) -> Refusal | None:
-    """Return why the content is not a well-formed item, or None."""
-    labels = LABELS[: len(content.options)]
-    if not content.stem.strip():
-        return Refusal("item-without-stem")
+    """Return why the content is not a well-formed item, or None. What is wrong with a sub-item is refused with its
+    number as the fact `part`."""
     if not content.point.strip():
         return Refusal("item-without-point")
     if not 0.0 <= content.difficulty <= 1.0:
         return Refusal("item-difficulty-outside", facts={"difficulty": content.difficulty})
     if not 0.0 < content.score <= 1000.0:
         return Refusal("item-score-outside", facts={"score": content.score})
+    if content.type == "case":
+        return _case_fault(content)
+    if content.parts:
+        return Refusal("item-parts-not-expected", facts={"type": content.type})
+    return _question_fault(content)
+
+
+def _case_fault(content: ItemContent) -> Refusal | None:
+    if not content.stem.strip():
+        return Refusal("item-without-stem")
+    if (
+        content.options
+        or content.key
+        or content.accepted
+        or content.rubric
+        or content.model
+        or content.policy
+    ):
+        return Refusal("item-case-with-own-answer")
+    if not 1 <= len(content.parts) <= MOST_PARTS:
+        return Refusal("item-parts-outside", facts={"parts": len(content.parts), "most": MOST_PARTS})
+    for number, part in enumerate(content.parts, start=1):
+        if part.type == "case":
+            return Refusal("item-case-within-case", facts={"part": number})
+        fault = _question_fault(part)
+        if fault is not None:
+            return Refusal(fault.code, fault.article, {**fault.facts, "part": number})
+    if hundredths(part.score for part in content.parts) != hundredths((content.score,)):
+        scores = sum(part.score for part in content.parts)
+        return Refusal("item-parts-score-differs", facts={"parts": round(scores, 2), "score": content.score})
+    return _size_fault(content.stem, content.explanation)
+
+
+def hundredths(scores: Iterable[float]) -> int:
+    """Return the sum of scores in whole hundredths, each read by its shortest decimal form."""
+    return int(sum((Decimal(repr(score)) for score in scores), Decimal()) * 100 + Decimal("0.5"))
+
+
+def _question_fault(content: ItemContent | SubItem) -> Refusal | None:
+    if not content.stem.strip():
+        return Refusal("item-without-stem")
+    if not 0.0 < content.score <= 1000.0:
+        return Refusal("item-score-outside", facts={"score": content.score})
+    if content.policy is not None and content.type not in ("multiple", "fill"):
+        return Refusal("item-policy-not-expected", facts={"type": content.type})
+    if content.type != "short" and (content.model or content.rubric):
+        return Refusal("item-rubric-not-expected", facts={"type": content.type})
+    size = _size_fault(content.stem, content.explanation, content.model, *content.options)
+    if size is not None:
+        return size
     if content.type in ("single", "multiple"):
-        return _choice_fault(content, labels)
+        return _choice_fault(content, LABELS[: len(content.options)])
     if content.options:
         return Refusal("item-options-not-expected", facts={"type": content.type})
+    if content.type == "short":
+        return _short_fault(content)
     if content.type == "judge":
         if content.key not in ((JUDGE_TRUE,), (JUDGE_FALSE,)) or content.accepted:
             return Refusal("item-key-invalid", facts={"key": ",".join(content.key)})
@@ -141,7 +262,29 @@ def fault_of(content: ItemContent) -> Refusal | None:
     return None
 
 
-def _choice_fault(content: ItemContent, labels: str) -> Refusal | None:
+def _short_fault(content: ItemContent | SubItem) -> Refusal | None:
+    if content.key or content.accepted:
+        return Refusal("item-key-not-expected", facts={"type": content.type})
+    if not content.model.strip() and not content.rubric:
+        return Refusal("item-without-model-answer")
+    if len(content.rubric) > MOST_RUBRIC or any(not one.text.strip() for one in content.rubric):
+        return Refusal("item-rubric-invalid", facts={"points": len(content.rubric), "most": MOST_RUBRIC})
+    if not all(0.0 < one.score <= 1000.0 for one in content.rubric):
+        return Refusal("item-rubric-invalid", facts={"points": len(content.rubric), "most": MOST_RUBRIC})
+    given = hundredths(one.score for one in content.rubric)
+    if content.rubric and given != hundredths((content.score,)):
+        return Refusal("item-rubric-score-differs", facts={"points": given / 100, "score": content.score})
+    return None
+
+
+def _size_fault(*texts: str) -> Refusal | None:
+    longest = max(map(len, texts))
+    if longest > LARGEST_TEXT:
+        return Refusal("item-text-too-large", facts={"characters": longest, "limit": LARGEST_TEXT})
+    return None
+
+
+def _choice_fault(content: ItemContent | SubItem, labels: str) -> Refusal | None:
     if not 2 <= len(content.options) <= len(LABELS):
         return Refusal("item-options-too-few", facts={"options": len(content.options)})
     if any(not option.strip() for option in content.options):
@@ -175,8 +318,34 @@ def body_bytes(salt: bytes, content: ItemContent) -> bytes:
             difficulty=content.difficulty,
             score=content.score,
             explanation=content.explanation,
+            policy=content.policy,
+            model=content.model,
+            rubric=_points(content.rubric),
+            parts=tuple(
+                _Part(
+                    type=part.type,
+                    stem=part.stem,
+                    options=part.options,
+                    key=part.key,
+                    accepted=part.accepted,
+                    score=part.score,
+                    explanation=part.explanation,
+                    policy=part.policy,
+                    model=part.model,
+                    rubric=_points(part.rubric),
+                )
+                for part in content.parts
+            ),
         )
     )
+
+
+def _points(rubric: tuple[MarkingPoint, ...]) -> tuple[_Point, ...]:
+    return tuple(_Point(one.text, one.score) for one in rubric)
+
+
+def _rubric(points: tuple[_Point, ...]) -> tuple[MarkingPoint, ...]:
+    return tuple(MarkingPoint(one.text, one.score) for one in points)
 
 
 def read_body(data: bytes) -> tuple[bytes, ItemContent]:
@@ -196,6 +365,24 @@ def read_body(data: bytes) -> tuple[bytes, ItemContent]:
         difficulty=body.difficulty,
         score=body.score,
         explanation=body.explanation,
+        policy=body.policy,
+        model=body.model,
+        rubric=_rubric(body.rubric),
+        parts=tuple(
+            SubItem(
+                type=part.type,
+                stem=part.stem,
+                options=part.options,
+                key=part.key,
+                accepted=part.accepted,
+                score=part.score,
+                explanation=part.explanation,
+                policy=part.policy,
+                model=part.model,
+                rubric=_rubric(part.rubric),
+            )
+            for part in body.parts
+        ),
     )
     return body.salt, content
 

@@ -16,8 +16,16 @@ MarkingPolicy = Literal["exact", "partial"]
 proper, non-empty part of the key without a wrong option; in fill-in the score shared evenly by the blanks."""
 
 
-class MarkingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is right for one item of one paper."""
+class RubricPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that a marker looks for in an answer in words, and what it is worth."""
+
+    text: str
+    """Sanitised HTML."""
+    score: float
+
+
+class MarkingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is right for one entry of one paper: an item, or one sub-item of a case."""
 
     number: int
     """Number on the paper, from 1."""
@@ -28,12 +36,22 @@ class MarkingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: ItemType
     key: tuple[str, ...]
     """Choices: the right labels as displayed, ascending. Judge: ("T",) or ("F",). Fill: the first accepted
-    text of each blank; `accepted` lists them all."""
+    text of each blank; `accepted` lists them all. Short: empty; people mark it by `rubric` and `model`."""
     score: float
     """Score for a wholly right answer."""
     policy: MarkingPolicy = "exact"
     accepted: tuple[tuple[str, ...], ...] = ()
     """Fill only: the accepted texts of each blank, in order of the blanks; empty for other types."""
+    part: int = 0
+    """The sub-item of a case item that this entry is, from 1; 0 for an item that stands alone."""
+    rubric: tuple[RubricPoint, ...] = ()
+    """Short only: the marking points; their scores make up `score`. May be empty: then `model` alone guides."""
+    model: str = ""
+    """Short only: the model answer, sanitised HTML."""
+    stem: str = ""
+    """Short only: what was asked, sanitised HTML, so that a marker needs no paper."""
+    material: str = ""
+    """Short sub-item only: the material of its case, sanitised HTML."""
 
 
 class MarkingSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

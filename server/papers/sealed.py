@@ -1,7 +1,9 @@
 """From a draw and the items' content to canonical paper bytes, associated data and the marking sheet.
 
 The encryption itself is `keys/sealing`, called by `draw_service`. A paper shows labels in reading order;
-which of the item's options stands behind a label is known to the marking sheet alone.
+which of the item's options stands behind a label is known to the marking sheet alone. A case becomes one entry
+for each of its sub-items, one after the other; the options of sub-items keep their order, since the material
+may speak of them by letter.
 """
 
 import hashlib
@@ -10,15 +12,18 @@ from itertools import chain
 
 import msgspec
 
+from server.errors import Refusal, Refused
 from server.itembank.blueprint import Blueprint
-from server.itembank.items import LABELS, ItemContent
+from server.itembank.items import LABELS, ItemContent, SubItem, hundredths
 from server.papers.drawing import Draw, DrawItem
-from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet
+from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet, RubricPoint
 from server.protocol.paper import Option, Paper, PaperItem
 
 JUDGE_OPTIONS = (Option("T", "正确"), Option("F", "错误"))
-Pieces = list[dict[tuple[int, ...], bytes]]
-"""For each item of the bank: order of options → its encoded form without the number."""
+LARGEST_PAPER = 3_000_000
+"""Bytes of a paper that still fit into one frame to the kiosk once sealed and written as base64."""
+Pieces = list[dict[tuple[int, ...], tuple[bytes, ...]]]
+"""For each item of the bank: order of options → the encoded form of its entries without their numbers."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 _BEFORE_PIECE = len(b'{"number":0')
 
@@ -84,45 +89,86 @@ class Composer:
 
     def paper(self, draw: Draw) -> Paper:
         """Return the paper of a draw."""
-        items = [
-            self._item(number, index, cell, order)
-            for number, (index, cell, order) in enumerate(_drawn(draw), start=1)
-        ]
+        items: list[PaperItem] = []
+        for index, cell, order in _drawn(draw):
+            items += self._shown(len(items) + 1, index, cell, order)
         return self._headed(draw, tuple(items))
 
     def paper_data(self, draw: Draw) -> bytes:
-        """Return the canonical bytes of the paper of a draw."""
+        """Return the canonical bytes of the paper of a draw; Refused `paper-too-large` when pictures and sounds
+        make it longer than a kiosk may be sent."""
         head = _encoder.encode(self._headed(draw, ()))
-        return _joined(head, draw, self._items, self._item)
+        data = _joined(head, draw, self._items, self._shown)
+        if len(data) > LARGEST_PAPER:
+            raise Refused(Refusal("paper-too-large", facts={"bytes": len(data), "limit": LARGEST_PAPER}))
+        return data
 
     def sheet(self, draw: Draw) -> MarkingSheet:
         """Return the marking sheet of a draw: keys in displayed labels."""
-        entries = [
-            self._entry(number, index, cell, order)
-            for number, (index, cell, order) in enumerate(_drawn(draw), start=1)
-        ]
+        entries: list[MarkingEntry] = []
+        for index, cell, order in _drawn(draw):
+            entries += self._entries_of(len(entries) + 1, index, cell, order)
         return MarkingSheet(draw.paper, draw.place.sitting, tuple(entries))
 
     def sheet_data(self, draw: Draw) -> bytes:
         """Return the canonical bytes of the marking sheet of a draw."""
         head = _encoder.encode(MarkingSheet(draw.paper, draw.place.sitting, ()))
-        return _joined(head, draw, self._entries, self._entry)
+        return _joined(head, draw, self._entries, self._entries_of)
 
     def _headed(self, draw: Draw, items: tuple[PaperItem, ...]) -> Paper:
         return Paper(draw.paper, self._plan, self._slot, self._title, self._blueprint.minutes, items)
 
-    def _item(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> PaperItem:
+    def _shown(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> list[PaperItem]:
+        """Return what stands on the paper for an item: one entry, or one for each sub-item."""
         content = self._contents[index]
-        options: tuple[Option, ...] = JUDGE_OPTIONS
-        if content.type != "judge":
-            texts = content.options
-            options = tuple(Option(LABELS[place], texts[option]) for place, option in enumerate(order))
-        return PaperItem(
-            number, content.type, content.stem, self._scores[cell], options, len(content.accepted)
-        )
+        if content.type != "case":
+            return [_paper_item(number, content, order, self._scores[cell])]
+        return [
+            _paper_item(
+                number + place,
+                part,
+                tuple(range(len(part.options))),
+                score,
+                part=place + 1,
+                parts=len(content.parts),
+                material="" if place else content.stem,
+            )
+            for place, (part, score) in enumerate(self._scored(content, cell))
+        ]
 
-    def _entry(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> MarkingEntry:
-        content, item = self._contents[index], self._bank[index]
+    def _scored(self, content: ItemContent, cell: int) -> list[tuple[SubItem, float]]:
+        """Return the sub-items with their scores on this paper, in proportion to those in the bank."""
+        scores = shares(self._scores[cell], [part.score for part in content.parts])
+        return list(zip(content.parts, scores, strict=True))
+
+    def _entries_of(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> list[MarkingEntry]:
+        content = self._contents[index]
+        if content.type != "case":
+            return [self._entry(number, index, content, order, self._scores[cell])]
+        return [
+            self._entry(
+                number + place,
+                index,
+                part,
+                tuple(range(len(part.options))),
+                score,
+                part=place + 1,
+                material=content.stem if part.type == "short" else "",
+            )
+            for place, (part, score) in enumerate(self._scored(content, cell))
+        ]
+
+    def _entry(
+        self,
+        number: int,
+        index: int,
+        content: ItemContent | SubItem,
+        order: tuple[int, ...],
+        score: float,
+        part: int = 0,
+        material: str = "",
+    ) -> MarkingEntry:
+        item = self._bank[index]
         if content.type == "fill":
             key = tuple(texts[0] for texts in content.accepted)
         elif order:
@@ -130,16 +176,57 @@ class Composer:
             key = tuple(LABELS[place] for place, option in enumerate(order) if option in right)
         else:
             key = content.key
+        worth = shares(score, [one.score for one in content.rubric])
         return MarkingEntry(
             number,
             item.item,
             item.version,
             content.type,
             key,
-            self._scores[cell],
-            self._policies.get(content.type, "exact"),
+            score,
+            content.policy or self._policies.get(content.type, "exact"),
             content.accepted,
+            part,
+            tuple(RubricPoint(one.text, share) for one, share in zip(content.rubric, worth, strict=True)),
+            content.model,
+            content.stem if content.type == "short" else "",
+            material,
         )
+
+
+def _paper_item(
+    number: int,
+    content: ItemContent | SubItem,
+    order: tuple[int, ...],
+    score: float,
+    part: int = 0,
+    parts: int = 0,
+    material: str = "",
+) -> PaperItem:
+    options: tuple[Option, ...] = JUDGE_OPTIONS
+    if content.type != "judge":
+        texts = content.options
+        options = tuple(Option(LABELS[place], texts[option]) for place, option in enumerate(order))
+    blanks = len(content.accepted)
+    return PaperItem(number, content.type, content.stem, score, options, blanks, part, parts, material)
+
+
+def shares(total: float, weights: Sequence[float]) -> list[float]:
+    """Return `total` points parted in proportion to the weights, in whole hundredths that make up the total.
+
+    Weights that make up the total are returned as they are; what rounding leaves goes to the largest remainders,
+    the first of equal ones first.
+    """
+    whole = hundredths((total,))
+    parted = [hundredths((weight,)) for weight in weights]
+    if not parted or sum(parted) == whole:
+        return [float(weight) for weight in weights]
+    exact = [divmod(whole * weight, sum(parted)) for weight in parted]
+    given = [floor for floor, _ in exact]
+    order = sorted(range(len(exact)), key=lambda place: (-exact[place][1], place))
+    for place in order[: whole - sum(given)]:
+        given[place] += 1
+    return [one / 100 for one in given]
 
 
 def _drawn(draw: Draw) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -150,7 +237,7 @@ def _joined(
     head: bytes,
     draw: Draw,
     pieces: Pieces,
-    make: Callable[[int, int, int, tuple[int, ...]], PaperItem | MarkingEntry],
+    make: Callable[[int, int, int, tuple[int, ...]], Sequence[PaperItem | MarkingEntry]],
 ) -> bytes:
     """Return the head (which ends in an empty list) with the numbered pieces of a draw in that list."""
     try:
@@ -158,7 +245,12 @@ def _joined(
     except KeyError:
         for index, cell, order in _drawn(draw):
             if order not in pieces[index]:
-                pieces[index][order] = _encoder.encode(make(0, index, cell, order))[_BEFORE_PIECE:]
+                made = make(0, index, cell, order)
+                # Encoded under the number 0 all of them, so that each has the same length of beginning.
+                pieces[index][order] = tuple(
+                    _encoder.encode(msgspec.structs.replace(one, number=0))[_BEFORE_PIECE:] for one in made
+                )
         found = [pieces[index][order] for index, order in zip(draw.items, draw.orders, strict=True)]
-    numbers = _NUMBERS if len(found) <= len(_NUMBERS) else _numbers(len(found))
-    return b"".join((head[:-2], *chain.from_iterable(zip(numbers, found, strict=False)), b"]}"))
+    entries = list(chain.from_iterable(found))
+    numbers = _NUMBERS if len(entries) <= len(_NUMBERS) else _numbers(len(entries))
+    return b"".join((head[:-2], *chain.from_iterable(zip(numbers, entries, strict=False)), b"]}"))

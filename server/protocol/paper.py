@@ -7,7 +7,9 @@ from typing import Literal
 
 import msgspec
 
-ItemType = Literal["single", "multiple", "judge", "fill"]
+ItemType = Literal["single", "multiple", "judge", "fill", "short", "case"]
+"""short: an answer in words, marked by people. case: shared material with sub-items of the other types; on a
+paper it stands as one entry for each sub-item, so `case` is the type of no entry of a paper."""
 
 
 class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,8 +19,12 @@ class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     html: str
 
 
-class PaperItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One item as displayed; `number` (from 1) is its only name on the wire."""
+class PaperItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One item as displayed; `number` (from 1) is its only name on the wire.
+
+    A case stands as `parts` entries one after the other; entry `part` (from 1) is its sub-item of that number,
+    and the first of them carries the material that all of them share.
+    """
 
     number: int
     type: ItemType
@@ -27,6 +33,11 @@ class PaperItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score: float
     options: tuple[Option, ...] = ()
     blanks: int = 0
+    part: int = 0
+    """0 for an item that stands alone."""
+    parts: int = 0
+    material: str = ""
+    """Sanitised HTML of the material of a case; empty but on its first sub-item."""
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,4 +71,5 @@ class SealedPaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 AnswerValue = tuple[str, ...]
-"""What a candidate answered: displayed labels of choices in ascending order, ("T",) or ("F",), or one text a blank."""
+"""What a candidate answered: displayed labels of choices in ascending order, ("T",) or ("F",), one text a blank, or
+for `short` one text with its line ends."""

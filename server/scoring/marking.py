@@ -2,7 +2,8 @@
 
 A choice is exact; a multiple choice is all or nothing, or by policy half for a right but incomplete choice; a
 fill-in is compared blank by blank after normalisation, with variants and a numeric tolerance written
-`3.14±0.01`. Points are whole hundredths. A missing answer earns nothing.
+`3.14±0.01`. Points are whole hundredths. A missing answer earns nothing; an answer in words that is there waits
+for people.
 """
 
 import re
@@ -16,16 +17,20 @@ from server.papers.marking_sheet import MarkingEntry
 from server.protocol.paper import AnswerValue
 from server.scoring.points import points
 
+PEOPLE_MARK: frozenset[str] = frozenset({"short"})
+"""Types of entries whose answers people mark."""
+
 
 @dataclass(frozen=True, slots=True)
 class Awarded:
     """What one answer earned: hundredths of a point, whether it was answered at all, and whether it is
-    fully right.
+    fully right. With `needs_people` it is an answer in words: its points (0 here) are for markers to give.
     """
 
     points: int
     answered: bool
     correct: bool
+    needs_people: bool = False
 
 
 _PUNCTUATION = str.maketrans(
@@ -110,6 +115,8 @@ def award(entry: MarkingEntry, answer: AnswerValue | None) -> Awarded:
     given = tuple(answer or ())
     if not any(value.strip() for value in given):
         return Awarded(0, False, False)
+    if entry.type in PEOPLE_MARK:
+        return Awarded(0, True, False, needs_people=True)
     if entry.type == "fill":
         return _award_blanks(entry, given, full)
     if entry.type == "multiple":
