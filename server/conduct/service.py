@@ -22,6 +22,7 @@ from server.conduct.store import SealShowing
 from server.conduct.tally import slot_counts
 from server.db.act import Act
 from server.db.signals import announce
+from server.delivery import contact_service, time_service
 from server.delivery import service as delivery
 from server.delivery import store as delivery_store
 from server.delivery.facts import Extent
@@ -198,11 +199,11 @@ async def allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) 
     await _open(act, extent.slot)
     match kind:
         case "extra":
-            await delivery.extend(act, extent, seconds, reason)
+            await time_service.extend(act, extent, seconds, reason)
         case "delay":
-            await delivery.delay(act, extent, seconds, reason)
+            await time_service.delay(act, extent, seconds, reason)
         case "credit":
-            await delivery.credit(act, extent, seconds, reason)
+            await time_service.credit(act, extent, seconds, reason)
         case _:
             raise BadInput("allowance-kind", kind=kind)
     await announce(act.session, TOPIC, extent.slot)
@@ -212,21 +213,21 @@ async def allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) 
 async def pause(act: Act, extent: Extent, reason: str) -> None:
     """Halt a sitting, a room or the whole slot; nobody may answer until `resume`, and no time is lost."""
     await _open(act, extent.slot)
-    await delivery.pause(act, extent, reason)
+    await time_service.pause(act, extent, reason)
     await announce(act.session, TOPIC, extent.slot)
 
 
 async def resume(act: Act, extent: Extent, reason: str) -> None:
     """End the halt that reaches exactly this extent."""
     await _open(act, extent.slot)
-    await delivery.resume(act, extent, reason)
+    await time_service.resume(act, extent, reason)
     await announce(act.session, TOPIC, extent.slot)
 
 
 async def message(act: Act, extent: Extent, text: str) -> None:
     """Show words to the candidates reached."""
     await _open(act, extent.slot)
-    await delivery.message(act, extent, text)
+    await contact_service.message(act, extent, text)
 
 
 async def collect(act: Act, sitting: str, reason: str, identity: Identity) -> None:
@@ -254,7 +255,7 @@ async def void(act: Act, sitting: str, reason: str) -> None:
 
 async def answer_call(act: Act, call: str, slot: str) -> None:
     """Note that somebody went to the candidate who called."""
-    await delivery.answer_call(act, call)
+    await contact_service.answer_call(act, call)
     await announce(act.session, TOPIC, slot)
 
 

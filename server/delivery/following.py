@@ -12,8 +12,8 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
+from server.delivery import acts, service, store
 from server.delivery import conversation as talk
-from server.delivery import service, store
 from server.delivery.admission import Admission
 from server.delivery.collector import Collector
 from server.delivery.facts import Ending, Seat, Sitting, SlotTimes
@@ -172,11 +172,11 @@ class Following:
         return known
 
     def on_signal(self, topic: str, key: str) -> None:
-        if topic in (service.SITTING, service.SLOT, service.NOTICE):
+        if topic in (acts.SITTING, acts.SLOT, acts.NOTICE):
             self._heard.put_nowait((topic, key))
         if topic == SEATS:
             self._admission.forget_seats()
-        if topic in (service.SITTING, service.SLOT, service.OPENED):
+        if topic in (acts.SITTING, acts.SLOT, acts.OPENED):
             self._collector.look_again()
 
     async def follow_signals(self) -> None:
@@ -191,9 +191,9 @@ class Following:
                     log.exception("could not follow %s %s", topic, key)
 
     async def _refresh(self, topic: str, key: str) -> None:
-        if topic == service.SLOT:
+        if topic == acts.SLOT:
             await self.refresh_slot(key)
-        elif topic == service.SITTING:
+        elif topic == acts.SITTING:
             await self._refresh_sitting(key)
         else:
             await self._pass_on(key)

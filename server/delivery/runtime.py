@@ -15,8 +15,8 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.signals import Signals
 from server.db.writer import Writer
+from server.delivery import acts, contact_service, store
 from server.delivery import conversation as talk
-from server.delivery import service, store
 from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
 from server.delivery.beacons import Beacons
@@ -347,7 +347,7 @@ class Hall:
         def done(written: Written | None) -> None:
             if isinstance(written, Ending):
                 self._following.finish(line, written)
-                self._signals.tell(service.SITTING, sitting)
+                self._signals.tell(acts.SITTING, sitting)
             else:
                 refusal = written if isinstance(written, Refusal) else Refusal("answer-not-stored")
                 line.send(talk.refused(hand_in, refusal))
@@ -358,7 +358,7 @@ class Hall:
         sitting = line.conversation.sitting
         async with self._db.writing() as session:
             act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
-            made = await service.call(act, sitting, call.reason, call.number, call.text)
+            made = await contact_service.call(act, sitting, call.reason, call.number, call.text)
         line.send(exam.Called(id=made))
 
     def _note_line(self, line: Line, *, here: bool) -> None:

@@ -1,13 +1,11 @@
-"""Acts on sittings, seats and their time: load facts, ask the rule, write, journal, announce.
+"""Acts on sittings and seats: load facts, ask the rule, write, journal, announce.
 
-Called by conduct (people's acts) and by the runtime. Signals announced after commit: `delivery.sitting` with
-a sitting id, `delivery.slot` with a slot id (bell, pause, allowance), `delivery.opened` with a slot id
-(papers opened), `delivery.notice` with a message id. The runtime adds `delivery.line` with a sitting id (came
-or lost).
+Called by conduct (people's acts) and by the runtime; the topics announced stand in `acts`. Acts on time are in
+`time_service`, words and calls in `contact_service`. The runtime adds the signal `delivery.line` with a sitting
+id (came or lost).
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,27 +17,21 @@ from server.affairs import store as affairs
 from server.db.act import Act
 from server.db.signals import announce
 from server.delivery import store
+from server.delivery.acts import OPENED, SITTING, SLOT, new_id, note, stepped
 from server.delivery.endings import Sign, end_sitting, standing
-from server.delivery.facts import Ending, Extent, Place, SlotTerms
+from server.delivery.facts import Ending, Place, SlotTerms
 from server.delivery.models import (
-    AllowanceRow,
     BellRow,
-    CallRow,
     CheckInRow,
     HeadRow,
     LeaseRow,
     MoveRow,
-    NoticeRow,
-    PauseRow,
     SittingRow,
     SlotRow,
 )
 from server.delivery.sitting import Event, State, step
 from server.delivery.timing import PhaseKind, Policy, own_end, phase_of, policy_refusal
-from server.errors import BadInput, Fact, NotFound, Refusal, Refused, required
-
-SITTING, SLOT, NOTICE, OPENED = "delivery.sitting", "delivery.slot", "delivery.notice", "delivery.opened"
-"""Topics of this room's signals."""
+from server.errors import Fact, NotFound, Refusal, Refused, required
 
 
 def start_key_aad(slot: str) -> bytes:
@@ -140,30 +132,30 @@ async def check_in(act: Act, sitting: str, evidence: Mapping[str, Any]) -> None:
     Refused when another sitting is open at the seat, or the sitting's state does not allow it.
     """
     row = await store.sitting_row(act.session, sitting, lock=True)
-    after = _stepped(row, Event.CHECK_IN)
+    after = stepped(row, Event.CHECK_IN)
     for other in await store.active_at(act.session, row.room, row.seat):
         if other.id != row.id:
             raise Refused(Refusal("seat-taken", facts={"room": row.room, "seat": row.seat}))
     row.state, row.checked_in_at = after.value, act.now
     told = msgspec.json.encode(dict(evidence)).decode()
-    act.session.add(CheckInRow(id=_new_id(), sitting=sitting, at=act.now, actor=act.actor, evidence=told))
-    await _note(act, row, "delivery:sitting:checked-in", {"room": row.room, "seat": row.seat})
+    act.session.add(CheckInRow(id=new_id(), sitting=sitting, at=act.now, actor=act.actor, evidence=told))
+    await note(act, row, "delivery:sitting:checked-in", {"room": row.room, "seat": row.seat})
 
 
 async def undo_check_in(act: Act, sitting: str, reason: str) -> None:
     """Take a check-in back while the paper is not opened."""
     row = await store.sitting_row(act.session, sitting, lock=True)
-    row.state, row.checked_in_at = _stepped(row, Event.UNDO_CHECK_IN).value, None
+    row.state, row.checked_in_at = stepped(row, Event.UNDO_CHECK_IN).value, None
     row.lease += 1
     act.session.add(LeaseRow(sitting=sitting, lease=row.lease, seat=None, taken_at=act.now))
-    await _note(act, row, "delivery:sitting:check-in-undone", {"reason": reason})
+    await note(act, row, "delivery:sitting:check-in-undone", {"reason": reason})
 
 
 async def mark_absent(act: Act, sitting: str, reason: str = "") -> None:
     """Record that the candidate is absent: no paper was opened."""
     row = await store.sitting_row(act.session, sitting, lock=True)
-    row.state = _stepped(row, Event.MARK_ABSENT).value
-    await _note(act, row, "delivery:sitting:absent", {"reason": reason})
+    row.state = stepped(row, Event.MARK_ABSENT).value
+    await note(act, row, "delivery:sitting:absent", {"reason": reason})
 
 
 async def ring(
@@ -194,74 +186,6 @@ async def ring(
     return tuple(ringing)
 
 
-async def extend(act: Act, extent: Extent, seconds: int, reason: str) -> None:
-    """Give extra time, a right of the candidate: whole seconds on the own end."""
-    await _allow(act, extent, "extra", seconds, reason)
-
-
-async def delay(act: Act, extent: Extent, seconds: int, reason: str) -> None:
-    """Record a late start: own start and own end move; the early hand-in limit still counts from the bell."""
-    await _allow(act, extent, "delay", seconds, reason)
-
-
-async def credit(act: Act, extent: Extent, seconds: int, reason: str) -> None:
-    """Give lost time back: own end and both hand-in limits move."""
-    await _allow(act, extent, "credit", seconds, reason)
-
-
-async def _allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) -> None:
-    if not 0 < seconds <= 24 * 3600:
-        raise BadInput("allowance-seconds", seconds=seconds)
-    await _checked(act, extent)
-    act.session.add(
-        AllowanceRow(
-            id=_new_id(),
-            slot=extent.slot,
-            room=extent.room,
-            sitting=extent.sitting,
-            kind=kind,
-            seconds=seconds,
-            at=act.now,
-            actor=act.actor,
-            reason=reason,
-        )
-    )
-    await act.record(f"delivery:time:{kind}", _reached(extent) | {"seconds": seconds, "reason": reason})
-    await announce(act.session, SLOT, extent.slot)
-
-
-async def pause(act: Act, extent: Extent, reason: str) -> str:
-    """Halt one sitting, a room or the slot from now on; return the pause's id. Refused while such a one is
-    open.
-    """
-    await _checked(act, extent)
-    if await _open_pause(act, extent) is not None:
-        raise Refused(Refusal("pause-open"))
-    row = PauseRow(
-        id=_new_id(),
-        slot=extent.slot,
-        room=extent.room,
-        sitting=extent.sitting,
-        started_at=act.now,
-        actor=act.actor,
-        reason=reason,
-    )
-    act.session.add(row)
-    await act.record("delivery:time:paused", _reached(extent) | {"reason": reason})
-    await announce(act.session, SLOT, extent.slot)
-    return row.id
-
-
-async def resume(act: Act, extent: Extent, reason: str = "") -> None:
-    """Go on after the open pause of exactly this extent; refused when none is open."""
-    row = await _open_pause(act, extent)
-    if row is None:
-        raise Refused(Refusal("pause-not-open"))
-    row.ended_at = act.now
-    await act.record("delivery:time:resumed", _reached(extent) | {"reason": reason})
-    await announce(act.session, SLOT, extent.slot)
-
-
 async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> None:
     """Move a candidate to another seat; the device there signs in anew, the old one keeps what it may still
     send.
@@ -270,13 +194,13 @@ async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> N
     candidate of another slot, or has no enrolled machine.
     """
     row = await store.sitting_row(act.session, sitting, lock=True)
-    after = _stepped(row, Event.RESEAT)
+    after = stepped(row, Event.RESEAT)
     if (row.room, row.seat) == (room, seat):
         raise Refused(Refusal("reseat-same", facts={"room": room, "seat": seat}))
     await _free(act, row, room, seat)
     act.session.add(
         MoveRow(
-            id=_new_id(),
+            id=new_id(),
             sitting=sitting,
             at=act.now,
             from_room=row.room,
@@ -294,14 +218,14 @@ async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> N
     # The lease steps now, so that the device left behind can fill gaps and change nothing else.
     row.lease += 1
     act.session.add(LeaseRow(sitting=sitting, lease=row.lease, seat=None, taken_at=act.now))
-    await _note(act, row, "delivery:sitting:reseated", facts)
+    await note(act, row, "delivery:sitting:reseated", facts)
 
 
 async def cancel(act: Act, sitting: str, reason: str) -> None:
     """Void an opened, handed-in or collected paper (cheating, by the chief); what was answered is kept."""
     row = await store.sitting_row(act.session, sitting, lock=True)
-    row.state, row.ended_at = _stepped(row, Event.VOID).value, act.now
-    await _note(act, row, "delivery:sitting:voided", {"reason": reason})
+    row.state, row.ended_at = stepped(row, Event.VOID).value, act.now
+    await note(act, row, "delivery:sitting:voided", {"reason": reason})
 
 
 async def open_papers(act: Act, sittings: Iterable[str]) -> tuple[str, ...]:
@@ -341,7 +265,7 @@ async def collect(act: Act, sign: Sign, sitting: str, reason: str = "") -> Endin
     end.
     """
     row = await store.sitting_row(act.session, sitting, lock=True)
-    _stepped(row, Event.COLLECT)
+    stepped(row, Event.COLLECT)
     await act.session.flush()
 
     def end(session: Any) -> Ending:
@@ -374,58 +298,6 @@ async def collect_due(act: Act, sign: Sign, most: int = 50) -> tuple[Ending, ...
     return tuple(endings)
 
 
-async def message(act: Act, extent: Extent, text: str) -> str:
-    """Send words to one candidate, a room or all; return the message's id."""
-    if not 0 < len(text.strip()) <= 500:
-        raise BadInput("message-length", length=len(text))
-    await _checked(act, extent)
-    row = NoticeRow(
-        id=_new_id(),
-        slot=extent.slot,
-        room=extent.room,
-        sitting=extent.sitting,
-        at=act.now,
-        text=text.strip(),
-        actor=act.actor,
-    )
-    act.session.add(row)
-    await act.record("delivery:message:sent", _reached(extent) | {"text": row.text})
-    await announce(act.session, NOTICE, row.id)
-    return row.id
-
-
-async def call(act: Act, sitting: str, reason: str, number: int | None, text: str) -> str:
-    """Put a candidate's call on the board; return its id. One open call of a reason is enough: it is
-    returned.
-    """
-    found = await act.session.scalar(
-        select(CallRow.id).where(
-            CallRow.sitting == sitting,
-            CallRow.reason == reason,
-            CallRow.number.is_(None) if number is None else CallRow.number == number,
-            CallRow.answered_at.is_(None),
-        )
-    )
-    if found is not None:
-        return str(found)
-    row = CallRow(id=_new_id(), sitting=sitting, at=act.now, reason=reason, number=number, text=text)
-    act.session.add(row)
-    await act.record("delivery:call:made", {"sitting": sitting, "reason": reason, "number": number})
-    await announce(act.session, SITTING, sitting)
-    return row.id
-
-
-async def answer_call(act: Act, call: str) -> None:
-    """Record that somebody went to the candidate; repeating changes nothing."""
-    row = await act.session.get(CallRow, call)
-    if row is None:
-        raise NotFound("call-unknown", call=call)
-    if row.answered_at is None:
-        row.answered_at, row.answered_by = act.now, act.actor
-        await act.record("delivery:call:answered", {"call": call, "sitting": row.sitting})
-        await announce(act.session, SITTING, row.sitting)
-
-
 async def take_lease(act: Act, row: SittingRow, seat: str) -> int:
     """Give the sitting to the device of this seat: a lease above every earlier one."""
     row.lease += 1
@@ -448,41 +320,3 @@ async def _free(act: Act, row: SittingRow, room: str, seat: int) -> None:
         raise Refused(Refusal("seat-taken", facts=facts))
     if not any(one.number == seat for one in await store.seats(act.session, [room])):
         raise Refused(Refusal("seat-not-enrolled", facts=facts))
-
-
-async def _checked(act: Act, extent: Extent) -> None:
-    await store.slot_row(act.session, extent.slot)
-    if extent.sitting is not None:
-        row = await store.sitting_row(act.session, extent.sitting)
-        if row.slot != extent.slot:
-            raise NotFound("sitting-unknown", sitting=extent.sitting)
-
-
-async def _open_pause(act: Act, extent: Extent) -> PauseRow | None:
-    rows = await act.session.scalars(
-        select(PauseRow).where(PauseRow.slot == extent.slot, PauseRow.ended_at.is_(None))
-    )
-    for row in rows:
-        if (row.room, row.sitting) == (extent.room, extent.sitting):
-            return row
-    return None
-
-
-def _stepped(row: SittingRow, event: Event) -> State:
-    after = step(State(row.state), event)
-    if isinstance(after, Refusal):
-        raise Refused(after)
-    return after
-
-
-def _reached(extent: Extent) -> dict[str, Any]:
-    return {"slot": extent.slot, "room": extent.room, "sitting": extent.sitting}
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
-async def _note(act: Act, row: SittingRow, kind: str, facts: Mapping[str, Any]) -> None:
-    await act.record(kind, {"sitting": row.id, **facts})
-    await announce(act.session, SITTING, row.id)

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from kiosk.brain import Brain, Challenged
 from server.db.engine import Database
 from server.db.journal import verify
-from server.delivery import service
+from server.delivery import contact_service
 from server.delivery.facts import Extent
 from server.delivery.models import AnswerEventRow, AnswerRow, HeartbeatRow
 from server.delivery.store import value_of
@@ -104,7 +104,7 @@ async def test_deaf_kiosk_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.Mo
                     await acknowledged(others, 20)
                     assert before != [len(other.ledger) for other in others]
             async with scene.acting() as act:
-                await service.message(act, Extent(SLOT), "请安静")
+                await contact_service.message(act, Extent(SLOT), "请安静")
             async with asyncio.timeout(30):
                 while not all(other.notices for other in others):
                     await asyncio.sleep(0.02)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from server.db.engine import Database
-from server.delivery import service, store
+from server.delivery import service, store, time_service
 from server.delivery.facts import Extent
 from server.delivery.runtime import Hall
 from server.delivery.sitting import State
@@ -173,11 +173,11 @@ async def test_pause_moves_the_end(scene: Scene, hall: Hall, clock: FakeClock) -
     await kiosk.until(lambda: kiosk.paper is not None)
     clock.advance(minutes=40)
     async with scene.acting() as act:
-        await service.pause(act, Extent(SLOT, room="1"), "停电")
+        await time_service.pause(act, Extent(SLOT, room="1"), "停电")
     await kiosk.until(lambda: kiosk.brain.phase is not None and kiosk.brain.phase.kind == "paused")
     clock.advance(minutes=10)
     async with scene.acting() as act:
-        await service.resume(act, Extent(SLOT, room="1"))
+        await time_service.resume(act, Extent(SLOT, room="1"))
     await kiosk.until(lambda: kiosk.brain.phase is not None and kiosk.brain.phase.kind == "running")
     assert kiosk.brain.phase is not None
     assert kiosk.brain.phase.end == bell + timedelta(minutes=100)

@@ -23,7 +23,7 @@ from server.accounts.roles import Role
 from server.accounts.service import create_account
 from server.affairs import store as affairs
 from server.app import create_app
-from server.delivery import service as delivery
+from server.delivery import acts
 from server.delivery.seating import issue_seat_codes
 from server.settings import Listen, Settings
 from server.web.site import Site
@@ -92,7 +92,7 @@ class Centre:
 
         async def tell() -> None:
             self.site.hall.send_beacon()
-            self.site.signals.tell(delivery.SLOT, SLOT)
+            self.site.signals.tell(acts.SLOT, SLOT)
 
         self.run(tell())
 
