@@ -7,9 +7,10 @@ hashes.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -29,26 +30,41 @@ from server.protocol.exam import Outcome
 ACTOR = "centre:answer-writer"
 
 UPSERT_ANSWER = """
-insert into delivery_answer (sitting, number, value, lease, seq) values (?, ?, ?, ?, ?)
+insert into delivery_answer (sitting, number, value, lease, seq) values {rows}
 on conflict (sitting, number) do update set value = excluded.value, lease = excluded.lease, seq = excluded.seq
 where excluded.lease > delivery_answer.lease
    or (excluded.lease = delivery_answer.lease and excluded.seq > delivery_answer.seq)
 """
 INSERT_EVENT = """
 insert into delivery_answer_event (sitting, lease, seq, number, value, received_at, captured_at, outcome,
-receipt, digest, chain, record, place) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+receipt, digest, chain, record, place) values {rows}
 """
-UPSERT_MARK = "insert into delivery_mark (sitting, number) values (?, ?) on conflict do nothing"
+UPSERT_MARK = "insert into delivery_mark (sitting, number) values {rows} on conflict do nothing"
 DELETE_MARK = "delete from delivery_mark where sitting = ? and number = ?"
-UPDATE_HEAD = "update delivery_head set lease = ?, seq = ?, receipt = ?, digest = ? where sitting = ?"
-"""What every answer (and mark) costs; `?` stands for the driver's own placeholder."""
-
-INSERT_HEARTBEAT = "insert into delivery_heartbeat (sitting, seat, at, kind) values (?, ?, ?, ?)"
+MOVE_HEADS = """
+insert into delivery_head (lease, seq, receipt, digest, sitting) values {rows}
+on conflict (sitting) do update set lease = excluded.lease, seq = excluded.seq, receipt = excluded.receipt,
+digest = excluded.digest
+"""
+INSERT_HEARTBEAT = "insert into delivery_heartbeat (sitting, seat, at, kind) values {rows}"
 UPDATE_ITEMS = "update delivery_sitting set items = ? where id = ?"
 LOAD_HEADS = """
 select s.id, s.state, s.lease, h.lease, h.seq, h.receipt, h.digest
-from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys}) order by s.id
+from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys}) order by s.id for update
 """
+LOAD_HEADS_AT_ONCE = """
+select json_group_array(json_array(s.id, s.state, s.lease, h.lease, h.seq, h.receipt, hex(h.digest)))
+from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys})
+"""
+"""What every answer (and mark) costs, past the expression language; `?` stands for the driver's placeholder.
+
+One statement takes many rows, and the heads come as one row: SQLite's driver gives up the interpreter's lock at
+every row it steps to, and the busy event loop hands it back late, so that a statement a row made a batch wait for
+the loop a hundred times.
+"""
+MOST_ROWS = 256
+"""Rows in one statement at most; fewer go by powers of two, so that few statements are prepared."""
+
 FIND_EVENT = """
 select number, value, outcome, receipt, digest from delivery_answer_event
 where sitting = ? and lease = ? and seq = ?
@@ -178,12 +194,13 @@ class Ledger:
 class _Batch:
     def __init__(self, connection: Connection, journal: Journal, clock: Clock, sign: Sign) -> None:
         self._connection = connection
+        self._is_sqlite = connection.dialect.name == "sqlite"
         self._journal = journal
         self._clock = clock
         self._sign = sign
         self._heads: dict[str, _Head] = {}
         self._events: list[_Event] = []
-        self._current: list[tuple[Any, ...]] = []
+        self._current: dict[tuple[str, int], tuple[Any, ...]] = {}
         self._fresh: dict[tuple[str, int, int], tuple[_Event, Stored]] = {}
         self._standing: dict[tuple[str, int], Standing] = {}
         self._opened: list[tuple[Any, ...]] = []
@@ -193,11 +210,15 @@ class _Batch:
         """Read and lock the heads, in one order for all writers so that no two wait for each other."""
         # The number of keys goes up in doubles, so that a few prepared statements serve all batches.
         keys = sittings + sittings[-1:] * ((1 << (len(sittings) - 1).bit_length()) - len(sittings))
-        statement = LOAD_HEADS.format(keys=", ".join("?" * len(keys)))
-        if self._connection.dialect.name != "sqlite":
-            statement += "for update"
-        for key, state, newest, lease, seq, receipt, digest in self._one(statement, tuple(keys)):
-            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, bytes(digest))
+        marks = ", ".join("?" * len(keys))
+        found: Iterable[Sequence[Any]]
+        if self._is_sqlite:
+            told = self._one(LOAD_HEADS_AT_ONCE.format(keys=marks), tuple(keys)).scalar_one()
+            found = [(*row[:-1], bytes.fromhex(row[-1])) for row in msgspec.json.decode(told)]
+        else:
+            found = self._one(LOAD_HEADS.format(keys=marks), tuple(keys))
+        for key, state, newest, lease, seq, receipt, digest in found:
+            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, digest)
 
     def take(self, work: Work) -> Written:
         head = self._heads.get(work.sitting)
@@ -252,7 +273,8 @@ class _Batch:
         self._fresh[(work.sitting, work.lease, work.seq)] = (row, stored)
         if outcome == "counted":
             self._standing[(work.sitting, work.number)] = Standing(work.lease, work.seq)
-            self._current.append((work.sitting, work.number, value, work.lease, work.seq))
+            key = (work.sitting, work.number)
+            self._current[key] = (work.sitting, work.number, value, work.lease, work.seq)
         return stored
 
     def _repeated(self, head: _Head, work: AnswerWork) -> Written | None:
@@ -312,18 +334,18 @@ class _Batch:
         if work.on:
             self._many(UPSERT_MARK, [(work.sitting, work.number)])
         else:
-            self._many(DELETE_MARK, [(work.sitting, work.number)])
+            self._one(DELETE_MARK, (work.sitting, work.number))
 
     def _flush_answers(self) -> None:
         if self._current:
-            self._many(UPSERT_ANSWER, self._current)
-            self._current = []
+            self._many(UPSERT_ANSWER, list(self._current.values()))
+            self._current = {}
 
     def flush(self) -> None:
         """Write what the batch gathered, and the one journal record that covers it."""
         self._flush_answers()
-        if self._opened:
-            self._many(UPDATE_ITEMS, self._opened)
+        for opened in self._opened:
+            self._one(UPDATE_ITEMS, opened)
         if self._beats:
             self._many(INSERT_HEARTBEAT, self._beats)
         if not self._events:
@@ -359,7 +381,7 @@ class _Batch:
             ],
         )
         self._many(
-            UPDATE_HEAD,
+            MOVE_HEADS,
             [
                 (head.lease, head.seq, head.receipt, head.digest, key)
                 for key, head in self._heads.items()
@@ -368,16 +390,17 @@ class _Batch:
         )
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
-        """Run one statement for many rows, past the expression language: half the cost of a row
-        (performance).
-        """
-        self._connection.exec_driver_sql(self._fitted(statement), rows)
+        """Run a statement for rows of one width, many rows at a time."""
+        one, at = "(" + ", ".join("?" * len(rows[0])) + ")", 0
+        while at < len(rows):
+            some = min(MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
+            values = tuple(chain.from_iterable(rows[at : at + some]))
+            self._one(statement.format(rows=", ".join([one] * some)), values)
+            at += some
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
-        return self._connection.exec_driver_sql(self._fitted(statement), values)
-
-    def _fitted(self, statement: str) -> str:
-        return statement if self._connection.dialect.name == "sqlite" else statement.replace("?", "%s")
+        fitted = statement if self._is_sqlite else statement.replace("?", "%s")
+        return self._connection.exec_driver_sql(fitted, values)
 
 
 def _reused(work: AnswerWork) -> Refusal:
