@@ -1,17 +1,33 @@
-"""The kiosk's cryptography: the seat's key, and the opening of a sealed paper."""
+"""The kiosk's cryptography: the seat's key, the sealed local journal, and the opening of a sealed paper."""
 
 import hashlib
 import hmac
+import os
 
 import msgspec
 import rfc8785
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.errors import Tampered
 from server.protocol.envelope import seat_proof
+from server.protocol.exam import Answer, Captured
+from server.protocol.journal import (
+    JournalCopy,
+    JournalEntry,
+    JournalHead,
+    entry_aad,
+    entry_bytes,
+    head_bytes,
+    link,
+    wrap_info,
+)
 from server.protocol.paper import Paper, SealedPaper
+
+_WRAP = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 class SeatKey:
@@ -39,6 +55,46 @@ class SeatKey:
     def prove(self, nonce: bytes, seat: str) -> bytes:
         """Sign a socket's challenge for this seat; 64 bytes."""
         return self._private.sign(seat_proof(nonce, seat))
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign an entry of the local journal; 64 bytes."""
+        return self._private.sign(data)
+
+
+class JournalBook:
+    """The sealed journal of one lease of one sitting, as this seat writes it before it sends."""
+
+    def __init__(self, key: SeatKey, seat: str, sitting: str, lease: int, recovery: bytes) -> None:
+        """Begin a journal for the slot's journal recovery key (raw X25519 public half)."""
+        self._seat_key = key
+        self._data_key = AESGCM(data_key := os.urandom(32))
+        info = wrap_info(sitting, lease, seat)
+        wrapped = _WRAP.encrypt(data_key, X25519PublicKey.from_public_bytes(recovery), info).hex()
+        signed = head_bytes(sitting, lease, seat, wrapped)
+        self.head = JournalHead(
+            sitting=sitting, lease=lease, seat=seat, wrapped=wrapped, signature=key.sign(signed).hex()
+        )
+        self.entries: list[JournalEntry] = []
+        self._last = link(signed)
+
+    def write(self, answer: Answer) -> JournalEntry:
+        """Seal and sign one answer as the journal's next entry."""
+        clear = msgspec.json.encode(
+            Captured(
+                number=answer.number, value=answer.value, beacon=answer.beacon, elapsed_ms=answer.elapsed_ms
+            )
+        )
+        iv = os.urandom(12)
+        data = self._data_key.encrypt(iv, clear, entry_aad(self.head.sitting, self.head.lease, answer.seq))
+        signed = entry_bytes(self._last, answer.seq, iv, data)
+        entry = JournalEntry(seq=answer.seq, iv=iv, data=data, signature=self._seat_key.sign(signed).hex())
+        self._last = link(signed)
+        self.entries.append(entry)
+        return entry
+
+    def copy(self) -> JournalCopy:
+        """Return the journal as it is carried or offered."""
+        return JournalCopy(head=self.head, entries=tuple(self.entries))
 
 
 def open_paper(sealed: SealedPaper, key: bytes) -> Paper:

@@ -7,7 +7,7 @@ with code `message-unreadable` (or `message-too-long`), never anything else: the
 import msgspec
 
 from server.errors import BadInput
-from server.protocol.exam import FromKiosk, ToKiosk
+from server.protocol.exam import Captured, FromKiosk, ToKiosk
 
 MOST_FROM_KIOSK = 128 * 1024
 """Longest frame, in bytes, that the server reads from a kiosk."""
@@ -16,6 +16,7 @@ MOST_TO_KIOSK = 4 * 1024 * 1024
 
 _from_kiosk: msgspec.json.Decoder[FromKiosk] = msgspec.json.Decoder(FromKiosk)
 _to_kiosk: msgspec.json.Decoder[ToKiosk] = msgspec.json.Decoder(ToKiosk)
+_captured: msgspec.json.Decoder[Captured] = msgspec.json.Decoder(Captured)
 _encoder = msgspec.json.Encoder()
 
 
@@ -40,6 +41,14 @@ def to_kiosk(frame: bytes | str) -> ToKiosk:
         return _to_kiosk.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadInput("message-unreadable", reason=str(error)) from error
+
+
+def captured(data: bytes) -> Captured:
+    """Read an opened entry of a local journal; BadInput `journal-entry-form` when it holds no answer."""
+    try:
+        return _captured.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadInput("journal-entry-form", reason=str(error)) from error
 
 
 def _short_enough(frame: bytes | str, most: int) -> None:

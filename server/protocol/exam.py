@@ -23,7 +23,9 @@ A kiosk keeps each answer until `acknowledged` names its lease and seq, shows "s
 reconnect sends what is not acknowledged again, in order, under its old lease and seq: repeating is harmless.
 Refused with code `retry` (server busy) or `answer-not-stored` means: send again after a second; nothing was
 stored. `replaced` and `moved` mean that another device has, or will have, the sitting: send what is not
-acknowledged, then forget everything of this candidate.
+acknowledged, then forget everything of this candidate. Each answer is also an entry of the sealed local journal
+(`protocol/journal`) before it is sent; a journal with entries that were never acknowledged is offered by
+`late_journal` after the welcome, whoever sits there then, and answered by `journal_kept`.
 """
 
 from datetime import datetime
@@ -41,12 +43,31 @@ from server.protocol.ids import (
     Milliseconds,
     Sequence,
 )
+from server.protocol.journal import ENTRIES_A_FRAME, JournalEntry, JournalHead
 from server.protocol.paper import SealedPaper
 
 Value = Annotated[tuple[AnswerPart, ...], msgspec.Meta(max_length=40)]
 """Displayed labels in ascending order, ("T",) or ("F",), or one text a blank; () clears the answer."""
 
-PhaseKind = Literal["waiting", "running", "paused", "grace", "ended"]
+PhaseKind = Literal["waiting", "running", "paused", "halted", "grace", "ended"]
+CommandKind = Literal[
+    "extra",
+    "delay",
+    "credit",
+    "pause",
+    "resume",
+    "halt",
+    "plan",
+    "continue",
+    "message",
+    "reseat",
+    "collect",
+    "void",
+    "absent",
+    "leave",
+    "return",
+    "undo",
+]
 CallReason = Literal["help", "item", "machine", "leave"]
 Outcome = Literal["counted", "superseded", "late"]
 
@@ -121,6 +142,7 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     paper: Id | None
     answers: tuple[SavedAnswer, ...] = ()
     marks: tuple[int, ...] = ()
+    journal_key: Hex32 | None = None
 
 
 class PhaseNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="phase"):
@@ -128,6 +150,8 @@ class PhaseNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Half-open: the phase holds from `start` to before `end`. `waiting`: before the own start (end is the start
     when the bell has rung). `running`: end is the own end. `paused`: end is null while the pause is open.
+    `halted`: for a disaster, and everybody leaves; `resumes_at` is when the chief plans to continue it, the paper
+    stays closed until then. `away`: the candidate is out of the room with an escort, and the paper is covered.
     `grace`: answers already on their way are taken. Hand-in is allowed from `hand_in_opens` to before
     `hand_in_closes` while running; both are null before the bell and while the end is unknown.
     """
@@ -139,6 +163,8 @@ class PhaseNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     end: datetime | None = None
     hand_in_opens: datetime | None = None
     hand_in_closes: datetime | None = None
+    resumes_at: datetime | None = None
+    away: bool = False
 
 
 class PaperSealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sealed_paper"):
@@ -184,7 +210,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     seconds until it opens.
     """
 
-    about: Literal["frame", "hello", "sign_in", "resume", "opened", "answer", "mark", "hand_in", "call"]
+    about: Literal[
+        "frame", "hello", "sign_in", "resume", "opened", "answer", "mark", "hand_in", "call", "journal"
+    ]
     code: str
     article: str | None = None
     facts: dict[str, str | int | float | bool | None] = {}
@@ -247,6 +275,26 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease: Sequence
 
 
+class Halted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="halted"):
+    """The exam is halted for a disaster: send what is not acknowledged, then forget; to continue, the candidate is
+    checked in and signs in again, here or elsewhere."""
+
+    at: datetime
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="command"):
+    """An act of a person that reaches this sitting; sent after the message that carries its effect.
+
+    Answer `heard` with step "seen" at once, and with "done" once what it says holds on the screen: a message was
+    put away by the candidate, a paper forgotten, a phase shown. Repeating is harmless, and the server sends it
+    again until it is done.
+    """
+
+    id: Id
+    kind: CommandKind
+    at: datetime
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="message"):
     """Words from the chief or invigilator to this candidate, room or hall, shown until put away."""
 
@@ -259,6 +307,15 @@ class Called(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The candidate's call is on the invigilators' board."""
 
     id: Id
+
+
+class JournalKept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="journal_kept"):
+    """So many entries of this journal, from its first one on, are on the centre's disk: kept for two named
+    people, not counted."""
+
+    sitting: Id
+    lease: Sequence
+    count: Annotated[int, msgspec.Meta(ge=0)]
 
 
 # Kiosk to server.
@@ -339,6 +396,25 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     text: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
+class Captured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an entry of the local journal holds in clear: an answer and its capture evidence, as in `answer`."""
+
+    number: ItemNumber
+    value: Value
+    beacon: Beacon | None = None
+    elapsed_ms: Milliseconds = 0
+
+
+class LateJournal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="late_journal"):
+    """A journal that this seat still holds of a sitting that is no longer its own, or over: entries from place
+    `first` (from 0) on, sealed and signed as `protocol/journal` says. Repeating is harmless. Refused with
+    `about` "journal" for good, unless the code is `journal-gap`, which names how many are kept."""
+
+    head: JournalHead
+    first: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+    entries: Annotated[tuple[JournalEntry, ...], msgspec.Meta(max_length=ENTRIES_A_FRAME)]
+
+
 class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="pong"):
     """I am here; `waiting` answers are not acknowledged yet."""
 
@@ -346,7 +422,14 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     waiting: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-FromKiosk = Hello | SignIn | Resume | Opened | Answer | Mark | HandIn | Call | Pong
+class Heard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="heard"):
+    """A command was received (`seen`) or holds now (`done`, which says seen too)."""
+
+    id: Id
+    step: Literal["seen", "done"]
+
+
+FromKiosk = Hello | SignIn | Resume | Opened | Answer | Mark | HandIn | Call | Heard | LateJournal | Pong
 ToKiosk = (
     Challenge
     | Welcome
@@ -364,6 +447,9 @@ ToKiosk = (
     | Voided
     | Moved
     | Replaced
+    | Halted
+    | Command
     | Notice
     | Called
+    | JournalKept
 )

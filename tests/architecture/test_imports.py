@@ -10,14 +10,14 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).resolve().parents[2]
 
 PURE = {
-    "protocol": ("ids", "envelope", "exam", "proctoring", "paper", "codec", "link", "schema", "board"),
+    "protocol": ("ids", "envelope", "exam", "proctoring", "paper", "codec", "link", "schema", "board", "journal"),
     "law": ("pack", "workdays", "citing"),
     "accounts": ("roles", "lockout"),
     "packages": ("envelope", "manifest", "contents"),
     "itembank": ("items", "blueprint", "statistics"),
     "affairs": ("standing", "plans", "enrolment", "seating", "staffing"),
     "papers": ("drawing", "sealed", "marking_sheet"),
-    "delivery": ("timing", "sitting", "handin", "answers", "conversation"),
+    "delivery": ("timing", "sitting", "handin", "answers", "conversation", "merging"),
     "proctor": ("evidence", "seats", "occupancy", "anomalies", "alerts"),
     "conduct": ("bell", "runsheet", "incidents", "record", "counts"),
     "scoring": ("marking", "statistics", "similarity"),

@@ -30,6 +30,7 @@ from server.protocol.envelope import (
     seat_proof,
 )
 from server.protocol.ids import CODE_ALPHABET, base32, check_character, code_as_typed
+from server.protocol.journal import JournalEntry, JournalHead
 from server.protocol.link import reconnect_wait
 from server.protocol.paper import SealedPaper
 from server.protocol.schema import exam_schema
@@ -68,7 +69,7 @@ GOLDEN: list[tuple[Any, str]] = [
         ),
         f'{{"type":"seated","sitting":"s1","lease":2,"token":"{H32}","next_seq":9,"candidate":"张三","ticket":"T1",'
         '"plan":"第一批","title":"电工 4","minutes":90,"planned_start":"2026-03-14T01:02:03.456000Z","paper":"p1",'
-        '"answers":[{"number":1,"value":["A","C"],"lease":1,"seq":8}],"marks":[4]}',
+        '"answers":[{"number":1,"value":["A","C"],"lease":1,"seq":8}],"marks":[4],"journal_key":null}',
     ),
     (
         exam.PhaseNow(
@@ -147,6 +148,20 @@ GOLDEN: list[tuple[Any, str]] = [
         '{"type":"call","reason":"item","number":3,"text":"图不清"}',
     ),
     (exam.Pong(n=5, waiting=2), '{"type":"pong","n":5,"waiting":2}'),
+    (
+        exam.JournalKept(sitting="s1", lease=2, count=7),
+        '{"type":"journal_kept","sitting":"s1","lease":2,"count":7}',
+    ),
+    (
+        exam.LateJournal(
+            head=JournalHead(sitting="s1", lease=2, seat="s", wrapped="ab" * 80, signature=H64),
+            first=6,
+            entries=(JournalEntry(seq=9, iv=b"\x02" * 12, data=b"\xff" * 16, signature=H64),),
+        ),
+        f'{{"type":"late_journal","head":{{"sitting":"s1","lease":2,"seat":"s","wrapped":"{"ab" * 80}",'
+        f'"signature":"{H64}"}},"first":6,"entries":[{{"seq":9,"iv":"AgICAgICAgICAgIC",'
+        f'"data":"/////////////////////w==","signature":"{H64}"}}]}}',
+    ),
 ]
 FROM_KIOSK, TO_KIOSK = get_args(exam.FromKiosk), get_args(exam.ToKiosk)
 
