@@ -6,7 +6,7 @@ end, so that no transaction is long and a broken import leaves nothing that a re
 
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,17 +26,16 @@ from server.itembank.items import (
     SALT_BYTES,
     FullItem,
     ItemContent,
-    ItemEvent,
     ItemState,
     body_bytes,
     read_body,
     review_refusal,
-    step,
     version_aad,
     version_hash,
 )
 from server.itembank.merging import Holdings, Placed, counted
 from server.itembank.models import BankRow, BatchRow, VersionRow
+from server.itembank.root_service import record_root
 from server.itembank.store import SealedItem
 from server.keys.sealing import Bytes, seal, unseal
 
@@ -181,13 +180,7 @@ async def import_items(
                 "reviewer": review.reviewer if review else None,
             },
         )
-    async with (
-        db.reading() as session
-    ):  # outside of the write: a root over thousands of versions takes its time
-        root = await store.bank_root(session, bank_id)
-    async with db.writing() as session:
-        act = Act(session, journal, clock.legal(), actor)
-        await act.record("itembank:bank:root", {"bank": bank_id, "batch": batch, "root": root.hex()})
+    root = await record_root(db, journal, clock, actor, bank_id, "import")
     return ImportReport(
         bank_id, batch, outcomes, counts, len(rows), approved, reading.unread_columns, reading.remarks, root
     )
@@ -202,7 +195,7 @@ def _version_row(
     approved = review is not None and placed.outcome.status is RowStatus.IMPORTED
     state = ItemState.APPROVED if approved else ItemState.DRAFT
     return {
-        **_sealed_columns(bank_id, bank_key, item, placed.version, content),
+        **sealed_columns(bank_id, bank_key, item, placed.version, content),
         "batch": batch,
         "state": state.value,
         "writer": (review.writer if review else writer)[:80],
@@ -210,9 +203,10 @@ def _version_row(
     }
 
 
-def _sealed_columns(
+def sealed_columns(
     bank_id: str, bank_key: Bytes, item: str, version: int, content: ItemContent
 ) -> dict[str, Any]:
+    """Return a version's public columns, and its text under the bank key with a fresh salt and nonce."""
     body = body_bytes(secrets.token_bytes(SALT_BYTES), content)
     nonce, ciphertext = seal(bank_key, body, version_aad(bank_id, item, version))
     return {
@@ -253,60 +247,3 @@ async def _refuse_overtaken(session: AsyncSession, bank_id: str, batch: str) -> 
     held = {(one.item, one.version) for one in await store.versions(session, bank_id)}
     if wanted & held:
         raise Refused(Refusal("import-overtaken", facts={"items": len(wanted & held)}))
-
-
-async def approve(act: Act, bank_id: str, items: Sequence[tuple[str, int]], reviewer: str) -> int:
-    """Approve draft versions, given as (item, version); return how many.
-
-    Refused when a version is not a draft or its writer is the reviewer; then none is approved.
-    """
-    wanted = set(items)
-    rows = await _rows(act.session, bank_id, wanted)
-    for row in rows:
-        required(review_refusal(row.writer, reviewer))
-        _move(row, ItemEvent.APPROVE)
-        row.reviewer = reviewer[:80]
-    await act.session.flush()
-    root = await store.bank_root(act.session, bank_id)
-    await act.record(
-        "itembank:items:approved",
-        {"bank": bank_id, "items": len(rows), "reviewer": reviewer, "root": root.hex()},
-    )
-    return len(rows)
-
-
-async def retire(act: Act, bank_id: str, item: str, reason: str) -> None:
-    """Retire an item: none of its versions can be drawn again; Refused when none of them was in use."""
-    rows = [
-        row
-        for row in await act.session.scalars(
-            select(VersionRow).where(VersionRow.bank == bank_id, VersionRow.item == item)
-        )
-        if row.state != ItemState.RETIRED.value
-    ]
-    if not rows:
-        raise Refused(Refusal("item-state-refused", facts={"state": "retired", "event": "retire"}))
-    for row in rows:
-        _move(row, ItemEvent.RETIRE)
-    await act.session.flush()
-    root = await store.bank_root(act.session, bank_id)
-    await act.record(
-        "itembank:item:retired", {"bank": bank_id, "item": item, "reason": reason, "root": root.hex()}
-    )
-
-
-def _move(row: VersionRow, event: ItemEvent) -> None:
-    following = step(ItemState(row.state), event)
-    if isinstance(following, Refusal):
-        raise Refused(following)
-    row.state = following.value
-
-
-async def _rows(session: AsyncSession, bank_id: str, wanted: set[tuple[str, int]]) -> list[VersionRow]:
-    items = {item for item, _ in wanted}
-    rows = await session.scalars(
-        select(VersionRow)
-        .join(BatchRow, BatchRow.id == VersionRow.batch)
-        .where(VersionRow.bank == bank_id, BatchRow.state == "done", VersionRow.item.in_(items))
-    )
-    return [row for row in rows if (row.item, row.version) in wanted]

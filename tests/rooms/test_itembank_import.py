@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from server.db.engine import Database
 from server.db.journal import Journal, JournalRecord
 from server.errors import NotFound, Refused, Tampered
-from server.itembank import service, store
+from server.itembank import review_service, service, store
 from server.itembank.interchange.files import FileRead, read_file
 from server.itembank.interchange.mapping import read_mapping
 from server.itembank.interchange.rows import RowStatus
@@ -182,11 +182,13 @@ async def test_without_review_everything_is_a_draft(db: Database, journal: Journ
     async with db.reading() as session:
         assert await store.drawable(session, BANK) == ()
         items = [(one.item, one.version) for one in await store.versions(session, BANK)]
+    async with act_on(db, journal=journal) as act:
+        await review_service.submit(act, BANK, items, "zhang")
     with pytest.raises(Refused, match="review-by-writer"):
         async with act_on(db, journal=journal) as act:
-            await service.approve(act, BANK, items, "Zhang")
+            await review_service.approve(act, BANK, items, "Zhang")
     async with act_on(db, journal=journal) as act:
-        assert await service.approve(act, BANK, items[:5], "li") == 5
+        assert await review_service.approve(act, BANK, items[:5], "li") == 5
     async with db.reading() as session:
         assert len(await store.drawable(session, BANK)) == 5
 
@@ -199,12 +201,12 @@ async def test_a_retired_item_cannot_be_drawn_or_retired_again(
     async with db.reading() as session:
         item = (await store.versions(session, BANK))[0].item
     async with act_on(db, journal=journal) as act:
-        await service.retire(act, BANK, item, "leaked")
+        await review_service.retire(act, BANK, item, "li")
     async with db.reading() as session:
         assert item not in {one.public.item for one in await store.drawable(session, BANK)}
     with pytest.raises(Refused, match="item-state-refused"):
         async with act_on(db, journal=journal) as act:
-            await service.retire(act, BANK, item, "leaked")
+            await review_service.retire(act, BANK, item, "li")
 
 
 async def test_one_person_cannot_stand_for_an_import(

@@ -12,9 +12,9 @@ from server.affairs.models import PlanRow, SeatingRow
 from server.db.engine import Database
 from server.db.journal import Journal, verify
 from server.errors import Refused, Tampered
-from server.itembank import service as itembank
 from server.itembank import store as bank_store
 from server.itembank.models import VersionRow
+from server.itembank.review_service import retire
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key, unseal
 from server.papers import draw_service, draw_store, store
@@ -309,6 +309,6 @@ async def test_a_retired_item_changes_the_root(
     async with db.reading() as session:
         item = (await bank_store.versions(session, BANK))[0].item
     async with act_on(db, journal=journal) as act:
-        await itembank.retire(act, BANK, item, "leaked")
+        await retire(act, BANK, item, "li")
     with pytest.raises(Refused, match="bank-root-differs"):
         await drawn(db, journal, clock, identity)

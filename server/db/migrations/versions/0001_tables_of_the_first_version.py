@@ -151,6 +151,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_heartbeat_sitting"), ["sitting"], unique=False)
 
     op.create_table(
+        "delivery_journal_key",
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("public", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("slot", name=op.f("pk_delivery_journal_key")),
+    )
+    op.create_table(
         "delivery_mark",
         sa.Column("sitting", sa.String(length=36), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -236,17 +243,31 @@ def upgrade() -> None:
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("left_as", sa.String(length=8), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys_custodian")),
-        sa.UniqueConstraint("username", name=op.f("uq_keys_custodian_username")),
     )
+    with op.batch_alter_table("keys_custodian", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_keys_custodian_in_office",
+            ["username"],
+            unique=True,
+            sqlite_where=sa.text("retired_at IS NULL"),
+            postgresql_where=sa.text("retired_at IS NULL"),
+        )
+
     op.create_table(
         "keys_key",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("purpose", sa.String(length=12), nullable=False),
         sa.Column("check_value", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("wrapping", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(length=12), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("wrapped_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys_key")),
         sa.UniqueConstraint(
@@ -258,7 +279,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("plan", sa.String(length=64), nullable=True),
-        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("actor", sa.String(length=120), nullable=False),
         sa.Column("custodians", sa.Text(), nullable=False),
@@ -461,6 +482,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("body", "year", "level", name=op.f("pk_registry_serial")),
     )
     op.create_table(
+        "scoring_decision",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("policy", sa.String(length=12), nullable=True),
+        sa.Column("item", sa.String(length=80), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=True),
+        sa.Column("paper", sa.String(length=36), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("proposed_by", sa.String(length=120), nullable=False),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=120), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=120), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scoring_decision")),
+    )
+    with op.batch_alter_table("scoring_decision", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_scoring_decision_slot"), ["slot"], unique=False)
+
+    op.create_table(
         "scoring_entry",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.String(length=36), nullable=False),
@@ -504,6 +552,11 @@ def upgrade() -> None:
         sa.Column("marked_by", sa.String(length=120), nullable=False),
         sa.Column("sittings", sa.Integer(), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("base", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("replaces", sa.String(length=36), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("voids", sa.Text(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scoring_run")),
     )
     with op.batch_alter_table("scoring_run", schema=None) as batch_op:
@@ -534,6 +587,7 @@ def upgrade() -> None:
         sa.Column("occupation_code", sa.String(length=20), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("jurisdiction", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=12), nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("site_district", sa.String(length=60), nullable=False),
         sa.Column("contact", sa.String(length=200), nullable=False),
@@ -568,6 +622,7 @@ def upgrade() -> None:
         sa.Column("sitting", sa.String(length=36), nullable=True),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("seconds", sa.Integer(), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("actor", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -587,6 +642,26 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["slot"], ["delivery_slot.id"], name=op.f("fk_delivery_bell_slot")),
         sa.PrimaryKeyConstraint("slot", "room", name=op.f("pk_delivery_bell")),
     )
+    op.create_table(
+        "delivery_command",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("room", sa.String(length=40), nullable=True),
+        sa.Column("sitting", sa.String(length=36), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("target", sa.String(length=36), nullable=True),
+        sa.Column("before", sa.String(length=16), nullable=True),
+        sa.Column("undoes", sa.String(length=36), nullable=True),
+        sa.Column("undone_by", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(["slot"], ["delivery_slot.id"], name=op.f("fk_delivery_command_slot")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_command")),
+    )
+    with op.batch_alter_table("delivery_command", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_command_slot"), ["slot"], unique=False)
+
     op.create_table(
         "delivery_notice",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -610,6 +685,8 @@ def upgrade() -> None:
         sa.Column("sitting", sa.String(length=36), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("halt", sa.Boolean(), nullable=False),
+        sa.Column("resumes_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("actor", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["slot"], ["delivery_slot.id"], name=op.f("fk_delivery_pause_slot")),
@@ -680,6 +757,47 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_enemy_bank")),
         sa.PrimaryKeyConstraint("bank", "item", "other", name=op.f("pk_itembank_enemy")),
     )
+    op.create_table(
+        "itembank_mapping",
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("saved_by", sa.String(length=80), nullable=False),
+        sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_mapping_bank")),
+        sa.PrimaryKeyConstraint("bank", "name", name=op.f("pk_itembank_mapping")),
+    )
+    op.create_table(
+        "itembank_review",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("act", sa.String(length=16), nullable=False),
+        sa.Column("person", sa.String(length=80), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(length=12), nullable=True),
+        sa.Column("note", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_review_bank")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_itembank_review")),
+    )
+    with op.batch_alter_table("itembank_review", schema=None) as batch_op:
+        batch_op.create_index("ix_itembank_review_item", ["bank", "item", "version"], unique=False)
+
+    op.create_table(
+        "itembank_root",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("cause", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_root_bank")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_itembank_root")),
+    )
+    with op.batch_alter_table("itembank_root", schema=None) as batch_op:
+        batch_op.create_index("ix_itembank_root_bank", ["bank", "id"], unique=False)
+
     op.create_table(
         "journal_record",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -880,6 +998,10 @@ def upgrade() -> None:
         sa.Column("correct", sa.Boolean(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=False),
         sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("earned", sa.Integer(), nullable=True),
+        sa.Column("by_people", sa.Boolean(), nullable=False),
+        sa.Column("voided", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["run"], ["scoring_run.id"], name=op.f("fk_scoring_mark_run")),
         sa.PrimaryKeyConstraint("run", "sitting", "number", name=op.f("pk_scoring_mark")),
     )
@@ -896,6 +1018,7 @@ def upgrade() -> None:
         sa.Column("answered", sa.Integer(), nullable=False),
         sa.Column("correct", sa.Integer(), nullable=False),
         sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("pending", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["run"], ["scoring_run.id"], name=op.f("fk_scoring_script_run")),
         sa.PrimaryKeyConstraint("run", "sitting", name=op.f("pk_scoring_script")),
     )
@@ -981,6 +1104,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_affairs_staff_plan"), ["plan"], unique=False)
 
     op.create_table(
+        "delivery_break",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("escort", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("received_by", sa.String(length=120), nullable=True),
+        sa.ForeignKeyConstraint(["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_break_sitting")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_break")),
+    )
+    with op.batch_alter_table("delivery_break", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_break_sitting"), ["sitting"], unique=False)
+
+    op.create_table(
         "delivery_call",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("sitting", sa.String(length=36), nullable=False),
@@ -1012,6 +1151,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_check_in_sitting"), ["sitting"], unique=False)
 
     op.create_table(
+        "delivery_command_reach",
+        sa.Column("command", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["command"], ["delivery_command.id"], name=op.f("fk_delivery_command_reach_command")
+        ),
+        sa.ForeignKeyConstraint(
+            ["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_command_reach_sitting")
+        ),
+        sa.PrimaryKeyConstraint("command", "sitting", name=op.f("pk_delivery_command_reach")),
+    )
+    with op.batch_alter_table("delivery_command_reach", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_command_reach_sitting"), ["sitting"], unique=False)
+
+    op.create_table(
         "delivery_ending",
         sa.Column("sitting", sa.String(length=36), nullable=False),
         sa.Column("how", sa.String(length=16), nullable=False),
@@ -1040,6 +1197,48 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sitting", name=op.f("pk_delivery_head")),
     )
     op.create_table(
+        "delivery_late_journal",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("seat", sa.String(length=36), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("source", sa.String(length=8), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_from", sa.String(length=120), nullable=False),
+        sa.Column("last", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_late_journal_sitting")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_late_journal")),
+        sa.UniqueConstraint(
+            "sitting", "lease", "seat", name=op.f("uq_delivery_late_journal_sitting_lease_seat")
+        ),
+    )
+    with op.batch_alter_table("delivery_late_journal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_late_journal_sitting"), ["sitting"], unique=False)
+
+    op.create_table(
+        "delivery_late_proposal",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.Column("decisions", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_by", sa.String(length=120), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_late_proposal_sitting")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_late_proposal")),
+    )
+    with op.batch_alter_table("delivery_late_proposal", schema=None) as batch_op:
+        batch_op.create_index("ix_delivery_late_proposal_sitting", ["sitting", "state"], unique=False)
+
+    op.create_table(
         "delivery_lease",
         sa.Column("sitting", sa.String(length=36), nullable=False),
         sa.Column("lease", sa.Integer(), nullable=False),
@@ -1048,6 +1247,26 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_lease_sitting")),
         sa.PrimaryKeyConstraint("sitting", "lease", name=op.f("pk_delivery_lease")),
     )
+    op.create_table(
+        "delivery_merge",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first", sa.String(length=120), nullable=False),
+        sa.Column("second", sa.String(length=120), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("head", sa.String(length=140), nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("signature", sa.LargeBinary(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_merge_sitting")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_merge")),
+    )
+    with op.batch_alter_table("delivery_merge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_merge_code"), ["code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_delivery_merge_sitting"), ["sitting"], unique=False)
+
     op.create_table(
         "delivery_move",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -1064,6 +1283,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery_move", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_move_sitting"), ["sitting"], unique=False)
+
+    op.create_table(
+        "delivery_replacement",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("before", sa.String(length=36), nullable=False),
+        sa.Column("spare", sa.String(length=36), nullable=False),
+        sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sitting"], ["delivery_sitting.id"], name=op.f("fk_delivery_replacement_sitting")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_replacement")),
+        sa.UniqueConstraint("spare", name=op.f("uq_delivery_replacement_spare")),
+    )
+    with op.batch_alter_table("delivery_replacement", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_replacement_sitting"), ["sitting"], unique=False)
 
     op.create_table(
         "itembank_exposure",
@@ -1178,6 +1416,44 @@ def upgrade() -> None:
         sa.UniqueConstraint("slot", "candidate", name=op.f("uq_affairs_seating_slot_candidate")),
         sa.UniqueConstraint("slot", "room", "seat", name=op.f("uq_affairs_seating_slot_room_seat")),
     )
+    op.create_table(
+        "delivery_late_entry",
+        sa.Column("journal", sa.String(length=36), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("iv", sa.LargeBinary(length=12), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fault", sa.String(length=40), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("beacon_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("captured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["journal"], ["delivery_late_journal.id"], name=op.f("fk_delivery_late_entry_journal")
+        ),
+        sa.PrimaryKeyConstraint("journal", "place", name=op.f("pk_delivery_late_entry")),
+    )
+    op.create_table(
+        "delivery_merged_answer",
+        sa.Column("merge", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("lease", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("captured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merge"], ["delivery_merge.id"], name=op.f("fk_delivery_merged_answer_merge")
+        ),
+        sa.PrimaryKeyConstraint("merge", "number", name=op.f("pk_delivery_merged_answer")),
+    )
+    with op.batch_alter_table("delivery_merged_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_delivery_merged_answer_sitting"), ["sitting"], unique=False)
+
     op.create_table(
         "publicity_objection",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -1306,6 +1582,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_publicity_objection_plan"))
 
     op.drop_table("publicity_objection")
+    with op.batch_alter_table("delivery_merged_answer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_merged_answer_sitting"))
+
+    op.drop_table("delivery_merged_answer")
+    op.drop_table("delivery_late_entry")
     op.drop_table("affairs_seating")
     with op.batch_alter_table("affairs_change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_change_plan"))
@@ -1322,16 +1603,37 @@ def downgrade() -> None:
 
     op.drop_table("itembank_version")
     op.drop_table("itembank_exposure")
+    with op.batch_alter_table("delivery_replacement", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_replacement_sitting"))
+
+    op.drop_table("delivery_replacement")
     with op.batch_alter_table("delivery_move", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_move_sitting"))
 
     op.drop_table("delivery_move")
+    with op.batch_alter_table("delivery_merge", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_merge_sitting"))
+        batch_op.drop_index(batch_op.f("ix_delivery_merge_code"))
+
+    op.drop_table("delivery_merge")
     op.drop_table("delivery_lease")
+    with op.batch_alter_table("delivery_late_proposal", schema=None) as batch_op:
+        batch_op.drop_index("ix_delivery_late_proposal_sitting")
+
+    op.drop_table("delivery_late_proposal")
+    with op.batch_alter_table("delivery_late_journal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_late_journal_sitting"))
+
+    op.drop_table("delivery_late_journal")
     op.drop_table("delivery_head")
     with op.batch_alter_table("delivery_ending", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_ending_code"))
 
     op.drop_table("delivery_ending")
+    with op.batch_alter_table("delivery_command_reach", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_command_reach_sitting"))
+
+    op.drop_table("delivery_command_reach")
     with op.batch_alter_table("delivery_check_in", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_check_in_sitting"))
 
@@ -1340,6 +1642,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_call_sitting"))
 
     op.drop_table("delivery_call")
+    with op.batch_alter_table("delivery_break", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_break_sitting"))
+
+    op.drop_table("delivery_break")
     with op.batch_alter_table("affairs_staff", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_staff_plan"))
 
@@ -1391,6 +1697,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_journal_record_kind"))
 
     op.drop_table("journal_record")
+    with op.batch_alter_table("itembank_root", schema=None) as batch_op:
+        batch_op.drop_index("ix_itembank_root_bank")
+
+    op.drop_table("itembank_root")
+    with op.batch_alter_table("itembank_review", schema=None) as batch_op:
+        batch_op.drop_index("ix_itembank_review_item")
+
+    op.drop_table("itembank_review")
+    op.drop_table("itembank_mapping")
     op.drop_table("itembank_enemy")
     with op.batch_alter_table("itembank_draw", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_itembank_draw_bank"))
@@ -1414,6 +1729,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_notice_slot"))
 
     op.drop_table("delivery_notice")
+    with op.batch_alter_table("delivery_command", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_command_slot"))
+
+    op.drop_table("delivery_command")
     op.drop_table("delivery_bell")
     with op.batch_alter_table("delivery_allowance", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_allowance_slot"))
@@ -1437,6 +1756,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scoring_entry_slot"))
 
     op.drop_table("scoring_entry")
+    with op.batch_alter_table("scoring_decision", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scoring_decision_slot"))
+
+    op.drop_table("scoring_decision")
     op.drop_table("registry_serial")
     with op.batch_alter_table("registry_lead", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_lead_organisation"))
@@ -1483,6 +1806,13 @@ def downgrade() -> None:
 
     op.drop_table("keys_opening")
     op.drop_table("keys_key")
+    with op.batch_alter_table("keys_custodian", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_keys_custodian_in_office",
+            sqlite_where=sa.text("retired_at IS NULL"),
+            postgresql_where=sa.text("retired_at IS NULL"),
+        )
+
     op.drop_table("keys_custodian")
     op.drop_table("keys_anchor")
     op.drop_table("journal_chain")
@@ -1497,6 +1827,7 @@ def downgrade() -> None:
 
     op.drop_table("delivery_seat")
     op.drop_table("delivery_mark")
+    op.drop_table("delivery_journal_key")
     with op.batch_alter_table("delivery_heartbeat", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_heartbeat_sitting"))
 
