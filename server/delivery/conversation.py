@@ -97,6 +97,13 @@ class BringHelp:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepJournal:
+    """Keep a sealed journal that this seat still holds, for two named people."""
+
+    late: exam.LateJournal
+
+
+@dataclass(frozen=True, slots=True)
 class NoteHeard:
     """The kiosk is there."""
 
@@ -112,6 +119,7 @@ KioskAct = (
     | NoteOpened
     | EndPaper
     | BringHelp
+    | KeepJournal
     | NoteHeard
 )
 
@@ -131,6 +139,8 @@ def next_act(conversation: Conversation, message: exam.FromKiosk) -> KioskAct | 
     if stage is Stage.CHALLENGED:
         return Refusal("seat-not-proved")
     match message:
+        case exam.LateJournal():
+            return KeepJournal(message)
         case exam.SignIn():
             return FindCandidate(message) if stage is not Stage.SEATED else Refusal("seated-already")
         case exam.Resume():
@@ -201,6 +211,8 @@ def about(message: exam.FromKiosk) -> str:
             return "hand_in"
         case exam.Call():
             return "call"
+        case exam.LateJournal():
+            return "journal"
         case exam.Pong():
             return "frame"
 

@@ -11,7 +11,7 @@ from server.db.journal import Journal
 from server.delivery.facts import Ending
 from server.delivery.models import AnswerRow, EndingRow, SittingRow
 from server.delivery.sitting import State
-from server.delivery.store import value_of
+from server.delivery.store import of_this_paper, value_of
 from server.protocol.envelope import answered_count, answers_digest, hand_in_bytes, receipt_code
 from server.protocol.paper import AnswerValue
 
@@ -21,7 +21,9 @@ Sign = Callable[[bytes], bytes]
 
 def standing(connection: Connection, sitting: str) -> dict[int, AnswerValue]:
     """Return the answers that stand for a sitting, by item number, cleared ones included."""
-    rows = connection.execute(select(AnswerRow.number, AnswerRow.value).where(AnswerRow.sitting == sitting))
+    rows = connection.execute(
+        select(AnswerRow.number, AnswerRow.value).where(AnswerRow.sitting == sitting, of_this_paper())
+    )
     return {number: value_of(value) for number, value in rows}
 
 

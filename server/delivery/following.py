@@ -12,7 +12,7 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.delivery import acts, service, store
+from server.delivery import acts, late_journals, service, store
 from server.delivery import conversation as talk
 from server.delivery.admission import Admission
 from server.delivery.collector import Collector
@@ -53,6 +53,7 @@ class Following:
         self._collector = collector
         self._note_lost = note_lost
         self._start_keys: dict[str, bytes] = {}
+        self._journal_keys: dict[str, bytes] = {}
         self._times: dict[str, SlotTimes] = {}
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
@@ -68,6 +69,13 @@ class Following:
         phase = phase_of(times, self._clock.legal())
         line.live = Live(sitting, times, phase, receipt_key, None if sealed is None else sealed.id)
         return sealed
+
+    async def journal_key(self, session: AsyncSession, slot: str) -> bytes | None:
+        """Return the public half of a slot's journal recovery key, or None."""
+        known = self._journal_keys.get(slot) or await late_journals.recovery_key(session, slot)
+        if known is not None:
+            self._journal_keys[slot] = known
+        return known
 
     async def times(self, session: AsyncSession, slot: str) -> SlotTimes:
         """Return a slot's times as last read; a signal or the timer reads them again."""

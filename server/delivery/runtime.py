@@ -15,7 +15,7 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.signals import Signals
 from server.db.writer import Writer
-from server.delivery import acts, contact_service, store
+from server.delivery import acts, contact_service, late_journals, store
 from server.delivery import conversation as talk
 from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
@@ -37,7 +37,7 @@ from server.delivery.ledger import (
 )
 from server.delivery.lines import Line, Lines, Presence
 from server.delivery.sitting import State
-from server.errors import BadInput, Refusal
+from server.errors import BadInput, GongyuanError, Refusal
 from server.keys.identity import Identity
 from server.protocol import codec, exam, link
 from server.protocol.envelope import receipt_mac, resume_token
@@ -195,6 +195,8 @@ class Hall:
                 self._writer.offer(OpenedWork(line.conversation.sitting, act.opened.items), _forget)
             case talk.BringHelp():
                 await self._call(line, act.call)
+            case talk.KeepJournal():
+                refusal = await self._keep_journal(line, act.late)
         if refusal is not None:
             line.send(talk.refused(message, refusal))
             if isinstance(message, exam.Hello):
@@ -268,6 +270,7 @@ class Hall:
             fresh = sitting.lease == 1 and next_seq == 1
             answers = () if fresh else await store.standing_answers(session, sitting.id)
             marks = () if fresh else await store.marks(session, sitting.id)
+            journal_key = await self._following.journal_key(session, sitting.slot)
         live = live_of(line)
         line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
         self._lines.by_sitting[sitting.id] = line
@@ -291,6 +294,7 @@ class Hall:
                     for row in answers
                 ),
                 marks=marks,
+                journal_key=None if journal_key is None else journal_key.hex(),
             )
         )
         line.send(self._following.phase(live))
@@ -360,6 +364,17 @@ class Hall:
             act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
             made = await contact_service.call(act, sitting, call.reason, call.number, call.text)
         line.send(exam.Called(id=made))
+
+    async def _keep_journal(self, line: Line, late: exam.LateJournal) -> Refusal | None:
+        seat = seat_of(line)
+        try:
+            async with self._db.writing() as session:
+                act = Act(session, self._journal, self._clock.legal(), f"seat:{seat.room}-{seat.number}")
+                kept = await late_journals.keep(act, late.head, late.first, late.entries, "line", seat.id)
+        except GongyuanError as error:
+            return Refusal(error.code, error.article, error.facts)
+        line.send(exam.JournalKept(sitting=late.head.sitting, lease=late.head.lease, count=kept))
+        return None
 
     def _note_line(self, line: Line, *, here: bool) -> None:
         sitting = line.conversation.sitting

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.delivery.facts import (
@@ -20,6 +20,7 @@ from server.delivery.facts import (
     SlotTerms,
     SlotTimes,
 )
+from server.delivery.late_models import MergedAnswerRow, MergeRow, ReplacementRow
 from server.delivery.models import (
     AllowanceRow,
     AnswerEventRow,
@@ -146,10 +147,34 @@ async def wrapped_start_key(session: AsyncSession, slot: str) -> bytes | None:
     return wrapped
 
 
+def of_this_paper() -> ColumnElement[bool]:
+    """Return the condition that an answer's row was given on the paper that the sitting has now: after a
+    replacement, those of older leases belong to the paper before."""
+    newest = select(func.max(ReplacementRow.lease)).where(ReplacementRow.sitting == AnswerRow.sitting)
+    return AnswerRow.lease >= func.coalesce(newest.scalar_subquery(), 0)
+
+
+async def paper_lease(session: AsyncSession, sitting: str) -> int:
+    """Return the lowest lease whose answers were given on the paper that the sitting has now; 0 for all."""
+    newest = select(func.max(ReplacementRow.lease)).where(ReplacementRow.sitting == sitting)
+    return await session.scalar(newest) or 0
+
+
 async def standing_answers(session: AsyncSession, sitting: str) -> tuple[AnswerRow, ...]:
-    """Return the answers that stand, with their (lease, seq), in order of item number."""
+    """Return the acknowledged answers that stand, with their (lease, seq), in order of item number."""
     rows = await session.scalars(
-        select(AnswerRow).where(AnswerRow.sitting == sitting).order_by(AnswerRow.number)
+        select(AnswerRow).where(AnswerRow.sitting == sitting, of_this_paper()).order_by(AnswerRow.number)
+    )
+    return tuple(rows)
+
+
+async def merged_answers(session: AsyncSession, sitting: str) -> tuple[MergedAnswerRow, ...]:
+    """Return the late answers that two people accepted for a sitting, oldest merge first."""
+    rows = await session.scalars(
+        select(MergedAnswerRow)
+        .join(MergeRow, MergeRow.id == MergedAnswerRow.merge)
+        .where(MergedAnswerRow.sitting == sitting, MergedAnswerRow.accepted)
+        .order_by(MergeRow.number, MergedAnswerRow.number)
     )
     return tuple(rows)
 
@@ -234,7 +259,7 @@ async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[S
         (
             await session.execute(
                 select(AnswerRow.sitting, func.count())
-                .where(AnswerRow.sitting.in_(of_slot), AnswerRow.value != EMPTY)
+                .where(AnswerRow.sitting.in_(of_slot), AnswerRow.value != EMPTY, of_this_paper())
                 .group_by(AnswerRow.sitting)
             )
         )
