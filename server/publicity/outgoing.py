@@ -27,6 +27,7 @@ from server.publicity.outgoing_models import SentResultsRow
 from server.scoring import results as scoring
 from server.scoring.practical_service import close_forms
 from server.scoring.results import has_papers
+from server.scoring.service import close_marks
 
 _rows: msgspec.json.Decoder[tuple[NoticeRow, ...]] = msgspec.json.Decoder(tuple[NoticeRow, ...])
 
@@ -89,7 +90,7 @@ async def build_notice(act: Act, identity: Identity, plan: str) -> OutgoingPacka
     """Make the notice package of a plan for the registry.
 
     Refused while a slot is not closed, a count does not close (the first gap is named), a result is open,
-    or nothing differs from the notice before. Practical forms are closed by it.
+    or nothing differs from the notice before. Practical forms and marks are closed by it.
     """
     await affairs.plan(act.session, plan)
     for slot in await affairs.slots(act.session, plan):
@@ -107,6 +108,7 @@ async def build_notice(act: Act, identity: Identity, plan: str) -> OutgoingPacka
     numbers = _numbers(rows, counted.total.enrolled)
     await act.record("publicity:notice:intended", {"plan": plan, "counts": numbers})
     await close_forms(act, plan)
+    await close_marks(act, plan)
     head = await fresh_anchor(act, identity)
     content = NoticeContent(
         plan=plan, rows=rows, journal_head=f"{head.number}:{head.hash.hex()}", counts=numbers

@@ -10,7 +10,11 @@ from server.scoring.practical import FormTemplate
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What one answer of one sitting earned, and the most it could."""
+    """What one answer of one sitting earned, and the most it could.
+
+    `earned` is what the answer earned by itself, None while people have still to mark it; `points` is what
+    counts once the decisions in force are applied. `part` is the sub-item of a case from 1, else 0.
+    """
 
     sitting: str
     number: int
@@ -20,11 +24,20 @@ class Mark:
     correct: bool
     points: int
     most: int
+    part: int = 0
+    earned: int | None = 0
+    by_people: bool = False
+    voided: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """True while the points are not known."""
+        return self.earned is None and not self.voided
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One sitting's whole."""
+    """One sitting's whole; final when `pending`, the answers that people have still to mark, is 0."""
 
     sitting: str
     paper: str
@@ -33,11 +46,14 @@ class Script:
     answered: int
     correct: int
     items: int
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MarkingOutcome:
-    """What a marking did: `repeated` when the same marks stood already and nothing was written."""
+    """What a marking did: `repeated` when the same marks stood already and nothing was written; `replaced`
+    names the earlier run whose place this one took.
+    """
 
     run: str
     slot: str
@@ -45,6 +61,8 @@ class MarkingOutcome:
     marks: int
     digest: str
     repeated: bool
+    replaced: str | None = None
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from server.db.metadata import Base
 
 
 class MarkingRunRow(Base):
-    """One marking of one slot; only the run in state `current` exists for readers."""
+    """One marking of one slot; only the run in state `current` exists for readers. A later run names the one
+    that it replaced, which stays as it was.
+    """
 
     __tablename__ = "scoring_run"
 
@@ -22,6 +24,15 @@ class MarkingRunRow(Base):
     marked_by: Mapped[str] = mapped_column(String(120))
     sittings: Mapped[int]
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Over the marks as they count."""
+    base: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Over what the answers are and earn by the marking sheets alone: equal in all runs of a slot."""
+    replaces: Mapped[str | None] = mapped_column(String(36))
+    cause: Mapped[str] = mapped_column(Text, default="")
+    voids: Mapped[str] = mapped_column(Text, default="[]")
+    """JSON array of the decisions applied, by id, ascending."""
+    closed_at: Mapped[datetime | None]
+    """Set by the notice: from then on the marks change only after they are reopened with a reason."""
 
 
 class ScriptRow(Base):
@@ -37,6 +48,7 @@ class ScriptRow(Base):
     answered: Mapped[int]
     correct: Mapped[int]
     items: Mapped[int]
+    pending: Mapped[int]
 
 
 class MarkRow(Base):
@@ -53,6 +65,10 @@ class MarkRow(Base):
     correct: Mapped[bool] = mapped_column(Boolean)
     points: Mapped[int]
     most: Mapped[int]
+    part: Mapped[int]
+    earned: Mapped[int | None]
+    by_people: Mapped[bool] = mapped_column(Boolean)
+    voided: Mapped[bool] = mapped_column(Boolean)
 
 
 class FormRow(Base):

@@ -13,7 +13,7 @@ from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import Refusal, Refused
 from server.packages.contents import NoticeRow
-from server.scoring import store
+from server.scoring import decision_service, store
 from server.scoring.facts import Entry, Form
 from server.scoring.outcome import Attendance, SubjectOutcome, outcome
 from server.scoring.points import as_number, points
@@ -43,19 +43,23 @@ async def subject_standings(session: AsyncSession, slot: Slot) -> dict[str, Stan
 
 async def _paper_standings(session: AsyncSession, slot: Slot) -> dict[str, Standing]:
     cheated = await conduct.cheated(session, slot.id)
-    totals = {script.sitting: script.points for script in await store.scripts(session, slot.id)}
+    totals = {script.sitting: script for script in await store.scripts(session, slot.id)}
+    unapplied = await decision_service.unapplied(session, slot.id)
     found = {}
     for sitting in await delivery.sittings(session, slot.id):
-        attendance, missing = Attendance.PRESENT, None
-        scored = totals.get(sitting.id)
+        attendance, missing = Attendance.PRESENT, unapplied
+        script = totals.get(sitting.id)
+        scored = script.points if script is not None and not script.pending else None
         if sitting.state is State.ABSENT:
-            attendance = Attendance.ABSENT
+            attendance, missing = Attendance.ABSENT, None
         elif not sitting.state.closed:
             attendance, missing = Attendance.OPEN, Refusal("result-sitting-open", "BJ-E:24")
         elif sitting.state is State.VOIDED:
             missing = None if sitting.id in cheated else Refusal("result-voided-without-finding", "BJ-E:24")
-        elif scored is None:
+        elif script is None:
             missing = Refusal("result-not-marked", "BJ-E:24")
+        elif script.pending:
+            missing = Refusal("result-marks-pending", "BJ-E:24", {"pending": script.pending})
         own = SubjectOutcome(slot.subject, attendance, scored, points(slot.pass_mark))
         found[sitting.candidate] = Standing(sitting.candidate, slot.id, own, sitting.id in cheated, missing)
     return found

@@ -1,12 +1,11 @@
-"""Use case of marking: runs in the marking opening's child, which alone holds the marking key."""
+"""Use cases of marking: the marking opening's child alone holds the marking key; scoring again needs none."""
 
 import hashlib
 import json
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
-from sqlalchemy import delete, insert, select, update
-
+from server.affairs import store as affairs
 from server.clock import Clock
 from server.conduct import store as conduct
 from server.db.act import Act
@@ -14,63 +13,119 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.delivery import store as delivery
 from server.delivery.sitting import State
-from server.errors import Refusal, Refused, Tampered
+from server.errors import BadInput, Refusal, Refused, Tampered
 from server.papers import draw_store
 from server.papers.draw_store import SealedMarkingSheet
 from server.papers.marking_sheet import MarkingSheet
 from server.papers.sheet_seal import unseal_sheet
 from server.protocol.paper import AnswerValue
-from server.scoring import store
-from server.scoring.facts import Mark, MarkingOutcome, Script
+from server.scoring import decision_service, store
+from server.scoring.decisions import Question
+from server.scoring.facts import Mark, MarkingOutcome
 from server.scoring.marking import award
-from server.scoring.models import MarkingRunRow, MarkRow, ScriptRow
 from server.scoring.points import points
+from server.scoring.runs import made, put
 
 SPARE = "spare"
-CHUNK = 8
-"""Sittings written in one transaction: 8 of 100 items stay well under the 20 ms that SQLite's write lock
-may be held.
-"""
+
+
+class _Sheets:
+    """The sealed marking sheets of a slot, opened one by one."""
+
+    def __init__(self, sealed: Sequence[SealedMarkingSheet], key: bytes | bytearray) -> None:
+        self._key = key
+        self._by_paper = {sheet.paper: sheet for sheet in sealed}
+        self._by_sitting = {sheet.sitting: sheet for sheet in sealed if sheet.sitting != SPARE}
+
+    def of(self, sitting: str, paper: str | None) -> MarkingSheet:
+        """Open the sheet of a sitting's paper: the named spare, or the one drawn for it."""
+        found = self._by_paper.get(paper) if paper else self._by_sitting.get(sitting)
+        if found is None:
+            raise Refused(Refusal("marking-sheet-missing", None, {"sitting": sitting}))
+        return opened_sheet(found, self._key)
 
 
 async def mark_slot(
     db: Database, journal: Journal, clock: Clock, actor: str, slot_id: str, marking_key: bytes | bytearray
 ) -> MarkingOutcome:
-    """Mark every sitting of a slot that was handed in or collected, against the sheet of the paper it had.
+    """Mark every sitting of a slot that was handed in or collected, against the sheet of the paper it had,
+    under the decisions in force.
 
     Refuses a slot that is not closed. Marking again gives the same marks: equal ones are kept and nothing
-    is written; different ones (answers or sheets were changed behind the journal) are refused as `marks-
-    differ`.
+    is written; where answers or sheets were changed behind the journal it is refused as `marks-differ`.
     """
     async with db.reading() as session:
         closure = await conduct.closure(session, slot_id)
         if closure is None or closure.outcome != "closed":
             raise Refused(Refusal("slot-not-closed", "BJ-E:24", {"slot": slot_id}))
-        sealed = await draw_store.sealed_marking_sheets(session, slot_id)
+        sheets = _Sheets(await draw_store.sealed_marking_sheets(session, slot_id), marking_key)
         sittings = await delivery.sittings(session, slot_id)
-        standing = await store.current_run(session, slot_id)
-    by_paper = {sheet.paper: sheet for sheet in sealed}
-    by_sitting = {sheet.sitting: sheet for sheet in sealed if sheet.sitting != SPARE}
-    marked: list[tuple[Script, tuple[Mark, ...]]] = []
+        unnamed = await decision_service.places(session, slot_id)
+    base = hashlib.sha256(slot_id.encode())
+    papers: list[tuple[str, tuple[Mark, ...]]] = []
     for sitting in sorted(sittings, key=lambda s: s.id):
         if sitting.state not in (State.HANDED_IN, State.COLLECTED):
             continue
-        found = by_paper.get(sitting.paper) if sitting.paper else by_sitting.get(sitting.id)
-        if found is None:
-            raise Refused(Refusal("marking-sheet-missing", None, {"sitting": sitting.id}))
-        sheet = opened_sheet(found, marking_key)
+        sheet = sheets.of(sitting.id, sitting.paper)
         async with db.reading() as session:
             answers = await delivery.final_answers(session, sitting.id)
-        marked.append(marked_script(sitting.id, sheet, answers))
-    digest = marks_digest(slot_id, (mark for _, marks in marked for mark in marks))
-    count = sum(len(marks) for _, marks in marked)
-    if standing is not None:
-        if standing.digest != digest:
-            raise Refused(Refusal("marks-differ", "BJ-E:24", {"slot": slot_id}))
-        return MarkingOutcome(standing.id, slot_id, len(marked), count, digest.hex(), True)
-    run = str(uuid.uuid4())
-    await _stage(db, journal, clock, actor, run, slot_id, marked, digest)
-    return MarkingOutcome(run, slot_id, len(marked), count, digest.hex(), False)
+        marks = earned_marks(sitting.id, sheet, answers)
+        papers.append((sheet.paper, marks))
+        _bind(base, marks, answers)
+    if unnamed:
+        found = [(one, _question(sheets.of(at, paper), number)) for one, at, paper, number in unnamed]
+        async with db.writing() as session:
+            act = Act(session, journal, clock.legal(), actor)
+            await decision_service.resolve(act, [(one, q) for one, q in found if q is not None])
+    async with db.reading() as session:
+        decided = await decision_service.voids(session, slot_id)
+    return await put(
+        db, journal, clock, actor, slot_id, made(slot_id, base.digest(), papers, decided, {}), "marking"
+    )
+
+
+async def score_again(
+    db: Database, journal: Journal, clock: Clock, actor: str, slot_id: str, cause: str
+) -> MarkingOutcome:
+    """Score a marked slot again under the decisions in force; the new run names the one it replaces.
+
+    Starts from what each answer earned at the marking; needs no key and reads no sheet. Refuses a slot that
+    is not marked, and one whose notice is out until its marks are reopened.
+    """
+    async with db.reading() as session:
+        run = await store.current_run(session, slot_id)
+        if run is None:
+            raise Refused(Refusal("result-not-marked", "BJ-E:24"))
+        paper_of = {script.sitting: script.paper for script in await store.scripts(session, slot_id)}
+        marks = await store.marks(session, slot_id)
+        decided = await decision_service.voids(session, slot_id)
+    by_sitting = {sitting: tuple(found) for sitting, found in groupby(marks, key=lambda m: m.sitting)}
+    papers = [(paper_of[sitting], by_sitting.get(sitting, ())) for sitting in sorted(paper_of)]
+    return await put(db, journal, clock, actor, slot_id, made(slot_id, run.base, papers, decided, {}), cause)
+
+
+async def close_marks(act: Act, plan: str) -> None:
+    """Close the marks of every slot of a plan: after the notice they change only by `reopen_marks`."""
+    for slot in await affairs.slots(act.session, plan):
+        run = await store.current_run(act.session, slot.id)
+        if run is not None and run.closed_at is None:
+            run.closed_at = act.now
+            await act.record("scoring:marks:closed", {"slot": slot.id, "run": run.id})
+    await act.session.flush()
+
+
+async def reopen_marks(act: Act, slot: str, reason: str) -> None:
+    """Open closed marks again for a correction with its cause, such as an objection that was upheld; what
+    changes needs a notice of its own.
+    """
+    if not reason.strip():
+        raise BadInput("reason-needed")
+    run = await store.current_run(act.session, slot)
+    if run is None or run.closed_at is None:
+        raise Refused(Refusal("marks-not-closed"))
+    run.closed_at = None
+    await act.session.flush()
+    await act.record("scoring:marks:reopened", {"slot": slot, "run": run.id, "reason": reason.strip()})
 
 
 def opened_sheet(sealed: SealedMarkingSheet, marking_key: bytes | bytearray) -> MarkingSheet:
@@ -81,117 +136,39 @@ def opened_sheet(sealed: SealedMarkingSheet, marking_key: bytes | bytearray) -> 
     return sheet
 
 
-def marked_script(
-    sitting: str, sheet: MarkingSheet, answers: Mapping[int, AnswerValue]
-) -> tuple[Script, tuple[Mark, ...]]:
-    """Mark one sitting: one mark an item of its sheet, and their sum."""
+def earned_marks(sitting: str, sheet: MarkingSheet, answers: Mapping[int, AnswerValue]) -> tuple[Mark, ...]:
+    """Return what one sitting's answers earn by themselves: one mark an entry of its sheet."""
     marks = []
     for entry in sheet.entries:
         earned = award(entry, answers.get(entry.number))
         marks.append(
             Mark(
-                sitting,
-                entry.number,
-                entry.item,
-                entry.version,
-                earned.answered,
-                earned.correct,
-                earned.points,
-                points(entry.score),
+                sitting=sitting,
+                number=entry.number,
+                item=entry.item,
+                version=entry.version,
+                answered=earned.answered,
+                correct=earned.correct,
+                points=earned.points,
+                most=points(entry.score),
+                part=entry.part,
+                earned=None if earned.needs_people else earned.points,
+                by_people=earned.needs_people,
             )
         )
-    script = Script(
-        sitting=sitting,
-        paper=sheet.paper,
-        points=sum(mark.points for mark in marks),
-        most=sum(mark.most for mark in marks),
-        answered=sum(mark.answered for mark in marks),
-        correct=sum(mark.correct for mark in marks),
-        items=len(marks),
-    )
-    return script, tuple(marks)
+    return tuple(marks)
 
 
-def marks_digest(slot: str, marks: Iterable[Mark]) -> bytes:
-    """Return SHA-256 over the slot and every mark in order of sitting and number."""
-    digest = hashlib.sha256(slot.encode())
-    for mark in sorted(marks, key=lambda m: (m.sitting, m.number)):
-        line = [mark.sitting, mark.number, mark.item, mark.version, mark.answered, mark.points, mark.most]
-        digest.update(json.dumps(line, separators=(",", ":")).encode())
-    return digest.digest()
+def _question(sheet: MarkingSheet, number: int) -> Question | None:
+    return next((Question(e.item, e.version) for e in sheet.entries if e.number == number), None)
 
 
-async def _stage(
-    db: Database,
-    journal: Journal,
-    clock: Clock,
-    actor: str,
-    run: str,
-    slot: str,
-    marked: list[tuple[Script, tuple[Mark, ...]]],
-    digest: bytes,
-) -> None:
-    """Write the marks in chunks into a staging run, then make it current by one update."""
-    async with db.writing() as session:
-        left = select(MarkingRunRow.id).where(MarkingRunRow.slot == slot, MarkingRunRow.state == "staging")
-        for abandoned in (MarkRow, ScriptRow):
-            await session.execute(delete(abandoned).where(abandoned.run.in_(left)))
-        await session.execute(
-            delete(MarkingRunRow).where(MarkingRunRow.slot == slot, MarkingRunRow.state == "staging")
-        )
-        session.add(
-            MarkingRunRow(
-                id=run,
-                slot=slot,
-                state="staging",
-                started_at=clock.legal(),
-                marked_by=actor,
-                sittings=len(marked),
-                digest=digest,
-            )
-        )
-    for start in range(0, len(marked), CHUNK):
-        chunk = marked[start : start + CHUNK]
-        async with db.writing() as session:
-            await session.execute(insert(ScriptRow), [_script_row(run, script) for script, _ in chunk])
-            rows = [_mark_row(run, mark) for _, marks in chunk for mark in marks]
-            if rows:
-                await session.execute(insert(MarkRow), rows)
-    async with db.writing() as session:
-        act = Act(session, journal, clock.legal(), actor)
-        await session.execute(
-            update(MarkingRunRow)
-            .where(MarkingRunRow.id == run)
-            .values(state="current", finished_at=clock.legal())
-        )
-        await act.record(
-            "scoring:slot:marked",
-            {"slot": slot, "run": run, "sittings": len(marked), "digest": digest.hex()},
-        )
-
-
-def _script_row(run: str, script: Script) -> dict[str, object]:
-    return {
-        "run": run,
-        "sitting": script.sitting,
-        "paper": script.paper,
-        "points": script.points,
-        "most": script.most,
-        "answered": script.answered,
-        "correct": script.correct,
-        "items": script.items,
-    }
-
-
-def _mark_row(run: str, mark: Mark) -> dict[str, object]:
-    return {
-        "run": run,
-        "sitting": mark.sitting,
-        "number": mark.number,
-        "item": mark.item,
-        "version": mark.version,
-        "answered": mark.answered,
-        "correct": mark.correct,
-        "points": mark.points,
-        "most": mark.most,
-    }
+def _bind(base: "hashlib._Hash", marks: Sequence[Mark], answers: Mapping[int, AnswerValue]) -> None:
+    """Add one sitting to the digest of what the answers are and earn by themselves."""
+    for mark in marks:
+        words = list(answers.get(mark.number) or ()) if mark.by_people else None
+        line = [
+            mark.sitting, mark.number, mark.item, mark.version, mark.part, mark.answered, mark.earned,
+            mark.most, words,
+        ]  # fmt: skip
+        base.update(json.dumps(line, separators=(",", ":")).encode())

@@ -1,8 +1,9 @@
 """Reads of scoring: rows in, facts out."""
 
 import json
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.scoring.facts import Entry, Form, Mark, Script
@@ -25,35 +26,72 @@ async def scripts(session: AsyncSession, slot: str) -> tuple[Script, ...]:
         .order_by(ScriptRow.sitting)
     )
     return tuple(
-        Script(row.sitting, row.paper, row.points, row.most, row.answered, row.correct, row.items)
+        Script(
+            row.sitting,
+            row.paper,
+            row.points,
+            row.most,
+            row.answered,
+            row.correct,
+            row.items,
+            row.pending,
+        )
         for row in await session.scalars(query)
+    )
+
+
+_MARK = (
+    MarkRow.sitting,
+    MarkRow.number,
+    MarkRow.item,
+    MarkRow.version,
+    MarkRow.answered,
+    MarkRow.correct,
+    MarkRow.points,
+    MarkRow.most,
+    MarkRow.part,
+    MarkRow.earned,
+    MarkRow.by_people,
+    MarkRow.voided,
+)
+
+
+def _marks(slot: str) -> Select[Any]:
+    return (
+        select(*_MARK)
+        .join(MarkingRunRow, MarkingRunRow.id == MarkRow.run)
+        .where(MarkingRunRow.slot == slot, MarkingRunRow.state == "current")
+        .order_by(MarkRow.sitting, MarkRow.number)
     )
 
 
 async def marks(session: AsyncSession, slot: str) -> tuple[Mark, ...]:
     """Return every mark of a slot's current run, in order of sitting and number; empty before marking."""
-    query = (
-        select(
-            MarkRow.sitting,
-            MarkRow.number,
-            MarkRow.item,
-            MarkRow.version,
-            MarkRow.answered,
-            MarkRow.correct,
-            MarkRow.points,
-            MarkRow.most,
-        )
-        .join(MarkingRunRow, MarkingRunRow.id == MarkRow.run)
-        .where(MarkingRunRow.slot == slot, MarkingRunRow.state == "current")
-        .order_by(MarkRow.sitting, MarkRow.number)
-    )
-    return tuple(Mark(*found) for found in await session.execute(query))
+    return tuple(Mark(*found) for found in await session.execute(_marks(slot)))
+
+
+async def mark_at(session: AsyncSession, slot: str, sitting: str, number: int) -> Mark | None:
+    """Return one mark of a slot's current run, or None."""
+    query = _marks(slot).where(MarkRow.sitting == sitting, MarkRow.number == number)
+    found = (await session.execute(query)).one_or_none()
+    return None if found is None else Mark(*found)
+
+
+async def has_question(session: AsyncSession, slot: str, item: str, version: int, part: int | None) -> bool:
+    """Say whether anybody marked in the slot's current run had this question (part None: any of its parts)."""
+    query = _marks(slot).where(MarkRow.item == item, MarkRow.version == version)
+    if part is not None:
+        query = query.where(MarkRow.part == part)
+    return (await session.execute(query.limit(1))).first() is not None
 
 
 async def scored(session: AsyncSession, slot: str) -> int | None:
-    """Return how many sittings the current run of a slot marked, or None before marking."""
+    """Return how many sittings have final points in the slot's current run, or None before marking."""
     run = await current_run(session, slot)
-    return None if run is None else run.sittings
+    if run is None:
+        return None
+    query = select(func.count()).select_from(ScriptRow).where(ScriptRow.run == run.id, ScriptRow.pending == 0)
+    return (await session.scalar(query)) or 0
 
 
 async def form(session: AsyncSession, slot: str) -> Form | None:

@@ -11,12 +11,14 @@ from server.web.pages import page
 from server.web.site import Site
 
 _HALL = frozenset({Role.CHIEF, Role.DEPUTY, Role.INVIGILATOR, Role.QUALITY})
+_MARKS = frozenset({Role.CHIEF, Role.DEPUTY, Role.EXAM_OFFICE, Role.QUALITY, Role.SUPERVISOR})
 _OFFICERS = frozenset({Role.CITY_OFFICER, Role.DISTRICT_OFFICER, Role.SUPERVISOR})
 
 _PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
     "centre": (
         ("/exam", "home-exam", None),
         ("/hall", "home-hall", _HALL),
+        ("/results", "home-results", _MARKS),
         ("/custody", "home-custody", frozenset({Role.CUSTODIAN, Role.CHIEF})),
         ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.CHIEF})),
     ),

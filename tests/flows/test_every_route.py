@@ -31,6 +31,7 @@ FLOOR = LEAD | {R.INVIGILATOR}
 VIEWERS = FLOOR | {R.EXAM_OFFICE, R.TECHNICIAN, R.QUALITY, R.REMOTE_OFFICER, R.SUPERVISOR}
 RESULT_READERS = frozenset({R.EXAM_OFFICE, R.CHIEF, R.QUALITY, R.SUPERVISOR})
 RESULT_OFFICE = frozenset({R.EXAM_OFFICE, R.CHIEF})
+MARK_READERS = RESULT_READERS | {R.DEPUTY}
 SEEING = LEAD | {R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN, R.SUPERVISOR}
 OPENERS = LEAD | {R.EXAM_OFFICE, R.CUSTODIAN}
 DRAW = frozenset({R.CHIEF, R.CUSTODIAN, R.EXAM_OFFICE})
@@ -134,6 +135,12 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", "/api/plans/{plan:str}/notice"): RESULT_OFFICE,
     ("POST", "/api/plans/{plan:str}/result"): RESULT_OFFICE,
     ("GET", "/api/slots/{slot:str}/statistics"): RESULT_READERS,
+    ("GET", "/api/slots/{slot:str}/decisions"): MARK_READERS,
+    ("POST", "/api/slots/{slot:str}/decisions"): CHIEF,
+    ("POST", "/api/decisions/{decision:str}"): MARK_READERS - {R.SUPERVISOR},
+    ("POST", "/api/slots/{slot:str}/rescore"): CHIEF,
+    ("POST", "/api/slots/{slot:str}/marks/reopen"): CHIEF,
+    ("GET", "/results"): MARK_READERS,
     ("POST", "/api/plans/{plan:str}/commitment"): DRAW,
     ("GET", "/api/banks"): DRAW,
     ("GET", "/api/custodians"): SEEING,

@@ -152,6 +152,7 @@ async def test_an_interrupted_marking_is_taken_up(day: HallDay) -> None:
                 marked_by="staff:chief",
                 sittings=7,
                 digest=bytes(32),
+                base=bytes(32),
             )
         )
     async with day.db.reading() as session:

@@ -1,5 +1,5 @@
 """All routes of the hall that are the exam day's own; custody's stand beside them."""
 
-from server.web.hall import acts, board, practical, results, views
+from server.web.hall import acts, board, marks, practical, results, views
 
-ROUTES = [*views.ROUTES, *acts.ROUTES, *practical.ROUTES, *results.ROUTES, *board.ROUTES]
+ROUTES = [*views.ROUTES, *acts.ROUTES, *practical.ROUTES, *results.ROUTES, *marks.ROUTES, *board.ROUTES]
