@@ -16,16 +16,20 @@ from server.delivery import acts, late_journals, service, store
 from server.delivery import conversation as talk
 from server.delivery.admission import Admission
 from server.delivery.collector import Collector
+from server.delivery.commanding import Commanding
 from server.delivery.facts import Ending, Seat, Sitting, SlotTimes
 from server.delivery.lines import Line, Lines, Live
 from server.delivery.seating import SEATS
 from server.delivery.sitting import State
-from server.delivery.timing import PhaseKind, hand_in_window, phase_of
+from server.delivery.timing import PhaseKind, continues_at, hand_in_window, phase_of
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key
 from server.papers import store as papers
 from server.protocol import exam
 from server.protocol.paper import SealedPaper
+
+EFFECTS = (acts.SLOT, acts.SITTING, acts.COMMAND)
+"""Topics that are followed, in the order of one batch: what an act changes goes out before the act is named."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Following:
         self._admission = admission
         self._collector = collector
         self._note_lost = note_lost
+        self.commanding = Commanding(db, clock, journal, lines)
         self._start_keys: dict[str, bytes] = {}
         self._journal_keys: dict[str, bytes] = {}
         self._times: dict[str, SlotTimes] = {}
@@ -88,6 +93,7 @@ class Following:
         now = self._clock.legal()
         live.phase = phase_of(live.times, now)
         window = hand_in_window(live.times)
+        slot = self._times.get(live.sitting.slot)
         return exam.PhaseNow(
             kind=live.phase.kind.value,
             now=now,
@@ -96,6 +102,8 @@ class Following:
             end=live.phase.end,
             hand_in_opens=None if window is None else window.opens,
             hand_in_closes=None if window is None else window.closes,
+            resumes_at=continues_at(live.times),
+            away=slot is not None and live.sitting.id in slot.away,
         )
 
     async def tell_expected(self, line: Line) -> None:
@@ -136,6 +144,9 @@ class Following:
 
     def tell_replaced(self, line: Line, sitting: Sitting) -> None:
         seat = seat_of(line)
+        if sitting.state is State.HALTED:
+            line.send(exam.Halted(at=self._clock.legal()))
+            return
         if (sitting.room, sitting.seat) != (seat.room, seat.number):
             line.send(exam.Moved(room=sitting.room, number=sitting.seat))
         else:
@@ -180,7 +191,7 @@ class Following:
         return known
 
     def on_signal(self, topic: str, key: str) -> None:
-        if topic in (acts.SITTING, acts.SLOT, acts.NOTICE):
+        if topic in EFFECTS:
             self._heard.put_nowait((topic, key))
         if topic == SEATS:
             self._admission.forget_seats()
@@ -192,7 +203,7 @@ class Following:
             heard = {await self._heard.get()}
             while not self._heard.empty():
                 heard.add(self._heard.get_nowait())
-            for topic, key in sorted(heard):
+            for topic, key in sorted(heard, key=lambda one: (EFFECTS.index(one[0]), one[1])):
                 try:
                     await self._refresh(topic, key)
                 except Exception:
@@ -204,7 +215,7 @@ class Following:
         elif topic == acts.SITTING:
             await self._refresh_sitting(key)
         else:
-            await self._pass_on(key)
+            await self.commanding.tell(key)
 
     async def refresh_slot(self, slot: str) -> None:
         """Read a slot's times again, tell each of its devices its phase, and open the papers whose time has
@@ -244,21 +255,9 @@ class Following:
             await self._tell_place(found)
 
     async def _tell_place(self, sitting: Sitting) -> None:
-        for line in self._lines.by_seat.values():
-            if line.seat is not None and (line.seat.room, line.seat.number) == (sitting.room, sitting.seat):
-                await self.tell_expected(line)
-                return
-
-    async def _pass_on(self, notice: str) -> None:
-        async with self._db.reading() as session:
-            row = await store.notice(session, notice)
-        if row is None:
-            return
-        message = exam.Notice(id=row.id, at=row.at, text=row.text)
-        for line in self._lines.of_slot(row.slot):
-            sitting = live_of(line).sitting
-            if (row.sitting is None or row.sitting == sitting.id) and row.room in (None, sitting.room):
-                line.send(message)
+        line = self._lines.by_place.get((sitting.room, sitting.seat))
+        if line is not None:
+            await self.tell_expected(line)
 
     async def pass_boundaries(self) -> None:
         """Tell each device whose phase has ended its new one, and open papers whose own start has come."""

@@ -2,9 +2,9 @@
 else.
 """
 
-import asyncio
 import secrets
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from server.delivery.conversation import Conversation
@@ -30,13 +30,30 @@ class Live:
 
 
 class Line:
-    """One socket as the hall sees it; the socket's own task takes frames from `frames` and sends them."""
+    """One socket as the hall sees it; the socket takes frames from `frames` and sends them."""
+
+    __slots__ = (
+        "close_code",
+        "conversation",
+        "expecting",
+        "frames",
+        "heard_at",
+        "live",
+        "nonce",
+        "opened_at",
+        "pings",
+        "seat",
+        "stir",
+        "waiting",
+    )
 
     def __init__(self, opened_at: float) -> None:
         self.nonce = secrets.token_bytes(32)
         self.conversation = Conversation()
-        self.frames: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_FRAMES)
+        self.frames: deque[bytes | None] = deque()
         """Frames to send, in order; None means: close with `close_code`."""
+        self.stir: Callable[[], None] = _nobody
+        """Called when something stands in `frames`; set by the socket."""
         self.close_code: int | None = None
         self.opened_at = opened_at
         self.heard_at = opened_at
@@ -55,20 +72,25 @@ class Line:
         """Queue an encoded message, for broadcasts that encode once."""
         if self.close_code is not None:
             return
-        if self.frames.full():
+        if len(self.frames) >= QUEUE_FRAMES:
             self.close(CLOSE_SLOW, at_once=True)
             return
-        self.frames.put_nowait(frame)
+        self.frames.append(frame)
+        self.stir()
 
     def close(self, code: int, *, at_once: bool = False) -> None:
         """Close after what is queued, or at once, throwing it away."""
         if self.close_code is not None:
             return
         self.close_code = code
-        if at_once or self.frames.full():
-            while not self.frames.empty():
-                self.frames.get_nowait()
-        self.frames.put_nowait(None)
+        if at_once or len(self.frames) >= QUEUE_FRAMES:
+            self.frames.clear()
+        self.frames.append(None)
+        self.stir()
+
+
+def _nobody() -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +112,28 @@ class Lines:
     def __init__(self) -> None:
         self.all: set[Line] = set()
         self.by_seat: dict[str, Line] = {}
+        self.by_place: dict[tuple[str, int], Line] = {}
+        """The proved ones by room and seat number."""
         self.by_sitting: dict[str, Line] = {}
 
     def __iter__(self) -> Iterator[Line]:
         return iter(self.all)
+
+    def prove(self, line: Line, seat: Seat) -> None:
+        """Note whose line this is."""
+        line.seat = seat
+        self.by_seat[seat.id] = self.by_place[(seat.room, seat.number)] = line
+
+    def drop(self, line: Line) -> None:
+        """Forget a closed socket, but for its sitting."""
+        self.all.discard(line)
+        if line.seat is None:
+            return
+        if self.by_seat.get(line.seat.id) is line:
+            del self.by_seat[line.seat.id]
+        place = (line.seat.room, line.seat.number)
+        if self.by_place.get(place) is line:
+            del self.by_place[place]
 
     def of_slot(self, slot: str) -> list[Line]:
         """Return the seated devices of a slot."""

@@ -92,6 +92,7 @@ class Hall:
             self._collector,
             lambda line: self._note_line(line, here=False),
         )
+        self._commanding = self._following.commanding
         self._tasks: list[asyncio.Task[None]] = []
         self._unsubscribe = _nothing
 
@@ -106,6 +107,7 @@ class Hall:
                 ("hall-signals", self._following.follow_signals()),
                 ("hall-beacons", self._send_beacons()),
                 ("hall-phases", self._watch_phases()),
+                ("hall-commands", self._commanding.keep_writing()),
                 ("hall-pings", self._send_pings()),
                 ("hall-look-again", self._keep_looking()),
             )
@@ -133,9 +135,7 @@ class Hall:
 
     def detach(self, line: Line) -> None:
         """Let a closed socket go; the heartbeat ledger notes that the sitting's line was lost."""
-        self._lines.all.discard(line)
-        if line.seat is not None and self._lines.by_seat.get(line.seat.id) is line:
-            del self._lines.by_seat[line.seat.id]
+        self._lines.drop(line)
         sitting = line.conversation.sitting
         if self._lines.by_sitting.get(sitting) is line:
             del self._lines.by_sitting[sitting]
@@ -178,6 +178,8 @@ class Hall:
                     return
             case talk.StoreAnswer():
                 refusal = self._store_answer(line, act.answer)
+            case talk.NoteCommand():
+                self._commanding.heard(line, act.heard)
             case talk.NoteHeard():
                 line.waiting = act.pong.waiting
             case talk.ProveSeat():
@@ -212,8 +214,7 @@ class Hall:
         if older is not None:
             older.close(link.CLOSE_OTHER_SOCKET)
             self.detach(older)
-        line.seat = seat
-        self._lines.by_seat[seat.id] = line
+        self._lines.prove(line, seat)
         line.conversation = talk.proved(line.conversation, seat.id)
         line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
         line.send(self._beacons.make())
@@ -302,6 +303,7 @@ class Hall:
             line.send(exam.PaperSealed(paper=sealed))
         self._note_line(line, here=True)
         await self._following.release([line])
+        await self._commanding.tell_outstanding(line)
 
     # Answers and hand-in.
 

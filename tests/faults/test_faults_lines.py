@@ -175,7 +175,8 @@ async def spoil(kiosk: TestKiosk, rng: random.Random) -> None:
             await kiosk.hall.receive(line, frame[: rng.randrange(len(frame))])
         for _ in range({"lost": 0, "cut": 0, "doubled": 2}.get(fate, 1)):
             await kiosk.hall.receive(line, frame)
-    heard = [frame for _ in range(line.frames.qsize()) if (frame := line.frames.get_nowait()) is not None]
+    heard = [frame for frame in line.frames if frame is not None]
+    line.frames.clear()
     for frame in heard:
         if rng.random() < 0.7:
             kiosk.brain.receive(frame, kiosk.scene.clock.monotonic())
@@ -247,8 +248,8 @@ async def fuzzed(db: Database, clock: FakeClock, folder: Path, frames: int) -> d
                 line = kiosk.line
                 assert line is not None
             await hall.receive(line, mutated(rng.choice(seeds), rng))
-            while not line.frames.empty():
-                told = line.frames.get_nowait()
+            while line.frames:
+                told = line.frames.popleft()
                 message = None if told is None else codec.to_kiosk(told)
                 if isinstance(message, exam.Refused):
                     counts[message.code] = counts.get(message.code, 0) + 1

@@ -228,8 +228,8 @@ class TestKiosk:
             for frame in self.brain.data_to_send(self.scene.clock.monotonic()):
                 await self.hall.receive(line, frame)
             moved = False
-            while not line.frames.empty():
-                received = line.frames.get_nowait()
+            while line.frames:
+                received = line.frames.popleft()
                 if received is None:
                     return
                 self._take(received)

@@ -1,24 +1,26 @@
 """The candidate's websocket: takes frames to the hall and brings its frames back; decides nothing.
 
-One task a socket sends from the line's bounded queue, each frame within a time limit, so that a kiosk that
-does not read is cut off and holds nobody up.
+Frames go out in the turn of whoever queued them, as far as the kiosk takes them without waiting; only for a kiosk
+that does not, a task carries on, within a time limit. So thousands of quiet kiosks cost no second task, queue or
+timer each, and one that never reads is cut off and holds nobody up.
 """
 
 import asyncio
 import contextlib
-import logging
+import types
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
 
 from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
+from litestar.types import Send
 
 from server.delivery.lines import Line
 from server.delivery.runtime import Hall
 from server.protocol.ids import SUBPROTOCOL
 from server.protocol.link import CLOSE_SLOW, SEND_WITHIN_S
 from server.web.site import Site
-
-log = logging.getLogger(__name__)
 
 
 @websocket("/ws/candidate")
@@ -32,45 +34,120 @@ async def serve(socket: WebSocket[Any, Any, Any], hall: Hall) -> None:
     offered = socket.scope.get("subprotocols") or []
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
     line = hall.attach()
-    receiver = asyncio.create_task(_receive(socket, hall, line))
-    sender = asyncio.create_task(_send(socket, line))
+    outlet = _Outlet(socket.send, line)
+    receive = socket.receive
     try:
-        await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
+        while True:
+            event = await receive()
+            if event["type"] != "websocket.receive":
+                return
+            if line.close_code is None:
+                frame = event.get("text")
+                await hall.receive(line, event.get("bytes") or b"" if frame is None else frame)
+    except asyncio.CancelledError:
+        if not outlet.cut:
+            raise
     finally:
         hall.detach(line)
-        for task in (receiver, sender):
-            task.cancel()
-        for result in await asyncio.gather(receiver, sender, return_exceptions=True):
-            if isinstance(result, Exception):
-                log.error("a kiosk's socket ended with an error", exc_info=result)
+        outlet.end()
 
 
-async def _receive(socket: WebSocket[Any, Any, Any], hall: Hall, line: Line) -> None:
-    while True:
-        event = await socket.receive()
-        if event["type"] != "websocket.receive":
+class _Outlet:
+    """Sends what stands in a line's queue; made by the task that serves the socket."""
+
+    __slots__ = ("_done", "_line", "_send", "_server", "_task", "_timer", "cut")
+
+    def __init__(self, send: Send, line: Line) -> None:
+        self._send = send
+        self._line = line
+        self._server = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._done = False
+        self.cut = False
+        """The kiosk did not read and was cut off: the serving task is cancelled for that reason."""
+        line.stir = self._stir
+        self._stir()
+
+    def _stir(self) -> None:
+        if self._task is not None:
+            if self._line.close_code == CLOSE_SLOW:
+                self._cut()
             return
-        frame = event.get("text")
-        await hall.receive(line, event.get("bytes") or b"" if frame is None else frame)
-        if line.close_code is not None:
-            # The sender closes after what is queued; nothing more is read from this kiosk.
-            await asyncio.sleep(SEND_WITHIN_S)
-            return
-
-
-async def _send(socket: WebSocket[Any, Any, Any], line: Line) -> None:
-    while True:
-        frame = await line.frames.get()
-        try:
-            if frame is None:
-                await asyncio.wait_for(socket.close(line.close_code or 1000), SEND_WITHIN_S)
+        frames = self._line.frames
+        while frames and not self._done:
+            step = self._next(frames.popleft())
+            try:
+                waits_for = step.send(None)
+            except StopIteration:
+                continue
+            except Exception:
+                # The peer is gone; the receiver sees it too, and the kiosk sends again what was not acknowledged.
+                self._done = True
                 return
-            await asyncio.wait_for(socket.send_data(frame, mode="text", encoding="utf-8"), SEND_WITHIN_S)
-        except TimeoutError:
-            line.close(CLOSE_SLOW, at_once=True)
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(socket.close(CLOSE_SLOW), 1.0)
+            self._task = asyncio.create_task(self._go_on(step, waits_for))
+            self._timer = asyncio.get_running_loop().call_later(SEND_WITHIN_S, self._cut)
             return
+
+    def _next(self, frame: bytes | None) -> Coroutine[Any, Any, None]:
+        if frame is not None:
+            return self._send({"type": "websocket.send", "bytes": None, "text": frame.decode()})  # type: ignore[return-value]
+        self._done = True
+        code = self._line.close_code or 1000
+        return self._send({"type": "websocket.close", "code": code, "reason": ""})  # type: ignore[return-value]
+
+    async def _go_on(self, step: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        try:
+            await _resumed(step, waits_for)
         except Exception:
-            # The peer is gone; the receiver sees it too, and the kiosk sends again what was not acknowledged.
+            self._done = True
+        self._rest()
+        self._stir()
+
+    def _rest(self) -> None:
+        self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut(self) -> None:
+        self._line.close(CLOSE_SLOW, at_once=True)
+        if self.cut or self._server is None:
             return
+        self.cut = True
+        self.end()
+        # Without waiting: what the kiosk does not read it does not read behind a close either.
+        step = self._next(None)
+        with contextlib.suppress(Exception, StopIteration):
+            step.send(None)
+            step.close()
+        self._server.cancel()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._done = True
+        self._line.stir = _nothing
+        if self._task is not None:
+            self._task.cancel()
+        self._rest()
+
+
+@types.coroutine
+def _resumed(step: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Carry a coroutine on inside a task, from the future at which it stopped."""
+    advance: Callable[[], Any]
+    while True:
+        try:
+            came = yield waits_for
+        except BaseException as error:
+            advance = partial(step.throw, error)
+        else:
+            advance = partial(step.send, came)
+        try:
+            waits_for = advance()
+        except StopIteration:
+            return
+
+
+def _nothing() -> None:
+    return None
