@@ -1,110 +1,177 @@
-"""Classical item statistics of one slot: difficulty (p-value), discrimination (point-biserial),
-reliability (KR-20).
+"""Classical statistics of one marked slot: difficulty, discrimination and how reliable the papers' totals are.
 
-Every figure is given with the number of candidates behind it. Papers drawn per candidate share items only
-in part: statistics of an item use the candidates who had it, KR-20 needs one common set of items and is
-None otherwise.
+Every figure is given with the number of candidates behind it and is None where they are too few or all alike.
+Definitions: difficulty p, item-rest correlation (point-biserial for right and wrong), alpha and KR-20, KR-21 for
+randomly parallel papers: Lord & Novick, Statistical Theories of Mental Test Scores, 1968, ch. 4, 9, 11 and 15.
+Upper and lower 27 %: Kelley, Journal of Educational Psychology 30 (1939), pp. 17-24.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from server.scoring.facts import Mark
 
 LEAST_CANDIDATES = 10
 """Below this many candidates a coefficient says nothing and is None."""
+GROUP = Decimal("0.27")
+"""Share of the candidates in the upper and in the lower group."""
+
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemMark:
-    """One candidate's result on one item: full marks or not, and the share of the points earned (0 to 1)."""
-
-    sitting: str
-    item: str
-    correct: bool
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class ItemStatistics:
-    """`n` candidates had the item; `p` share of them right, 0 to 1; `mean_share` mean share of the points;
-    `discrimination` point-biserial against the rest of the paper, −1 to 1, or None where it cannot be
-    told.
+    """One question in one slot. `n` candidates had it, `answered` it, and `right` earned full points; `p` is the
+    share of right ones among n, `mean_share` the mean share of the points, both 0 to 1.
+
+    `discrimination`: correlation of the share of the points with that of the rest of the paper, −1 to 1.
+    `upper_lower`: mean share in the upper 27 % by the paper's total less that in the lower 27 %, −1 to 1;
+    candidates tied at a group's edge count in part.
     """
 
     item: str
+    version: int
+    part: int
     n: int
+    answered: int
+    right: int
     p: float
     mean_share: float
     discrimination: float | None
+    upper_lower: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """KR-20 of right and wrong over one common set of items: `value` at most 1, None where it cannot be
-    told.
+    """How reliable the totals are: `value` at most 1 and None where it cannot be told, `sem` the standard error
+    of measurement in hundredths of a point.
+
+    `kind` is `alpha` (KR-20 where answers are right or wrong) when all had the same questions, else `nested`:
+    papers drawn at random are compared by KR-21's principle, the variance within each paper taken separately
+    for questions of equal points.
     """
 
     value: float | None
     n: int
     items: int
+    kind: str
+    sem: float | None
 
 
-def item_statistics(marks: Iterable[ItemMark]) -> tuple[ItemStatistics, ...]:
-    """Return the statistics of every item, ordered by item."""
-    by_item: dict[str, list[ItemMark]] = {}
-    shares: dict[str, list[float]] = {}
-    for mark in marks:
-        by_item.setdefault(mark.item, []).append(mark)
-        shares.setdefault(mark.sitting, []).append(mark.share)
-    totals = {sitting: (sum(values), len(values)) for sitting, values in shares.items()}
-    return tuple(_one(item, by_item[item], totals) for item in sorted(by_item))
+class _Table:
+    """The marks of a slot as arrays; voided questions and answers that still wait for people are left out."""
+
+    def __init__(self, marks: Iterable[Mark]) -> None:
+        counted = [m for m in marks if not m.voided and not m.pending and m.most > 0]
+        sittings = {name: n for n, name in enumerate(sorted({m.sitting for m in counted}))}
+        keys = sorted({(m.item, m.version, m.part) for m in counted})
+        places = {key: n for n, key in enumerate(keys)}
+        self.questions = keys
+        self.sitting = np.array([sittings[m.sitting] for m in counted], dtype=np.int64)
+        self.question = np.array([places[m.item, m.version, m.part] for m in counted], dtype=np.int64)
+        self.points = np.array([m.points for m in counted], dtype=np.float64)
+        self.most = np.array([m.most for m in counted], dtype=np.float64)
+        self.answered = np.array([m.answered for m in counted], dtype=np.bool_)
+        self.n = len(sittings)
+        self.total = np.bincount(self.sitting, self.points, self.n)
+        self.whole = np.bincount(self.sitting, self.most, self.n)
 
 
-def _one(item: str, marks: list[ItemMark], totals: Mapping[str, tuple[float, int]]) -> ItemStatistics:
-    right = np.array([mark.correct for mark in marks], dtype=np.float64)
-    share = np.array([mark.share for mark in marks], dtype=np.float64)
-    rest = [(totals[m.sitting][0] - m.share) / max(totals[m.sitting][1] - 1, 1) for m in marks]
+def item_statistics(marks: Iterable[Mark]) -> tuple[ItemStatistics, ...]:
+    """Return the statistics of every question, ordered by item, version and part."""
+    table = _Table(marks)
+    if not table.questions:
+        return ()
+    order = np.argsort(table.question, kind="stable")
+    edges = np.searchsorted(table.question[order], np.arange(len(table.questions) + 1))
+    return tuple(_one(table, key, order[edges[n] : edges[n + 1]]) for n, key in enumerate(table.questions))
+
+
+def _one(table: _Table, key: tuple[str, int, int], rows: npt.NDArray[np.int64]) -> ItemStatistics:
+    points, most = table.points[rows], table.most[rows]
+    sittings = table.sitting[rows]
+    share = points / most
+    rest_most = table.whole[sittings] - most
+    rest = np.divide(
+        table.total[sittings] - points, rest_most, out=np.zeros_like(points), where=rest_most > 0
+    )
+    right = int((points == most).sum())
+    item, version, part = key
     return ItemStatistics(
         item=item,
-        n=len(marks),
-        p=float(right.mean()),
+        version=version,
+        part=part,
+        n=len(rows),
+        answered=int(table.answered[rows].sum()),
+        right=right,
+        p=right / len(rows),
         mean_share=float(share.mean()),
-        discrimination=_correlation(right, np.array(rest, dtype=np.float64)),
+        discrimination=_correlation(share, rest),
+        upper_lower=_upper_lower(share, table.total[sittings] / table.whole[sittings]),
     )
 
 
-def _correlation(
-    left: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    right: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-) -> float | None:
-    if (
-        len(left) < LEAST_CANDIDATES
-        or math.isclose(float(left.std()), 0)
-        or math.isclose(float(right.std()), 0)
-    ):
+def _correlation(left: Floats, right: Floats) -> float | None:
+    if len(left) < LEAST_CANDIDATES or math.isclose(left.std(), 0) or math.isclose(right.std(), 0):
         return None
     return float(np.corrcoef(left, right)[0, 1])
 
 
-def kr20(marks: Iterable[ItemMark]) -> Reliability:
-    """Return KR-20 with n; its value is None under 10 candidates, under 2 items, without variance, or
-    where the candidates had different items.
+def _upper_lower(share: Floats, total: Floats) -> float | None:
+    size = int(len(share) * GROUP)
+    if len(share) < LEAST_CANDIDATES or size == 0:
+        return None
+    return _top_mean(share, total, size) - _top_mean(share, -total, size)
+
+
+def _top_mean(share: Floats, total: Floats, size: int) -> float:
+    """Return the mean share of the `size` highest totals; those tied at the edge share the places left."""
+    edge = np.partition(total, len(total) - size)[len(total) - size]
+    above, tied = total > edge, total == edge
+    left = size - int(above.sum())
+    return float((share[above].sum() + share[tied].mean() * left) / size)
+
+
+def reliability(marks: Iterable[Mark]) -> Reliability:
+    """Return how reliable the totals of a slot are."""
+    table = _Table(marks)
+    k = len(table.questions)
+    same = len(table.points) == table.n * k
+    kind = "alpha" if same else "nested"
+    variance = float(table.total.var()) if table.n else 0.0
+    if table.n < LEAST_CANDIDATES or k < 2 or math.isclose(variance, 0, abs_tol=1e-9):
+        return Reliability(None, table.n, k, kind, None)
+    value = _alpha(table, k, variance) if same else _nested(table, variance)
+    sem = None if value is None else math.sqrt(variance * max(0.0, 1 - value))
+    return Reliability(value, table.n, k, kind, sem)
+
+
+def _alpha(table: _Table, k: int, variance: float) -> float:
+    sums = np.bincount(table.question, table.points, k)
+    squares = np.bincount(table.question, table.points**2, k)
+    return k / (k - 1) * (1 - float((squares / table.n - (sums / table.n) ** 2).sum()) / variance)
+
+
+def _nested(table: _Table, variance: float) -> float | None:
+    """Return 1 − (mean error variance of a paper) / (variance of the totals).
+
+    Questions of equal points on one paper are taken for a random sample of their kind: their error variance is
+    their number times their variance within that paper. None where one stands alone in its kind.
     """
-    table: dict[str, dict[str, bool]] = {}
-    for mark in marks:
-        table.setdefault(mark.sitting, {})[mark.item] = mark.correct
-    sets = {frozenset(row) for row in table.values()}
-    items = sorted(next(iter(sets))) if len(sets) == 1 else []
-    n = len(table)
-    if n < LEAST_CANDIDATES or len(items) < 2:
-        return Reliability(None, n, len(items))
-    matrix = np.array([[row[item] for item in items] for row in table.values()], dtype=np.float64)
-    variance = float(matrix.sum(axis=1).var())
-    if math.isclose(variance, 0, abs_tol=1e-12):
-        return Reliability(None, n, len(items))
-    p = matrix.mean(axis=0)
-    k = len(items)
-    value = k / (k - 1) * (1 - float((p * (1 - p)).sum()) / variance)
-    return Reliability(value, n, k)
+    kinds, kind = np.unique(table.most, return_inverse=True)
+    cell = table.sitting * len(kinds) + kind.ravel()
+    size: Any = table.n * len(kinds)
+    count = np.bincount(cell, minlength=size)
+    if (count == 1).any():
+        return None
+    sums = np.bincount(cell, table.points, size)
+    squares = np.bincount(cell, table.points**2, size)
+    used = count > 1
+    within = (squares[used] - sums[used] ** 2 / count[used]) / (count[used] - 1)
+    return 1 - float((count[used] * within).sum()) / table.n / variance

@@ -1,8 +1,7 @@
-"""Results, the practical form and item statistics."""
+"""Results and the practical form."""
 
 from datetime import date
 
-import numpy as np
 import pytest
 
 from server.errors import Refusal
@@ -15,7 +14,6 @@ from server.scoring.practical import (
     practical_score,
     template_fault,
 )
-from server.scoring.statistics import ItemMark, item_statistics, kr20
 
 FORM = FormTemplate((FormItem("a", "接线", 6000), FormItem("b", "检修", 4000)), 1000)
 
@@ -108,41 +106,3 @@ def test_two_examiners_make_a_score() -> None:
     assert isinstance(one, Refusal) and one.code == "practical-examiner-missing"
     assert both == 7500
     assert isinstance(apart, Refusal) and apart.code == "practical-examiners-apart"
-
-
-def table(rows: list[list[int]]) -> list[ItemMark]:
-    return [
-        ItemMark(f"s{s:02d}", f"i{i}", bool(value), float(value))
-        for s, row in enumerate(rows)
-        for i, value in enumerate(row)
-    ]
-
-
-def test_statistics_agree_with_the_definitions() -> None:
-    """p is the share of right answers, the point-biserial correlates an item with the rest of the paper,
-    and KR-20 is k/(k−1) · (1 − Σpq/σ²).
-    """
-    rng = np.random.default_rng(7)
-    ability = rng.normal(size=40)
-    rows = (ability[:, None] > rng.normal(size=12)[None, :]).astype(int)
-    found = item_statistics(table(rows.tolist()))
-    assert [s.n for s in found] == [40] * 12
-    for i, statistic in enumerate(sorted(found, key=lambda s: int(s.item[1:]))):
-        rest = rows.sum(axis=1) - rows[:, i]
-        assert statistic.p == pytest.approx(rows[:, i].mean())
-        if rows[:, i].std() > 0:
-            assert statistic.discrimination == pytest.approx(np.corrcoef(rows[:, i], rest)[0, 1])
-    p = rows.mean(axis=0)
-    expected = 12 / 11 * (1 - (p * (1 - p)).sum() / rows.sum(axis=1).var())
-    assert kr20(table(rows.tolist())).value == pytest.approx(expected)
-
-
-def test_statistics_say_nothing_where_nothing_can_be_said() -> None:
-    """Under 10 candidates, without variance, or over different items a coefficient is None while n stands."""
-    few = table([[1, 0]] * 9)
-    same = table([[1, 0]] * 12)
-    mixed = [*table([[1, 0]] * 12), ItemMark("s00", "other", True, 1.0)]
-    assert all(s.discrimination is None for s in item_statistics(few))
-    assert all(s.discrimination is None for s in item_statistics(same))
-    assert [kr20(t).value for t in (few, same, mixed)] == [None, None, None]
-    assert kr20(few).n == 9

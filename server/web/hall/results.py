@@ -15,7 +15,7 @@ from server.publicity import outgoing
 from server.scoring import store as scoring
 from server.scoring.practical_service import reopen_form
 from server.scoring.results import results
-from server.scoring.statistics import ItemMark, ItemStatistics, Reliability, item_statistics, kr20
+from server.scoring.statistics import ItemStatistics, Reliability, item_statistics, reliability
 from server.web.guards import requires
 from server.web.hall.bodies import Why
 from server.web.site import Site
@@ -103,11 +103,7 @@ async def statistics(slot: FromPath[str], site: Here) -> StatisticsView:
     """Return the item statistics of a marked slot; empty before marking."""
     async with site.db.reading() as session:
         marks = await scoring.marks(session, slot)
-    made = [
-        ItemMark(mark.sitting, mark.item, mark.correct, mark.points / mark.most if mark.most else 0.0)
-        for mark in marks
-    ]
-    return StatisticsView(item_statistics(made), kr20(made))
+    return StatisticsView(item_statistics(marks), reliability(marks))
 
 
 ROUTES = [plan_counts, plan_results, notice, result, reopen, statistics]
