@@ -74,6 +74,8 @@ class Plan:
     candidates_confirmed_at: datetime | None
     imported_at: datetime | None
     packed_at: datetime | None
+    purpose: str = "live"
+    """live, or rehearsal: nothing of it counts, and no key made for the one opens papers of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Slot:
     total: float
     place: str
     policy: int
+    entry: int | None = None
+    """Minutes after the bell from which nobody is checked in any more; None: no bar."""
 
     @property
     def ends_at(self) -> datetime:

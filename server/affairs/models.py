@@ -39,6 +39,8 @@ class PlanRow(Base):
     occupation_code: Mapped[str] = mapped_column(String(20))
     level: Mapped[int]
     jurisdiction: Mapped[str] = mapped_column(String(40))
+    purpose: Mapped[str] = mapped_column(String(12), default="live")
+    """live or rehearsal: which keys may open its papers."""
     state: Mapped[str] = mapped_column(String(24), index=True)
     site_district: Mapped[str] = mapped_column(String(60), default="")
     contact: Mapped[str] = mapped_column(String(200), default="")
@@ -75,6 +77,7 @@ class SlotRow(Base):
     total: Mapped[float] = mapped_column(Float)
     place: Mapped[str] = mapped_column(String(200))
     policy: Mapped[int]
+    entry: Mapped[int | None]
 
 
 class RoomRow(Base):

@@ -93,6 +93,7 @@ async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
         occupation_code=facts.occupation_code,
         level=facts.level,
         jurisdiction=facts.jurisdiction,
+        purpose="rehearsal" if facts.purpose == "rehearsal" else "live",
         slots=tuple(_slot_content(slot) for slot in slots),
         rooms=tuple(
             RoomContent(number=room.number, name=room.name, seats=room.seats)
@@ -201,6 +202,9 @@ async def accept_exam(act: Act, content: ExamContent) -> Plan:
         act.session.add(row)
     elif row.commitment is not None and row.commitment.hex() != content.commitment:
         raise Refused(Refusal("exam-commitment-changed", None, {"plan": content.plan}))
+    elif row.purpose != content.purpose:
+        raise Refused(Refusal("exam-purpose-changed", None, {"plan": content.plan}))
+    row.purpose = content.purpose
     row.name, row.occupation, row.occupation_code = content.name, content.occupation, content.occupation_code
     row.level, row.jurisdiction, row.state = content.level, content.jurisdiction, PlanState.PACKED
     row.site_district = row.contact = row.statement = ""
@@ -284,6 +288,7 @@ def _slot_content(slot: Slot) -> SlotContent:
         total=slot.total,
         place=slot.place,
         policy=slot.policy,
+        latest_entry=slot.entry,
     )
 
 
@@ -301,6 +306,7 @@ def _slot_fact(plan: str, content: SlotContent) -> Slot:
         total=content.total,
         place=content.place,
         policy=content.policy,
+        entry=content.latest_entry,
     )
 
 

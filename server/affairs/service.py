@@ -34,6 +34,8 @@ class SlotDraft:
     place: str
     early: int | None = None
     late: int | None = None
+    entry: int | None = None
+    """Latest entry in minutes after the bell; None: no bar, as no text sets one (regulations A11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class PlanDraft:
     contact: str
     statement: str
     slots: tuple[SlotDraft, ...]
+    purpose: str = "live"
+    """live or rehearsal."""
 
 
 async def put_organisation(
@@ -103,6 +107,7 @@ async def draft_plan(act: Act, pack: Pack, organisation: str, draft: PlanDraft) 
         occupation_code=draft.occupation_code,
         level=draft.level,
         jurisdiction=pack.jurisdiction,
+        purpose=draft.purpose,
         state=PlanState.DRAFT,
         site_district=draft.site_district,
         contact=draft.contact,
@@ -113,7 +118,10 @@ async def draft_plan(act: Act, pack: Pack, organisation: str, draft: PlanDraft) 
     await act.session.flush()
     act.session.add_all(slot_row(slot) for slot in slots)
     await act.session.flush()
-    await act.record("affairs:plan:drafted", {"plan": plan, "organisation": organisation, "name": row.name})
+    await act.record(
+        "affairs:plan:drafted",
+        {"plan": plan, "organisation": organisation, "name": row.name, "purpose": row.purpose},
+    )
     return store.plan_fact(row)
 
 
@@ -286,6 +294,7 @@ def _slot(pack: Pack, plan: str, draft: SlotDraft) -> Slot:
         total=draft.total,
         place=draft.place,
         policy=1,
+        entry=draft.entry,
     )
 
 
@@ -304,4 +313,5 @@ def slot_row(slot: Slot) -> SlotRow:
         total=slot.total,
         place=slot.place,
         policy=slot.policy,
+        entry=slot.entry,
     )

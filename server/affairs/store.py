@@ -191,6 +191,7 @@ def plan_fact(row: PlanRow) -> Plan:
         candidates_confirmed_at=row.candidates_confirmed_at,
         imported_at=row.imported_at,
         packed_at=row.packed_at,
+        purpose=row.purpose,
     )
 
 
@@ -209,6 +210,7 @@ def slot_fact(row: SlotRow) -> Slot:
         total=row.total,
         place=row.place,
         policy=row.policy,
+        entry=row.entry,
     )
 
 

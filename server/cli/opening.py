@@ -20,10 +20,10 @@ from server.errors import BadInput, Fact, Refusal, Refused
 from server.keys.identity import Identity
 from server.keys.openings import OpeningKind
 from server.keys.openings_child import Child, Outcome, Unlocked, harden, private_stdout, stdin_reader
-from server.keys.ring import KeyKind, create_key
+from server.keys.ring import KeyKind, Purpose, create_key
 from server.keys.sealing import random_key, wipe
 
-KINDS = (OpeningKind.CEREMONY, OpeningKind.DRAW, OpeningKind.START, OpeningKind.MARKING)
+KINDS = tuple(kind for kind in OpeningKind if kind is not OpeningKind.DESK)
 
 
 def _facts(outcome: Any) -> dict[str, Fact]:
@@ -41,6 +41,7 @@ def _facts(outcome: Any) -> dict[str, Fact]:
 async def _draw(
     db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
 ) -> Outcome:
+    from server.affairs import store as affairs
     from server.itembank.blueprint import read_blueprint
     from server.papers import store as papers
     from server.papers.draw_service import draw_slot
@@ -53,14 +54,15 @@ async def _draw(
     async with db.reading() as session:
         if await papers.sealed_set(session, begin.subject) is not None:
             raise Refused(Refusal("already-drawn"))
-    bank_key = await unlocked.key(db, KeyKind.BANK, bank)
+        purpose = Purpose((await affairs.plan(session, begin.plan)).purpose)
+    bank_key = await unlocked.key(db, KeyKind.BANK, bank, purpose)
     start_key, marking_key = random_key(), random_key()
     try:
         # Keys of a draw that died half-way seal nothing that is used, so new ones may take their place.
         async with db.writing() as session:
             act = Act(session, journal, clock.legal(), begin.actor)
-            await create_key(act, KeyKind.START, begin.subject, start_key, supersede=True)
-            await create_key(act, KeyKind.MARKING, begin.subject, marking_key, supersede=True)
+            for kind, key in ((KeyKind.START, start_key), (KeyKind.MARKING, marking_key)):
+                await create_key(act, kind, begin.subject, key, purpose=purpose, supersede=True)
         outcome = await draw_slot(
             db,
             journal,
@@ -84,10 +86,13 @@ async def _draw(
 async def _mark(
     db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
 ) -> Outcome:
+    from server.affairs import store as affairs
     from server.scoring.service import mark_slot
 
     begin = unlocked.begin
-    key = await unlocked.key(db, KeyKind.MARKING, begin.subject)
+    async with db.reading() as session:
+        purpose = Purpose((await affairs.plan(session, begin.plan)).purpose)
+    key = await unlocked.key(db, KeyKind.MARKING, begin.subject, purpose)
     try:
         return _facts(await mark_slot(db, journal, clock, begin.actor, begin.subject, key))
     finally:

@@ -11,13 +11,21 @@ from sqlalchemy import select
 
 from server.db.act import Act
 from server.errors import BadInput, Refusal, Refused, required
+from server.keys.changes import MOST_CUSTODIANS
 from server.keys.models import CustodianRow
 from server.keys.openings import CUSTODIANS_NEEDED
 from server.keys.passwords import LEAST_PASSPHRASE, argon2id, password_refusal
-from server.keys.ring import Custodian, Key, KeyKind, create_key, custodian_aad, custodians, passphrase_bytes
+from server.keys.ring import (
+    Custodian,
+    Key,
+    KeyKind,
+    Purpose,
+    create_key,
+    custodian_aad,
+    custodians,
+    passphrase_bytes,
+)
 from server.keys.sealing import KEY_BYTES, generate_receiving, random_key, seal, wipe
-
-MOST_CUSTODIANS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +60,24 @@ def wrap_new(username: str, name: str, passphrase: str) -> NewCustodian:
     if not username or not name.strip():
         raise BadInput("custodian-name-missing")
     required(password_refusal(passphrase, username, LEAST_PASSPHRASE))
-    identity, salt = str(uuid.uuid4()), os.urandom(16)
     private, public = generate_receiving()
+    return wrap_pair(str(uuid.uuid4()), username, name.strip(), private, public, passphrase)
+
+
+def wrap_pair(
+    identity: str, username: str, name: str, private: bytes | bytearray, public: bytes, passphrase: str
+) -> NewCustodian:
+    """Encrypt a custodian's private half under his passphrase; blocks for a third of a second."""
+    salt = os.urandom(16)
     derived = bytearray(argon2id(passphrase_bytes(passphrase), salt, 2 * KEY_BYTES))
     nonce, wrapped = seal(derived[:KEY_BYTES], private, custodian_aad(identity, public))
     check = hashlib.sha256(derived[KEY_BYTES:]).digest()
     wipe(derived)
-    return NewCustodian(identity, username, name.strip(), public, salt, check, nonce, wrapped)
+    return NewCustodian(identity, username, name, public, salt, check, nonce, wrapped)
 
 
-async def store_custodians(act: Act, made: Sequence[NewCustodian]) -> tuple[Custodian, ...]:
-    """Write the custodians of a centre that has none; Refused `custodians-exist` otherwise."""
-    required(group_refusal([person.username for person in made]))
-    if (await act.session.scalar(select(CustodianRow.id).limit(1))) is not None:
-        raise Refused(Refusal("custodians-exist"))
+def add_custodians(act: Act, made: Sequence[NewCustodian]) -> None:
+    """Add the rows of new custodians; the caller flushes and journals."""
     for person in made:
         act.session.add(
             CustodianRow(
@@ -79,8 +91,18 @@ async def store_custodians(act: Act, made: Sequence[NewCustodian]) -> tuple[Cust
                 wrapped=person.wrapped,
                 created_at=act.now,
                 retired_at=None,
+                left_as=None,
             )
         )
+
+
+async def store_custodians(act: Act, made: Sequence[NewCustodian]) -> tuple[Custodian, ...]:
+    """Write the custodians of a centre that has none; Refused `custodians-exist` otherwise."""
+    required(group_refusal([person.username for person in made]))
+    in_office = select(CustodianRow.id).where(CustodianRow.retired_at.is_(None)).limit(1)
+    if (await act.session.scalar(in_office)) is not None:
+        raise Refused(Refusal("custodians-exist"))
+    add_custodians(act, made)
     await act.session.flush()
     await act.record(
         "keys:custodians:created",
@@ -110,10 +132,10 @@ def same_passphrase_refusal(passphrases: Sequence[str]) -> Refusal | None:
     return Refusal("same-passphrase") if len(set(forms)) != len(forms) else None
 
 
-async def create_bank_key(act: Act, bank: str) -> Key:
+async def create_bank_key(act: Act, bank: str, purpose: Purpose | str = Purpose.LIVE) -> Key:
     """Make the key of a bank, split it, and forget it: the custodians' shares are the only way back to it."""
     key = random_key()
     try:
-        return await create_key(act, KeyKind.BANK, bank, key)
+        return await create_key(act, KeyKind.BANK, bank, key, purpose=purpose)
     finally:
         wipe(key)

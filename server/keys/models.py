@@ -2,19 +2,31 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.metadata import Base
 
 
 class CustodianRow(Base):
-    """One custodian: public half, and private half under the key that his passphrase gives."""
+    """One custodian: public half, and private half under the key that his passphrase gives.
+
+    Who has left keeps his row, without the private half; the same username may come again with a new pair.
+    """
 
     __tablename__ = "keys_custodian"
+    __table_args__ = (
+        Index(
+            "uq_keys_custodian_in_office",
+            "username",
+            unique=True,
+            sqlite_where=text("retired_at IS NULL"),
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    username: Mapped[str] = mapped_column(String(64), unique=True)
+    username: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(120))
     public: Mapped[bytes] = mapped_column(LargeBinary(32))
     salt: Mapped[bytes] = mapped_column(LargeBinary(16))
@@ -24,10 +36,12 @@ class CustodianRow(Base):
     wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
+    left_as: Mapped[str | None] = mapped_column(String(8))
+    """"retired" or "lost"; None while in office."""
 
 
 class KeyRow(Base):
-    """One bank, start or marking key, known only by its check value."""
+    """One key: encrypted under a wrapping key that only the custodians' shares give, and its check value."""
 
     __tablename__ = "keys_key"
     __table_args__ = (UniqueConstraint("kind", "subject", "generation"),)
@@ -37,13 +51,20 @@ class KeyRow(Base):
     subject: Mapped[str] = mapped_column(String(64))
     """Bank id for a bank key, slot id for a start or marking key."""
     generation: Mapped[int]
+    purpose: Mapped[str] = mapped_column(String(12))
+    """live or rehearsal, for people: what binds it is the encryption of shares and wrapping."""
     check_value: Mapped[bytes] = mapped_column(LargeBinary(32))
+    wrapping: Mapped[int]
+    """Number of the wrapping in force, from 1; each change of custodians and each rotation makes the next."""
+    nonce: Mapped[bytes] = mapped_column(LargeBinary(12))
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
+    wrapped_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
 
 class ShareRow(Base):
-    """One share of one key, encrypted to its custodian."""
+    """One share of the wrapping key in force of one key, encrypted to its custodian."""
 
     __tablename__ = "keys_share"
 
@@ -60,8 +81,8 @@ class OpeningRow(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     plan: Mapped[str | None] = mapped_column(String(64), index=True)
-    subject: Mapped[str] = mapped_column(String(64), index=True)
-    """Slot id; bank id for desk and ceremony."""
+    subject: Mapped[str] = mapped_column(String(255), index=True)
+    """Slot id; bank id for desk and ceremony; the change in words for custody; username for a passphrase."""
     state: Mapped[str] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(String(120))
     custodians: Mapped[str] = mapped_column(Text, default="")

@@ -1,7 +1,9 @@
 """The openings: who may unseal what, and when. Pure: facts and `now` in, a refusal or nothing out.
 
-Four openings need two custodians, each in its own window: desk, draw, start, marking. The ceremony, which
-makes custodians and bank keys, runs through the same door so that no passphrase meets the serving process.
+Four openings need two custodians, each in its own window: desk, draw, start, marking. What is done to the keys
+themselves runs through the same door, so that no passphrase meets the serving process: the ceremony (makes
+custodians and bank keys), custody (changes the custodians or rotates), drill (a rehearsed recovery, which opens
+every key and uses none) and passphrase (a custodian changes his own).
 """
 
 from collections.abc import Mapping
@@ -27,6 +29,9 @@ class OpeningKind(StrEnum):
     DRAW = "draw"
     START = "start"
     MARKING = "marking"
+    CUSTODY = "custody"
+    DRILL = "drill"
+    PASSPHRASE = "passphrase"
 
 
 class OpeningState(StrEnum):
@@ -87,9 +92,11 @@ class OpeningFacts:
     """Marking: slots of the same plan, subject and bank version that have a sitting not closed (this slot
     included); None means not known, which refuses."""
     check_in_began: bool | None = None
-    """Desk: some sitting of today at this centre has been checked in; None means not known, which refuses."""
+    """Desk, custody and drill: some sitting of today at this centre has been checked in; None means not known,
+    which refuses."""
     sittings_open: int | None = None
-    """Desk: sittings of today at this centre that are not closed; None means not known, which refuses."""
+    """Desk, custody and drill: sittings of today at this centre that are not closed; None means not known, which
+    refuses."""
 
 
 def desk_window(facts: OpeningFacts, duration: timedelta) -> Refusal | None:
@@ -140,10 +147,20 @@ def marking_window(facts: OpeningFacts) -> Refusal | None:
     return None
 
 
+def custody_window(facts: OpeningFacts) -> Refusal | None:
+    """Say whether custodians may be changed, keys rotated or a recovery rehearsed: not from the first check-in of
+    the day until the last sitting of the day at the centre is closed."""
+    if facts.check_in_began is None or facts.sittings_open is None:
+        return Refusal("opening-facts-unknown", facts={"kind": OpeningKind.CUSTODY.value})
+    if facts.check_in_began and facts.sittings_open > 0:
+        return Refusal("custody-during-exam", facts={"sittings_open": facts.sittings_open})
+    return None
+
+
 def window(
     kind: OpeningKind, facts: OpeningFacts, now: datetime, duration: timedelta = DESK_LONGEST
 ) -> Refusal | None:
-    """Ask the window of this kind; the ceremony has none of its own."""
+    """Ask the window of this kind; the ceremony and a custodian's own passphrase have none."""
     match kind:
         case OpeningKind.DESK:
             return desk_window(facts, duration)
@@ -153,5 +170,7 @@ def window(
             return start_window(facts, now)
         case OpeningKind.MARKING:
             return marking_window(facts)
-        case OpeningKind.CEREMONY:
+        case OpeningKind.CUSTODY | OpeningKind.DRILL:
+            return custody_window(facts)
+        case OpeningKind.CEREMONY | OpeningKind.PASSPHRASE:
             return None

@@ -14,7 +14,7 @@ import resource
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +25,18 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.errors import BadInput, Fact, GongyuanError, NotFound, Refusal, Refused, Tampered, Unavailable
-from server.keys import ring, service
+from server.errors import (
+    BadInput,
+    Fact,
+    GongyuanError,
+    NotFound,
+    Refusal,
+    Refused,
+    Tampered,
+    Unavailable,
+    required,
+)
+from server.keys import custody, ring, service
 from server.keys.ceremony import (
     NewCustodian,
     create_bank_key,
@@ -35,6 +45,7 @@ from server.keys.ceremony import (
     store_custodians,
     wrap_new,
 )
+from server.keys.changes import Change, change_of, change_refusal
 from server.keys.identity import Identity
 from server.keys.openings import CUSTODIANS_NEEDED, WRONG_PASSPHRASES_ALLOWED, OpeningEvent, OpeningKind
 from server.keys.openings_wire import (
@@ -64,10 +75,21 @@ class Unlocked:
     begin: Begin
     privates: Mapping[str, bytearray]
 
-    async def key(self, db: Database, kind: ring.KeyKind, subject: str) -> bytearray:
-        """Return a key opened with these custodians; the caller wipes it."""
+    async def key(self, db: Database, kind: ring.KeyKind, subject: str, purpose: ring.Purpose) -> bytearray:
+        """Return a key opened with these custodians for this purpose; the caller wipes it. Tampered when it was
+        made for the other."""
         async with db.reading() as session:
-            return await ring.recover(session, kind, subject, self.privates)
+            return await ring.recover(session, kind, subject, self.privates, purpose)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What passphrases gave: private halves by custodian id, new pairs by username, and who was accepted."""
+
+    privates: dict[str, bytearray] = field(default_factory=dict)
+    made: dict[str, NewCustodian] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
 
 
 Work = Callable[[Unlocked], Awaitable[Outcome]]
@@ -111,7 +133,7 @@ class Child:
         self._lock: BinaryIO | None = None
 
     async def run(self, kind: OpeningKind, work: Work | None) -> int:
-        """Do the whole opening; 0 when its act was done. `work` is not asked for by a ceremony or a start."""
+        """Do the whole opening; 0 when its act was done. `work` is asked for by a draw and a marking only."""
         first = await self._read()
         if not isinstance(first, Begin) or first.kind != kind.value:
             self._say(Failed("opening-begin-line"))
@@ -122,8 +144,11 @@ class Child:
                 offer_bytes(first.opening, first.kind, first.subject, self._public)
             )
             self._say(Offer(self._public, signature))
+            start_key: bytearray | None = None
             if kind is OpeningKind.CEREMONY:
-                outcome, start_key = await self._ceremony(first), None
+                outcome = await self._ceremony(first)
+            elif kind is OpeningKind.PASSPHRASE:
+                outcome = await self._own_passphrase(first)
             else:
                 outcome, start_key = await self._open(first, kind, work)
         except asyncio.IncompleteReadError:
@@ -145,97 +170,170 @@ class Child:
     async def _open(
         self, begin: Begin, kind: OpeningKind, work: Work | None
     ) -> tuple[Outcome, bytearray | None]:
-        privates = await self._custodians()
+        change = change_of(begin.subject) if kind is OpeningKind.CUSTODY else None
+        if change is not None:
+            await self._check(begin, change)
+        gathered = await self._gather(begin, change)
+        start_key: bytearray | None = None
+        prepared: custody.PreparedChange | None = None
+        outcome: Outcome = {}
         try:
-            names = []
-            async with self._db.reading() as session:
-                for custodian in privates:
-                    names.append((await ring.wrapped_custodian(session, custodian)).custodian.username)
+            openers = tuple(sorted(gathered.accepted[:CUSTODIANS_NEEDED]))
             async with self._db.writing() as session:
                 act = self._act(session, begin)
-                await service.move(act, begin.opening, OpeningEvent.UNLOCK, custodians=tuple(sorted(names)))
-            unlocked = Unlocked(begin, privates)
-            start_key: bytearray | None = None
+                await service.move(act, begin.opening, OpeningEvent.UNLOCK, custodians=openers)
+            unlocked = Unlocked(begin, gathered.privates)
             if kind is OpeningKind.START:
-                start_key = await unlocked.key(self._db, ring.KeyKind.START, begin.subject)
-                outcome: Outcome = {"slot": begin.subject}
+                purpose = ring.Purpose(begin.parameters.get("purpose", ring.Purpose.LIVE.value))
+                start_key = await unlocked.key(self._db, ring.KeyKind.START, begin.subject, purpose)
+                outcome = {"slot": begin.subject}
+            elif kind is OpeningKind.DRILL:
+                async with self._db.reading() as session:
+                    outcome = await custody.drill(session, gathered.privates)
+            elif change is not None:
+                async with self._db.reading() as session:
+                    made = tuple(gathered.made.values())
+                    prepared = await custody.prepare_change(session, change, made, gathered.privates)
             elif work is None:
                 raise Unavailable("opening-kind", kind=kind.value)
             else:
                 outcome = await work(unlocked)
         finally:
-            for private in privates.values():
+            for private in gathered.privates.values():
                 wipe(private)
         async with self._db.writing() as session:
             act = self._act(session, begin)
+            if prepared is not None:
+                after = await custody.store_change(act, prepared)
+                outcome = {"custodians": len(after), "keys": len(prepared.wrappings)}
             await service.move(act, begin.opening, OpeningEvent.FINISH, outcome=outcome)
         return outcome, start_key
 
-    async def _custodians(self) -> dict[str, bytearray]:
-        """Take passphrases until two custodians are unwrapped; Refused when too many were wrong."""
-        privates: dict[str, bytearray] = {}
-        accepted: list[str] = []
+    async def _check(self, begin: Begin, change: Change) -> None:
+        """Refuse a change before any passphrase is asked for."""
+        if {username for username, _name in begin.people} != set(change.added):
+            raise BadInput("change-form")
+        async with self._db.reading() as session:
+            in_office = [one.username for one in await ring.custodians(session)]
+        required(change_refusal(in_office, change))
+
+    async def _gather(self, begin: Begin, change: Change | None) -> _Gathered:
+        """Take passphrases until two custodians are unwrapped and every new one has a pair; Refused when too
+        many were wrong."""
+        found = _Gathered()
+        openers: list[str] = []
         wrong = 0
-        while len(privates) < CUSTODIANS_NEEDED:
+        while len(found.privates) < CUSTODIANS_NEEDED or len(found.made) < len(begin.people):
             message = await self._passphrase()
             try:
-                async with self._db.reading() as session:
-                    wrapped = await ring.wrapped_custodian(session, message.custodian)
-                if wrapped.custodian.id in privates:
-                    facts: Outcome = {"custodian": wrapped.custodian.username, "needed": CUSTODIANS_NEEDED}
-                    raise Refused(Refusal("two-custodians-needed", facts=facts))
-                text = self._opened(message)
-                privates[wrapped.custodian.id] = await asyncio.to_thread(ring.unwrap, wrapped, text)
-                accepted.append(wrapped.custodian.username)
+                if message.new:
+                    await self._take_new(begin, message, found)
+                else:
+                    openers.append(await self._take_opener(message, found, change))
             except (Refused, Tampered, NotFound, BadInput) as error:
-                wrong += 1
-                self._say(Progress(tuple(accepted), error.code, error.article, dict(error.facts)))
+                wrong += not message.new
+                said = (*openers, *found.made)
+                self._say(Progress(said, error.code, error.article, dict(error.facts)))
                 if wrong >= WRONG_PASSPHRASES_ALLOWED:
                     raise Refused(Refusal("too-many-wrong-passphrases", facts={"wrong": wrong})) from error
                 continue
-            self._say(Progress(tuple(accepted)))
-        return privates
+            self._say(Progress((*openers, *found.made)))
+        required(same_passphrase_refusal(found.texts))
+        found.accepted = [*openers, *found.made]
+        return found
+
+    async def _take_opener(self, message: Passphrase, found: _Gathered, change: Change | None) -> str:
+        async with self._db.reading() as session:
+            wrapped = await ring.wrapped_custodian(session, message.custodian)
+        username = wrapped.custodian.username
+        if change is not None and username in change.lost:
+            raise Refused(Refusal("custodian-lost", facts={"custodian": username}))
+        if wrapped.custodian.id in found.privates:
+            facts: Outcome = {"custodian": username, "needed": CUSTODIANS_NEEDED}
+            raise Refused(Refusal("two-custodians-needed", facts=facts))
+        if len(found.privates) >= CUSTODIANS_NEEDED:
+            raise Refused(Refusal("custodians-enough", facts={"custodian": username}))
+        text = self._opened(message)
+        found.privates[wrapped.custodian.id] = await asyncio.to_thread(ring.unwrap, wrapped, text)
+        found.texts.append(text)
+        return username
+
+    async def _take_new(self, begin: Begin, message: Passphrase, found: _Gathered) -> None:
+        names = dict(begin.people)
+        if message.custodian not in names or message.custodian in found.made:
+            raise NotFound("custodian-unknown", custodian=message.custodian)
+        text = self._opened(message)
+        required(same_passphrase_refusal([*found.texts, text]))
+        found.made[message.custodian] = await asyncio.to_thread(
+            wrap_new, message.custodian, names[message.custodian], text
+        )
+        found.texts.append(text)
 
     async def _ceremony(self, begin: Begin) -> Outcome:
-        made: dict[str, NewCustodian] = {}
-        texts: dict[str, str] = {}
         bank = begin.parameters.get("bank", "")
+        purpose = ring.Purpose(begin.parameters.get("purpose", ring.Purpose.LIVE.value))
         if begin.people:
-            refusal = group_refusal([username for username, _name in begin.people])
-            if refusal is not None:
-                raise Refused(refusal)
+            required(group_refusal([username for username, _name in begin.people]))
             async with self._db.reading() as session:
                 if await ring.custodians(session):
                     raise Refused(Refusal("custodians-exist"))
-        names = dict(begin.people)
-        while len(made) < len(names):
+        found = _Gathered()
+        while len(found.made) < len(begin.people):
             message = await self._passphrase()
             try:
-                if message.custodian not in names or message.custodian in made:
+                await self._take_new(begin, message, found)
+            except (Refused, Tampered, NotFound, BadInput) as error:
+                self._say(Progress(tuple(found.made), error.code, error.article, dict(error.facts)))
+                continue
+            self._say(Progress(tuple(found.made)))
+        async with self._db.writing() as session:
+            act = self._act(session, begin)
+            names = tuple(sorted(found.made))
+            await service.move(act, begin.opening, OpeningEvent.UNLOCK, custodians=names)
+        async with self._db.writing() as session:
+            act = self._act(session, begin)
+            if found.made:
+                await store_custodians(act, list(found.made.values()))
+            outcome: dict[str, Fact] = {"custodians": len(found.made)}
+            if bank:
+                outcome |= {"bank": bank, "purpose": purpose.value}
+                outcome["check"] = (await create_bank_key(act, bank, purpose)).check_value.hex()
+            await service.move(act, begin.opening, OpeningEvent.FINISH, outcome=outcome)
+        return outcome
+
+    async def _own_passphrase(self, begin: Begin) -> Outcome:
+        """Take a custodian's old and new passphrase, in either order, until they fit."""
+        old: str | None = None
+        new: str | None = None
+        wrong = 0
+        async with self._db.reading() as session:
+            wrapped = await ring.wrapped_custodian(session, begin.subject)
+        username = wrapped.custodian.username
+        while True:
+            message = await self._passphrase()
+            try:
+                if message.custodian not in (username, wrapped.custodian.id):
                     raise NotFound("custodian-unknown", custodian=message.custodian)
                 text = self._opened(message)
-                refusal = same_passphrase_refusal([*texts.values(), text])
-                if refusal is not None:
-                    raise Refused(refusal)
-                made[message.custodian] = await asyncio.to_thread(
-                    wrap_new, message.custodian, names[message.custodian], text
-                )
-                texts[message.custodian] = text
+                old, new = (old, text) if message.new else (text, new)
+                if old is not None and new is not None:
+                    made = await custody.rewrapped(wrapped, old, new)
+                    break
             except (Refused, Tampered, NotFound, BadInput) as error:
-                self._say(Progress(tuple(made), error.code, error.article, dict(error.facts)))
+                wrong += error.code == "passphrase-wrong"
+                self._say(Progress((), error.code, error.article, dict(error.facts)))
+                if wrong >= WRONG_PASSPHRASES_ALLOWED:
+                    raise Refused(Refusal("too-many-wrong-passphrases", facts={"wrong": wrong})) from error
                 continue
-            self._say(Progress(tuple(made)))
+            self._say(Progress((username,)))
+        self._say(Progress((username, username)))
         async with self._db.writing() as session:
             act = self._act(session, begin)
-            await service.move(act, begin.opening, OpeningEvent.UNLOCK, custodians=tuple(sorted(made)))
+            await service.move(act, begin.opening, OpeningEvent.UNLOCK, custodians=(username,))
         async with self._db.writing() as session:
             act = self._act(session, begin)
-            if made:
-                await store_custodians(act, list(made.values()))
-            outcome: dict[str, Fact] = {"custodians": len(made)}
-            if bank:
-                outcome["bank"] = bank
-                outcome["check"] = (await create_bank_key(act, bank)).check_value.hex()
+            await custody.store_passphrase(act, wrapped, made)
+            outcome: Outcome = {"custodian": username}
             await service.move(act, begin.opening, OpeningEvent.FINISH, outcome=outcome)
         return outcome
 

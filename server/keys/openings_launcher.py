@@ -44,7 +44,7 @@ START_TIMEOUT_S = 60.0
 PASSPHRASE_TIMEOUT_S = 60.0
 LONGEST_WAIT_S = 900.0
 """An opening whose passphrases have not come after this many monotonic seconds is ended."""
-_LAUNCHED = (OpeningKind.CEREMONY, OpeningKind.DRAW, OpeningKind.START, OpeningKind.MARKING)
+_LAUNCHED = frozenset(OpeningKind) - {OpeningKind.DESK}
 _log = logging.getLogger("gongyuan.keys")
 
 
@@ -65,7 +65,7 @@ class OpeningOffer:
     public_key: bytes
     signature: bytes
     people: tuple[tuple[str, str], ...] = ()
-    """Ceremony: (username, name) of each custodian to be made."""
+    """(username, name) of each person who sets a passphrase: at a ceremony, a change, or for himself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class Launcher:
     ) -> OpeningOffer:
         """Ask the window, record the intention, start the child and return its offer.
 
-        `subject` is the slot (draw, start, marking) or the bank (ceremony; "" for custodians only). Refused
+        `subject` is the slot (draw, start, marking), the bank (ceremony; "" for custodians only), the change in
+        words (custody), the username (passphrase) or "" (drill). Refused
         by the window of the kind; Unavailable `opening-child` when the child does not answer.
         """
         kind = OpeningKind(kind)
@@ -160,7 +161,9 @@ class Launcher:
             opening_id, kind, begin.subject, offer.public_key, offer.signature, tuple(begin.people)
         )
 
-    async def passphrase(self, opening_id: str, custodian: str, sealed: bytes) -> OpeningProgress:
+    async def passphrase(
+        self, opening_id: str, custodian: str, sealed: bytes, new: bool = False
+    ) -> OpeningProgress:
         """Pass one custodian's sealed passphrase on and return what became of it.
 
         Raises what the child said of it, e.g. Refused `passphrase-wrong`. With the last one needed accepted
@@ -171,7 +174,7 @@ class Launcher:
             self._raise_if_over(running)
             assert running.process.stdin is not None
             with suppress(ConnectionError):
-                running.process.stdin.write(line(Passphrase(custodian, sealed)))
+                running.process.stdin.write(line(Passphrase(custodian, sealed, new)))
                 await running.process.stdin.drain()
             try:
                 async with asyncio.timeout(PASSPHRASE_TIMEOUT_S):
@@ -309,7 +312,13 @@ class Launcher:
 
 
 def _needed(begin: Begin) -> int:
-    return len(begin.people) if begin.kind == OpeningKind.CEREMONY.value else CUSTODIANS_NEEDED
+    match OpeningKind(begin.kind):
+        case OpeningKind.CEREMONY:
+            return len(begin.people)
+        case OpeningKind.PASSPHRASE:
+            return 2  # the old and the new
+        case _:
+            return CUSTODIANS_NEEDED + len(begin.people)
 
 
 def _error(code: str, article: str | None, facts: Mapping[str, Fact]) -> GongyuanError:

@@ -21,11 +21,12 @@ class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="begin"
     kind: str
     plan: str
     subject: str
-    """Slot id; bank id for a ceremony."""
+    """Slot id; bank id for a ceremony; the change in words for custody; username for a passphrase."""
     actor: str
     parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
     people: tuple[tuple[str, str], ...] = ()
-    """Ceremony: (username, name) of each custodian to be made; empty when only a bank key is made."""
+    """(username, name) of each custodian to be made, at a ceremony or a change; of the one whose passphrase
+    changes. Empty otherwise."""
 
 
 class Passphrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="passphrase"):
@@ -34,6 +35,8 @@ class Passphrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="p
     custodian: str
     """Id or username."""
     sealed: bytes
+    new: bool = False
+    """A passphrase that is to hold from now on, not one that opens. A ceremony has no others."""
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"):

@@ -1,8 +1,13 @@
-"""Keys by kind and subject, split so that any two custodians' shares give the key back, and one alone gives
-nothing.
+"""Keys by kind and subject, which any two custodians' shares give back and one alone does not.
 
-The splitting itself does not authenticate shares, so every key has a check value, and every share is bound to
-its key and custodian by the encryption.
+The hierarchy: shares → wrapping secret → wrapping key → key. Shares are of a random wrapping secret; the wrapping
+key is derived from it for this key, its purpose and the number of its wrapping, and encrypts the key itself. So a
+change of custodians or a rotation makes a new wrapping and leaves the key, and all that was sealed under it, as it
+is. The splitting does not authenticate shares, so every key has a check value, and every share is bound to its
+key, wrapping, purpose and custodian by the encryption.
+
+The purpose, live or rehearsal, is part of every step: a key made for one cannot be opened for the other, whatever a
+row says.
 """
 
 import asyncio
@@ -10,7 +15,7 @@ import hashlib
 import hmac
 import unicodedata
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,15 +28,36 @@ from server.errors import NotFound, Refusal, Refused, Tampered
 from server.keys.models import CustodianRow, KeyRow, ShareRow
 from server.keys.openings import CUSTODIANS_NEEDED
 from server.keys.passwords import argon2id
-from server.keys.sealing import KEY_BYTES, canonical, hmac_sha256, hpke_open, hpke_seal, unseal, wipe
+from server.keys.sealing import (
+    KEY_BYTES,
+    canonical,
+    derive,
+    hmac_sha256,
+    hpke_open,
+    hpke_seal,
+    random_key,
+    seal,
+    unseal,
+    wipe,
+)
 
 
 class KeyKind(StrEnum):
-    """What a key opens. The three are unrelated: none is derived from another."""
+    """What a key opens. All are unrelated: none is derived from another. A new kind is one line here and a text
+    `key-<value>`."""
 
     BANK = "bank"
     START = "start"
     MARKING = "marking"
+    JOURNAL = "journal"
+    """Opens the journals that kiosks of a slot kept while offline."""
+
+
+class Purpose(StrEnum):
+    """Whether a key serves exams that count, or rehearsals."""
+
+    LIVE = "live"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +90,24 @@ class Key:
     kind: KeyKind
     subject: str
     generation: int
+    purpose: Purpose
     check_value: bytes
+    wrapping: int
     custodians: tuple[str, ...]
     """Ids of the custodians who hold a share, ascending."""
     retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """One key encrypted under a fresh wrapping secret, and that secret's encrypted shares; not yet stored."""
+
+    key: str
+    number: int
+    nonce: bytes
+    wrapped: bytes
+    shares: tuple[tuple[str, bytes], ...]
+    """(custodian id, encrypted share)."""
 
 
 def custodian_aad(custodian: str, public: bytes) -> bytes:
@@ -75,10 +115,32 @@ def custodian_aad(custodian: str, public: bytes) -> bytes:
     return canonical({"custodian": custodian, "public": public.hex(), "purpose": "gongyuan/custodian/1"})
 
 
-def check_value(key: bytes | bytearray, kind: KeyKind, subject: str) -> bytes:
+def check_value(key: bytes | bytearray, kind: KeyKind, subject: str, purpose: Purpose) -> bytes:
     """Return the value that a key is recognised by and from which nothing of it can be found."""
     return hmac_sha256(
-        key, canonical({"kind": kind.value, "purpose": "gongyuan/check/1", "subject": subject})
+        key,
+        canonical(
+            {
+                "for": purpose.value,
+                "kind": kind.value,
+                "purpose": "gongyuan/check/1",
+                "subject": subject,
+            }
+        ),
+    )
+
+
+def wrapping_info(key: str, kind: str, subject: str, purpose: Purpose, number: int) -> bytes:
+    """Return what a wrapping key is derived for; the associated data of the wrapped key as well."""
+    return canonical(
+        {
+            "for": purpose.value,
+            "key": key,
+            "kind": kind,
+            "purpose": "gongyuan/wrapping/1",
+            "subject": subject,
+            "wrapping": number,
+        }
     )
 
 
@@ -138,7 +200,9 @@ async def _key(session: AsyncSession, row: KeyRow) -> Key:
         KeyKind(row.kind),
         row.subject,
         row.generation,
+        Purpose(row.purpose),
         row.check_value,
+        row.wrapping,
         tuple(holders),
         row.retired_at is not None,
     )
@@ -161,31 +225,72 @@ async def active_key(session: AsyncSession, kind: KeyKind, subject: str) -> Key 
     return None if row is None else await _key(session, row)
 
 
-def share_info(key: str, kind: str, subject: str, custodian: str) -> bytes:
-    """Return the HPKE info that binds a share to its key and custodian."""
+def share_info(
+    key: str, kind: str, subject: str, custodian: str, purpose: Purpose = Purpose.LIVE, wrapping: int = 1
+) -> bytes:
+    """Return the HPKE info that binds a share to its key, purpose, wrapping and custodian."""
     return canonical(
         {
             "custodian": custodian,
+            "for": purpose.value,
             "key": key,
             "kind": kind,
             "purpose": "gongyuan/share/1",
             "subject": subject,
+            "wrapping": wrapping,
         }
     )
 
 
+def wrap(
+    identity: str,
+    kind: KeyKind,
+    subject: str,
+    purpose: Purpose,
+    number: int,
+    key: bytes | bytearray,
+    holders: Sequence[tuple[str, bytes]],
+) -> Wrapping:
+    """Encrypt a key under a fresh wrapping secret, of which any two of the holders (id, public half) have enough."""
+    info = wrapping_info(identity, kind.value, subject, purpose, number)
+    secret = random_key()
+    shares = pyshamir.split(bytes(secret), len(holders), CUSTODIANS_NEEDED)
+    under = bytearray(derive(secret, info))
+    wipe(secret)
+    nonce, wrapped = seal(under, key, info)
+    wipe(under)
+    sealed = []
+    for (holder, public), share in zip(holders, shares, strict=True):
+        told = share_info(identity, kind.value, subject, holder, purpose, number)
+        sealed.append((holder, hpke_seal(public, share, told)))
+        wipe(share)
+    return Wrapping(identity, number, nonce, wrapped, tuple(sealed))
+
+
+async def lock_custody(session: AsyncSession) -> None:
+    """Let changes of custodians and the making of keys wait for each other, until this transaction ends."""
+    await session.execute(select(CustodianRow.id).where(CustodianRow.retired_at.is_(None)).with_for_update())
+
+
 async def create_key(
-    act: Act, kind: KeyKind | str, subject: str, key: bytes | bytearray, *, supersede: bool = False
+    act: Act,
+    kind: KeyKind | str,
+    subject: str,
+    key: bytes | bytearray,
+    *,
+    purpose: Purpose | str = Purpose.LIVE,
+    supersede: bool = False,
 ) -> Key:
-    """Split a 32-byte key to all active custodians and keep only the encrypted shares and the check value.
+    """Wrap a 32-byte key for all custodians in office and keep only wrapping, shares and check value.
 
     Refused `custodians-missing` with fewer than two custodians, `key-exists` when the subject has a key in
     force and `supersede` is not asked for: what was sealed under the old key can no longer be opened
     afterwards.
     """
-    kind = KeyKind(kind)
+    kind, purpose = KeyKind(kind), Purpose(purpose)
     if len(key) != KEY_BYTES:
         raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+    await lock_custody(act.session)
     holders = await custodians(act.session)
     if len(holders) < CUSTODIANS_NEEDED:
         raise Refused(
@@ -196,22 +301,27 @@ async def create_key(
         if not supersede:
             raise Refused(Refusal("key-exists", facts={"kind": kind.value, "subject": subject}))
         await act.session.execute(update(KeyRow).where(KeyRow.id == before.id).values(retired_at=act.now))
+    identity = str(uuid.uuid4())
+    made = wrap(identity, kind, subject, purpose, 1, key, [(one.id, one.public) for one in holders])
     row = KeyRow(
-        id=str(uuid.uuid4()),
+        id=identity,
         kind=kind.value,
         subject=subject,
         generation=before.generation + 1 if before else 1,
-        check_value=check_value(key, kind, subject),
+        purpose=purpose.value,
+        check_value=check_value(key, kind, subject, purpose),
+        wrapping=1,
+        nonce=made.nonce,
+        wrapped=made.wrapped,
         created_at=act.now,
+        wrapped_at=act.now,
         retired_at=None,
     )
     act.session.add(row)
     await act.session.flush()
-    shares = pyshamir.split(bytes(key), len(holders), CUSTODIANS_NEEDED)
-    for holder, share in zip(holders, shares, strict=True):
-        sealed = hpke_seal(holder.public, share, share_info(row.id, kind.value, subject, holder.id))
-        act.session.add(ShareRow(key=row.id, custodian=holder.id, sealed=sealed))
-        wipe(share)
+    act.session.add_all(
+        ShareRow(key=row.id, custodian=holder, sealed=sealed) for holder, sealed in made.shares
+    )
     await act.session.flush()
     await act.record(
         "keys:key:created",
@@ -220,6 +330,7 @@ async def create_key(
             "kind": kind.value,
             "subject": subject,
             "generation": row.generation,
+            "purpose": purpose.value,
             "check": row.check_value.hex(),
             "custodians": [holder.username for holder in holders],
             "supersedes": before.id if before else None,
@@ -229,47 +340,68 @@ async def create_key(
 
 
 async def recover(
-    session: AsyncSession, kind: KeyKind | str, subject: str, privates: Mapping[str, bytearray]
+    session: AsyncSession,
+    kind: KeyKind | str,
+    subject: str,
+    privates: Mapping[str, bytearray],
+    purpose: Purpose | None = None,
 ) -> bytearray:
-    """Combine the shares of at least two custodians, given by id with their private halves, to the key in
-    force.
+    """Return the key in force, opened with the private halves of at least two custodians, given by id.
 
-    NotFound `key-unknown`; Refused `two-custodians-needed`, or `share-missing` for a custodian who came after
-    the key was split; Tampered `share-tampered` or `key-check-failed`.
+    `purpose` is what the key is wanted for; None takes what the key is marked as. A key made for the other purpose
+    does not open: Tampered `share-tampered`. NotFound `key-unknown`; Refused `two-custodians-needed`, or
+    `share-missing` for a custodian who holds no share; Tampered `key-check-failed`.
     """
     kind = KeyKind(kind)
     if len(privates) < CUSTODIANS_NEEDED:
         raise Refused(
             Refusal("two-custodians-needed", facts={"needed": CUSTODIANS_NEEDED, "given": len(privates)})
         )
-    key = await active_key(session, kind, subject)
-    if key is None:
+    row = await session.scalar(
+        select(KeyRow)
+        .where(KeyRow.kind == kind.value, KeyRow.subject == subject, KeyRow.retired_at.is_(None))
+        .order_by(KeyRow.generation.desc())
+        .limit(1)
+    )
+    if row is None:
         raise NotFound("key-unknown", kind=kind.value, subject=subject)
+    wanted = Purpose(row.purpose) if purpose is None else purpose
     shares: list[bytearray] = []
+    secret, under = bytearray(), bytearray()
     try:
         for custodian, private in privates.items():
             sealed = await session.scalar(
-                select(ShareRow.sealed).where(ShareRow.key == key.id, ShareRow.custodian == custodian)
+                select(ShareRow.sealed).where(ShareRow.key == row.id, ShareRow.custodian == custodian)
             )
             if sealed is None:
                 raise Refused(Refusal("share-missing", facts={"custodian": custodian, "kind": kind.value}))
+            info = share_info(row.id, row.kind, row.subject, custodian, wanted, row.wrapping)
             try:
-                share = hpke_open(private, sealed, share_info(key.id, kind.value, subject, custodian))
+                shares.append(bytearray(hpke_open(private, sealed, info)))
             except Tampered as error:
                 raise Tampered("share-tampered", custodian=custodian) from error
-            shares.append(bytearray(share))
         secret = bytearray(pyshamir.combine(shares))
+        info = wrapping_info(row.id, row.kind, row.subject, wanted, row.wrapping)
+        under = bytearray(derive(secret, info))
+        try:
+            key = bytearray(unseal(under, row.nonce, row.wrapped, info))
+        except Tampered as error:
+            raise Tampered("key-check-failed", kind=kind.value, subject=subject) from error
     finally:
-        for taken in shares:
+        for taken in (*shares, secret, under):
             wipe(taken)
-    if not hmac.compare_digest(check_value(secret, kind, subject), key.check_value):
-        wipe(secret)
+    if not hmac.compare_digest(check_value(key, kind, subject, wanted), row.check_value):
+        wipe(key)
         raise Tampered("key-check-failed", kind=kind.value, subject=subject)
-    return secret
+    return key
 
 
 async def unlock(
-    session: AsyncSession, kind: KeyKind | str, subject: str, passphrases: Mapping[str, str]
+    session: AsyncSession,
+    kind: KeyKind | str,
+    subject: str,
+    passphrases: Mapping[str, str],
+    purpose: Purpose | None = None,
 ) -> bytearray:
     """Return the key in force, opened by at least two custodians' passphrases, given by id or username.
 
@@ -288,7 +420,7 @@ async def unlock(
     try:
         for custodian, (found, passphrase) in wrapped.items():
             privates[custodian] = await asyncio.to_thread(unwrap, found, passphrase)
-        return await recover(session, kind, subject, privates)
+        return await recover(session, kind, subject, privates, purpose)
     finally:
         for private in privates.values():
             wipe(private)

@@ -28,6 +28,7 @@ class SlotContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     total: float
     place: str
     policy: int
+    latest_entry: int | None = None
 
 
 class RoomContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,6 +107,8 @@ class ExamContent(
     bank_root: str
     """Hex root of the bank version that the papers must be drawn from."""
     standing: StandingContent
+    purpose: Literal["live", "rehearsal"] = "live"
+    """A rehearsal is drawn from a rehearsal bank under rehearsal keys; nothing of it counts."""
 
 
 class CorrectionContent(

@@ -7,6 +7,7 @@ from sqlalchemy import insert
 
 from server.affairs import store as affairs
 from server.affairs.packaging import require_centre
+from server.affairs.plans import counting
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
 from server.errors import BadInput, NotFound, Refusal, Refused, required
@@ -32,6 +33,7 @@ async def accept_notice(act: Act, content: NoticeContent, number: int, sender: s
     organisation = await affairs.organisation(act.session, plan.organisation)
     await require_centre(act.session, organisation, sender)
     required(may(ActKind.NOTICE, organisation.standing))
+    required(counting(plan))
     before = await store.current_notice_row(act.session, plan.id)
     if before is not None and number <= before.number:
         raise Refused(Refusal("notice-published-already", "BJ-E:25", {"number": before.number}))

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert
 
 from server.affairs import store as affairs
 from server.affairs.packaging import require_centre
+from server.affairs.plans import counting
 from server.affairs.service import publish_draw
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
@@ -32,6 +33,7 @@ async def accept_result(act: Act, content: ResultContent, number: int, sender: s
     organisation = await affairs.organisation(act.session, plan.organisation)
     await require_centre(act.session, organisation, sender)
     required(may(ActKind.RESULT, organisation.standing))
+    required(counting(plan))
     pack = load_pack(plan.jurisdiction)
     notice = await publicity.notice(act.session, plan.id)
     objections = await publicity.objections(act.session, plan.id)

@@ -18,6 +18,7 @@ from server.keys.openings import (
 )
 from tests.support.clock import START
 
+FREE = (OpeningKind.CEREMONY, OpeningKind.PASSPHRASE)
 PLANNED = START + timedelta(hours=1)
 READY = OpeningFacts(
     candidates_confirmed=True,
@@ -112,9 +113,9 @@ def test_desk_lasts_at_most_eight_hours(hours: float, expected: str | None) -> N
     assert code(desk_window(READY, timedelta(hours=hours))) == expected
 
 
-@pytest.mark.parametrize("kind", [kind for kind in OpeningKind if kind is not OpeningKind.CEREMONY])
+@pytest.mark.parametrize("kind", [kind for kind in OpeningKind if kind not in FREE])
 def test_no_facts_mean_no_opening(kind: OpeningKind) -> None:
-    """With default facts every opening but the ceremony is refused."""
+    """With default facts every opening is refused but the ceremony and the change of one's own passphrase."""
     assert window(kind, OpeningFacts(), START) is not None
 
 

@@ -13,9 +13,11 @@ from litestar.response import Template
 from server.accounts.roles import Role
 from server.accounts.service import Login
 from server.affairs import store as affairs
-from server.conduct.opening_facts import opening_facts
-from server.errors import BadInput, Fact, NotFound
+from server.conduct.opening_facts import desk_facts, opening_facts
+from server.errors import BadInput, Fact, NotFound, Refusal, Refused, required
 from server.keys import ring, service
+from server.keys.changes import Change, change_of, change_refusal, words_of
+from server.keys.custody import left
 from server.keys.openings import OpeningFacts, OpeningKind
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
 from server.web.guards import requires
@@ -51,6 +53,21 @@ class CeremonyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     custodians: Annotated[tuple[Person, ...], msgspec.Meta(max_length=50)] = ()
     bank: str = ""
+    purpose: Literal["live", "rehearsal"] = "live"
+
+
+class ChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of custodians; nobody in it means that keys are only wrapped anew."""
+
+    added: Annotated[tuple[Person, ...], msgspec.Meta(max_length=20)] = ()
+    retired: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+    lost: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+
+
+class OwnPassphraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose passphrase is to be changed."""
+
+    custodian: str
 
 
 class PassphraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +75,8 @@ class PassphraseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     custodian: str
     sealed: Annotated[str, msgspec.Meta(max_length=8192)]
+    new: bool = False
+    """A passphrase to hold from now on: of someone added, or the new one of one's own."""
 
 
 class OfferView(msgspec.Struct, frozen=True):
@@ -70,7 +89,7 @@ class OfferView(msgspec.Struct, frozen=True):
     signature: str
     node: str
     people: tuple[tuple[str, str], ...]
-    """Who is to send a passphrase: the new custodians of a ceremony; empty when any custodian may."""
+    """(username, name) of those who set a passphrase; the custodians who open are not named."""
 
 
 class ProgressView(msgspec.Struct, frozen=True):
@@ -171,10 +190,53 @@ async def begin_ceremony(
         data.bank,
         f"staff:{request.user.username}",
         OpeningFacts(),
-        {"bank": data.bank},
+        {"bank": data.bank, "purpose": data.purpose},
         people,
     )
     return _offer(offer, site)
+
+
+@post("/api/custody/changes", guards=[_CEREMONY])
+async def begin_change(
+    request: Request[Login, Any, Any], data: JSONBody[ChangeBody], site: NamedDependency[Site]
+) -> OfferView:
+    """Begin a change of custodians, or a rotation when nobody is named; refused when too few would remain."""
+    change = Change(tuple(one.username for one in data.added), data.retired, data.lost)
+    async with site.db.reading() as session:
+        in_office = [one.username for one in await ring.custodians(session)]
+    required(change_refusal(in_office, change))
+    people = tuple((one.username, one.name) for one in data.added)
+    return await _begin_custody(request, site, OpeningKind.CUSTODY, words_of(change), people)
+
+
+@post("/api/custody/drill", guards=[_CEREMONY])
+async def begin_drill(request: Request[Login, Any, Any], site: NamedDependency[Site]) -> OfferView:
+    """Begin a rehearsed recovery: two custodians prove that every key opens; nothing is opened by it."""
+    return await _begin_custody(request, site, OpeningKind.DRILL, "", ())
+
+
+@post("/api/custody/passphrase", guards=[_CEREMONY])
+async def begin_own_passphrase(
+    request: Request[Login, Any, Any], data: JSONBody[OwnPassphraseBody], site: NamedDependency[Site]
+) -> OfferView:
+    """Begin the change of one custodian's own passphrase: his old one and the new one are then sent."""
+    async with site.db.reading() as session:
+        who = (await ring.wrapped_custodian(session, data.custodian)).custodian
+    people = ((who.username, who.name),)
+    return await _begin_custody(request, site, OpeningKind.PASSPHRASE, who.username, people)
+
+
+async def _begin_custody(
+    request: Request[Login, Any, Any],
+    site: Site,
+    kind: OpeningKind,
+    subject: str,
+    people: tuple[tuple[str, str], ...],
+) -> OfferView:
+    async with site.db.reading() as session:
+        facts = await desk_facts(session, site.clock.legal())
+    actor = f"staff:{request.user.username}"
+    return _offer(await site.launcher.begin(kind, "", subject, actor, facts, None, people), site)
 
 
 @post("/api/openings", guards=[_OPENERS])
@@ -186,11 +248,15 @@ async def begin_opening(
     async with site.db.reading() as session:
         slot = await affairs.slot(session, data.slot)
         facts = await opening_facts(session, data.slot, data.kind)
-    parameters = {
-        name: value for name, value in (("bank", data.bank), ("blueprint", data.blueprint)) if value
-    }
-    if data.kind == "draw" and len(parameters) != 2:
-        raise BadInput("draw-parameters", needed="bank, blueprint")
+        plan = await affairs.plan(session, slot.plan)
+        key = await ring.active_key(session, ring.KeyKind.BANK, data.bank or "")
+    parameters = {"purpose": plan.purpose}
+    if data.kind == "draw":
+        if not data.bank or not data.blueprint:
+            raise BadInput("draw-parameters", needed="bank, blueprint")
+        parameters |= {"bank": data.bank, "blueprint": data.blueprint}
+        if key is not None and key.purpose.value != plan.purpose:
+            raise Refused(Refusal("purpose-differs", facts={"bank": data.bank, "plan": plan.name}))
     offer = await launcher.begin(
         data.kind, slot.plan, slot.id, f"staff:{request.user.username}", facts, parameters
     )
@@ -233,7 +299,7 @@ async def give_passphrase(
         sealed = bytes.fromhex(data.sealed)
     except ValueError as error:
         raise BadInput("passphrase-form") from error
-    await site.launcher.passphrase(opening, data.custodian, sealed)
+    await site.launcher.passphrase(opening, data.custodian, sealed, data.new)
     progress = site.launcher.progress(opening)
     waiting = _wait(request)
     if waiting and len(progress.accepted) >= progress.needed:
@@ -252,6 +318,7 @@ async def custody_page(request: Request[Login, Any, Any], site: NamedDependency[
     """Show custodians, slots and openings; the page's script encrypts passphrases before they leave the browser."""
     async with site.db.reading() as session:
         people = await ring.custodians(session)
+        gone = await left(session)
         keys = await ring.keys(session)
         recorded = await service.openings(session)
         slots = []
@@ -262,6 +329,7 @@ async def custody_page(request: Request[Login, Any, Any], site: NamedDependency[
         request,
         "custody/custody.html",
         custodians=people,
+        left=gone,
         keys=keys,
         openings=tuple(reversed(recorded))[:20],
         slots=slots,
@@ -277,6 +345,7 @@ async def opening_page(
     async with site.db.reading() as session:
         recorded = await service.opening(session, opening)
         people = await ring.custodians(session)
+    change = change_of(recorded.subject) if recorded.kind is OpeningKind.CUSTODY else Change()
     try:
         offer: OfferView | None = _offer(site.launcher.offer(opening), site)
     except NotFound:
@@ -286,7 +355,8 @@ async def opening_page(
         "custody/opening.html",
         opening=recorded,
         offer=offer,
-        custodians=people,
+        custodians=tuple(one for one in people if one.username not in change.lost),
+        change=change,
         fingerprint=site.identity.fingerprint,
     )
 
@@ -294,6 +364,9 @@ async def opening_page(
 ROUTES: list[Any] = [
     list_custodians,
     begin_ceremony,
+    begin_change,
+    begin_drill,
+    begin_own_passphrase,
     begin_opening,
     list_openings,
     opening_progress,

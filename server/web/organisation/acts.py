@@ -112,9 +112,11 @@ async def draft_plan(data: JSONBody[bodies.PlanBody], site: Here, request: Http)
                 one.place,
                 one.early,
                 one.late,
+                one.entry,
             )
             for one in data.slots
         ),
+        data.purpose,
     )
     async with site.acting(login) as act:
         plan = await service.draft_plan(act, site.pack, own_organisation(login), draft)

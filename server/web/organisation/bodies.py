@@ -62,6 +62,8 @@ class SlotBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place: Line
     early: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
     late: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
+    entry: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
+    """Latest entry in minutes after the bell; left out: no bar."""
 
 
 class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +77,7 @@ class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contact: Line
     statement: Line
     slots: Annotated[tuple[SlotBody, ...], msgspec.Meta(min_length=1, max_length=60)]
+    purpose: Literal["live", "rehearsal"] = "live"
 
 
 class CandidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -67,6 +67,7 @@ class SlotView(msgspec.Struct, frozen=True):
     pass_mark: float
     total: float
     place: str
+    entry: int | None
 
 
 class DeadlineView(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class PlanView(msgspec.Struct, frozen=True):
     blockers: tuple[ReasonView, ...] = ()
     candidates: int = 0
     rooms: tuple[str, ...] = ()
+    purpose: str = "live"
 
 
 class CandidateView(msgspec.Struct, frozen=True):
@@ -317,6 +319,7 @@ def slot_view(slot: Slot) -> SlotView:
         slot.pass_mark,
         slot.total,
         slot.place,
+        slot.entry,
     )
 
 
@@ -355,6 +358,7 @@ def plan_view(
         blockers=blockers,
         candidates=candidates,
         rooms=tuple(room.number for room in rooms),
+        purpose=plan.purpose,
     )
 
 

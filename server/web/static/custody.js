@@ -30,23 +30,45 @@ function show(place, sentence, kind) {
   place.hidden = false;
 }
 
-async function begin(form, place) {
+// The people named in a form's pairs of fields; a pair without a username names nobody.
+function peopleOf(fields) {
+  const names = fields.getAll("name");
+  return fields
+    .getAll("username")
+    .map((username, i) => ({ username: username.trim(), name: (names[i].trim() || username).trim() }))
+    .filter((one) => one.username);
+}
+
+function leaving(form, fate) {
+  return [...form.querySelectorAll("[data-custodian]")]
+    .filter((choice) => choice.value === fate)
+    .map((choice) => choice.dataset.custodian);
+}
+
+async function begin(form) {
   const fields = new FormData(form);
-  if (form.dataset.kind === "ceremony") {
-    const custodians = [];
-    const usernames = fields.getAll("username");
-    const names = fields.getAll("name");
-    usernames.forEach((username, i) => {
-      if (username.trim()) custodians.push({ username: username.trim(), name: names[i].trim() || username.trim() });
-    });
-    return ask("/api/ceremony", { custodians, bank: fields.get("bank").trim() });
+  switch (form.dataset.kind) {
+    case "ceremony":
+      return ask("/api/ceremony", {
+        custodians: peopleOf(fields), bank: fields.get("bank").trim(), purpose: fields.get("purpose"),
+      });
+    case "custody":
+      return ask("/api/custody/changes", {
+        added: peopleOf(fields), retired: leaving(form, "retired"), lost: leaving(form, "lost"),
+      });
+    case "drill":
+      return ask("/api/custody/drill", {});
+    case "passphrase":
+      return ask("/api/custody/passphrase", { custodian: fields.get("custodian") });
+    default: {
+      const body = { kind: form.dataset.kind, slot: form.dataset.slot };
+      if (body.kind === "draw") {
+        body.bank = fields.get("bank");
+        body.blueprint = await fields.get("blueprint").text();
+      }
+      return ask("/api/openings", body);
+    }
   }
-  const body = { kind: form.dataset.kind, slot: form.dataset.slot };
-  if (body.kind === "draw") {
-    body.bank = fields.get("bank");
-    body.blueprint = await fields.get("blueprint").text();
-  }
-  return ask("/api/openings", body);
 }
 
 for (const form of document.querySelectorAll("form[data-kind]")) {
@@ -57,7 +79,7 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
     button.disabled = true;
     show(place, texts.starting, "");
     try {
-      const offer = await begin(form, place);
+      const offer = await begin(form);
       window.location.assign(`/custody/openings/${offer.id}`);
     } catch (error) {
       show(place, error.message, "bad");
@@ -94,20 +116,28 @@ if (entry) {
     entry.querySelector("button").disabled = true;
     show(place, texts.unsigned, "bad");
   }
+  const { custodian, passphrase, again, old } = entry.elements;
+  const setsOne = () => "new" in (custodian.selectedOptions[0]?.dataset ?? {});
+  const give = async (text, isNew) => {
+    const sealed = await sealPassphrase(offer, text);
+    return ask(`/api/openings/${offer.id}/passphrases`, { custodian: custodian.value, sealed, new: isNew });
+  };
+  const showAgain = () => {
+    if (again) again.closest("label").hidden = !setsOne();
+  };
+  custodian.addEventListener("change", showAgain);
+  showAgain();
   entry.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const custodian = entry.elements.custodian.value;
-    const passphrase = entry.elements.passphrase.value;
-    const again = entry.elements.again;
-    if (again && again.value !== passphrase) {
+    if (setsOne() && again.value !== passphrase.value) {
       show(place, texts.differ, "bad");
       return;
     }
     const button = entry.querySelector("button");
     button.disabled = true;
     try {
-      const sealed = await sealPassphrase(offer, passphrase);
-      const progress = await ask(`/api/openings/${offer.id}/passphrases`, { custodian, sealed });
+      if (old) await give(old.value, false);
+      const progress = await give(passphrase.value, setsOne());
       render(progress, place, entry);
       if (progress.accepted.length >= progress.needed && !progress.done) {
         show(place, texts.working, "");
@@ -116,9 +146,8 @@ if (entry) {
     } catch (error) {
       show(place, error.message, "bad");
     }
-    entry.elements.passphrase.value = "";
-    if (again) again.value = "";
+    for (const field of [passphrase, again, old]) if (field) field.value = "";
     button.disabled = false;
-    entry.elements.passphrase.focus();
+    passphrase.focus();
   });
 }

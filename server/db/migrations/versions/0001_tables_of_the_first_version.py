@@ -876,6 +876,9 @@ def upgrade() -> None:
         sa.Column("blueprint", sa.LargeBinary(), nullable=False),
         sa.Column("places", sa.LargeBinary(), nullable=False),
         sa.Column("versions", sa.Text(), nullable=False),
+        sa.Column("enemies", sa.Text(), nullable=False),
+        sa.Column("exposures", sa.Text(), nullable=False),
+        sa.Column("solution", sa.Text(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["set_id"], ["papers_set.id"], name=op.f("fk_papers_draw_set_id")),
         sa.PrimaryKeyConstraint("set_id", name=op.f("pk_papers_draw")),
@@ -1067,6 +1070,7 @@ def upgrade() -> None:
         sa.Column("total", sa.Float(), nullable=False),
         sa.Column("place", sa.String(length=200), nullable=False),
         sa.Column("policy", sa.Integer(), nullable=False),
+        sa.Column("entry", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_slot_plan")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_slot")),
     )
