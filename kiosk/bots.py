@@ -198,6 +198,8 @@ class Bot:
                 self._bots.walk(self, event.room, event.number)
             case exam.Notice():
                 self.tell("message", text=event.text)
+                brain.put_away(event.id)
+                self.agent.wake()
 
     def _leave(self, outcome: str) -> None:
         if self.visitor is not None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.delivery import store as delivery
 from server.delivery.facts import Move, SittingFact
-from server.delivery.models import SlotRow
+from server.delivery.models import PauseRow, SlotRow
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind
 from server.proctor.anomalies import RoomExpectation, SeatExpectation, SeatStatus
@@ -29,6 +29,8 @@ def seat_status(fact: SittingFact) -> SeatStatus:
     """Return what is to be seen at a sitting's seat: only one who writes must be there."""
     if fact.state in _ENDED:
         return _ENDED[fact.state]
+    if fact.away_since is not None:
+        return SeatStatus.EXCUSED
     if fact.phase.kind is PhaseKind.PAUSED:
         return SeatStatus.PAUSED
     if fact.state is State.OPENED and fact.phase.kind in (PhaseKind.RUNNING, PhaseKind.GRACE):
@@ -65,9 +67,12 @@ def expectation(
 
 async def room_expectation(session: AsyncSession, room: str, at: datetime) -> RoomExpectation | None:
     """Return what to expect in a room at a capture time, from the slot whose time it is there."""
+    continued = select(PauseRow.slot).where(
+        PauseRow.halt.is_(True), PauseRow.resumes_at.between(at - AFTER, at + BEFORE)
+    )
     near = (
         select(SlotRow.id)
-        .where(SlotRow.starts_at.between(at - AFTER, at + BEFORE))
+        .where(or_(SlotRow.starts_at.between(at - AFTER, at + BEFORE), SlotRow.id.in_(continued)))
         .order_by(SlotRow.starts_at)
     )
     for slot in await session.scalars(near):

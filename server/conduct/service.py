@@ -12,6 +12,7 @@ from server.affairs import store as affairs
 from server.conduct import store
 from server.conduct.bell import BellFacts, may_ring
 from server.conduct.counts import slot_gaps
+from server.conduct.entry import may_enter
 from server.conduct.incident_service import record_incident
 from server.conduct.incidents import IncidentKind
 from server.conduct.models import SealShowingRow, SlotClosureRow
@@ -37,7 +38,7 @@ TOPIC = "conduct"
 """Signals of this room carry the slot's id under this topic."""
 
 
-async def _open(act: Act, slot: str) -> None:
+async def require_open(act: Act, slot: str) -> None:
     """Refuse an act on a slot that is closed or cancelled."""
     closure = await store.closure(act.session, slot)
     if closure is not None:
@@ -48,7 +49,7 @@ async def _open(act: Act, slot: str) -> None:
 
 async def prepare(act: Act, slot: str) -> int:
     """Make the sittings of a slot from its seating; return how many are new. Refused without drawn papers."""
-    await _open(act, slot)
+    await require_open(act, slot)
     if await papers.sealed_set(act.session, slot) is None:
         raise Refused(Refusal("slot-without-papers", None, {"slot": slot}))
     made = await delivery.prepare(act, slot)
@@ -66,26 +67,35 @@ async def check_in(
     photo: bool,
     signature: bool,
     exception: str = "",
+    admitted_late: str = "",
 ) -> None:
     """Check a candidate in at the door: ticket, document, photo and signature, or a named exception to
     one of them.
 
-    Refused before the seals are drawn, after the slot is over, and where something was not looked at.
+    Refused before the seals are drawn, after the slot is over, where something was not looked at, and after the
+    latest entry that was filed, if any; `admitted_late` is the chief's reason for letting one in all the same.
     """
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     looked = {"ticket": ticket, "document": document, "photo": photo, "signature": signature}
     missing = sorted(name for name, seen in looked.items() if not seen)
     if missing and not exception.strip():
         raise Refused(Refusal("check-in-incomplete", "BJ-E:A5.2-5", {"missing": ", ".join(missing)}))
-    await delivery.check_in(act, sitting, {**looked, "exception": exception})
+    if found.state is not State.HALTED:
+        filed = await affairs.slot(act.session, found.slot)
+        bell = (await bells_of(act.session, found.slot)).get(found.time_room)
+        required(may_enter(filed.entry, bell, admitted_late, act.now))
+    evidence = {**looked, "exception": exception} | (
+        {"admitted_late": admitted_late} if admitted_late else {}
+    )
+    await delivery.check_in(act, sitting, evidence)
     await announce(act.session, TOPIC, found.slot)
 
 
 async def undo_check_in(act: Act, sitting: str, reason: str) -> None:
     """Take a check-in back while the paper is not opened; the device that signed in loses the sitting."""
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     await delivery.undo_check_in(act, sitting, reason)
     await announce(act.session, TOPIC, found.slot)
 
@@ -95,7 +105,7 @@ async def mark_absent(act: Act, sitting: str, reason: str) -> None:
     never opened counts as absent and gets its incident by this act.
     """
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     bells = await bells_of(act.session, found.slot)
     if found.time_room not in bells:
         raise Refused(Refusal("absent-before-bell", "BJ-E:A5.2-9"))
@@ -112,7 +122,7 @@ async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
     """Record that the seals of all papers were shown whole, with the journal's code of the moment; once a
     slot.
     """
-    await _open(act, slot)
+    await require_open(act, slot)
     sealed = await papers.sealed_set(act.session, slot)
     if sealed is None:
         raise Refused(Refusal("slot-without-papers", None, {"slot": slot}))
@@ -130,7 +140,7 @@ async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
 
 
 async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys) -> tuple[str, ...]:
-    await _open(act, slot)
+    await require_open(act, slot)
     found = await affairs.slot(act.session, slot)
     known = sorted({seat.room for seat in await affairs.seating(act.session, slot)})
     bells = await bells_of(act.session, slot)
@@ -145,6 +155,11 @@ async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: 
     for room in wanted:
         facts = BellFacts(found.starts_at, bells.get(room), shown, start_keys.holds(slot) or bool(bells))
         required(may_ring(facts, act.now))
+    times = await delivery_store.slot_times(act.session, slot) if bells else None
+    if times is not None and any(
+        h.pause.halt and h.pause.end is None and h.extent.room in (None, *wanted) for h in times.halts
+    ):
+        raise Refused(Refusal("bell-while-halted", "BJ-E:A4.1-9"))
     return wanted
 
 
@@ -187,7 +202,7 @@ async def ring_bell(
 async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> None:
     """Move a candidate to a free seat; the move is listed on the room record of both rooms."""
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     await delivery.reseat(act, sitting, room, seat, reason)
     await announce(act.session, TOPIC, found.slot)
 
@@ -196,7 +211,7 @@ async def allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) 
     """Give time: `extra` (a right), `delay` (a late start) or `credit` (lost time given back), in legal
     seconds.
     """
-    await _open(act, extent.slot)
+    await require_open(act, extent.slot)
     match kind:
         case "extra":
             await time_service.extend(act, extent, seconds, reason)
@@ -212,21 +227,21 @@ async def allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str) 
 @cites("BJ-E:A4.1-9")
 async def pause(act: Act, extent: Extent, reason: str) -> None:
     """Halt a sitting, a room or the whole slot; nobody may answer until `resume`, and no time is lost."""
-    await _open(act, extent.slot)
+    await require_open(act, extent.slot)
     await time_service.pause(act, extent, reason)
     await announce(act.session, TOPIC, extent.slot)
 
 
 async def resume(act: Act, extent: Extent, reason: str) -> None:
     """End the halt that reaches exactly this extent."""
-    await _open(act, extent.slot)
+    await require_open(act, extent.slot)
     await time_service.resume(act, extent, reason)
     await announce(act.session, TOPIC, extent.slot)
 
 
 async def message(act: Act, extent: Extent, text: str) -> None:
     """Show words to the candidates reached."""
-    await _open(act, extent.slot)
+    await require_open(act, extent.slot)
     await contact_service.message(act, extent, text)
 
 
@@ -235,7 +250,7 @@ async def collect(act: Act, sitting: str, reason: str, identity: Identity) -> No
     to leave.
     """
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     await delivery.collect(act, identity.signing.sign, sitting, reason)
     await announce(act.session, TOPIC, found.slot)
 
@@ -246,7 +261,7 @@ async def void(act: Act, sitting: str, reason: str) -> None:
     Refused without a finding on this candidate that a second person confirmed: one person voids nothing.
     """
     found = await delivery_store.sitting(act.session, sitting)
-    await _open(act, found.slot)
+    await require_open(act, found.slot)
     if sitting not in await store.cheated(act.session, found.slot):
         raise Refused(Refusal("void-without-finding", "BJ-E:A4.1-5"))
     await delivery.cancel(act, sitting, reason)
@@ -261,7 +276,7 @@ async def answer_call(act: Act, call: str, slot: str) -> None:
 
 async def cancel(act: Act, slot: str, reason: str) -> None:
     """Cancel a slot before its first bell; refused afterwards, when only a halt or voiding is left."""
-    await _open(act, slot)
+    await require_open(act, slot)
     if not reason.strip():
         raise BadInput("reason-needed")
     if await bells_of(act.session, slot):
@@ -279,7 +294,7 @@ async def close_slot(act: Act, slot: str) -> None:
     """Close a slot: refused while a sitting is open, a finding unsettled, or any count does not close;
     the first gap is named with both its sides.
     """
-    await _open(act, slot)
+    await require_open(act, slot)
     sittings = await delivery_store.sittings(act.session, slot)
     open_sittings = [s for s in sittings if not s.state.closed]
     if open_sittings or not sittings:

@@ -12,10 +12,12 @@ from server.delivery.models import SittingRow
 from server.delivery.sitting import Event, State, step
 from server.errors import NotFound, Refusal, Refused
 
-SITTING, SLOT, NOTICE, OPENED = "delivery.sitting", "delivery.slot", "delivery.notice", "delivery.opened"
-"""Topics of this room's signals: a sitting id, a slot id (bell, pause, allowance), a message id, a slot id
-(papers opened).
+SITTING, SLOT, OPENED = "delivery.sitting", "delivery.slot", "delivery.opened"
+"""Topics of this room's signals: a sitting id, a slot id (bell, pause, allowance), a slot id (papers
+opened).
 """
+COMMAND, HEARD = "delivery.command", "delivery.heard"
+"""Topics with a command's id: it was given, a kiosk said how far it came."""
 
 
 async def checked(act: Act, extent: Extent) -> None:

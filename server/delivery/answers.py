@@ -43,15 +43,19 @@ class Capture:
 def timeliness(times: Times, now: datetime, capture: Capture | None) -> Timeliness | Refusal:
     """Judge an answer received at `now`.
 
-    Refused before the start. In time while running, and also while paused (it was on its way when the halt
-    came). In the grace it is in time only with a checked beacon younger than 30 s at the end and a capture
-    time before the end: the most that a lie can gain is the grace. Everything later is late.
+    Refused before the start. In time while running, and also while paused (it was on its way when the pause
+    came). In a halt for a disaster only the grace counts as on its way; what a machine sends when it is
+    switched on again is late, and two named people may merge it. In the grace it is in time only with a
+    checked beacon younger than 30 s at the end and a capture time before the end: the most that a lie can gain
+    is the grace. Everything later is late.
     """
     phase = phase_of(times, now)
     if phase.kind is PhaseKind.WAITING:
         return Refusal("answer-before-start")
     if phase.kind in (PhaseKind.RUNNING, PhaseKind.PAUSED):
         return Timeliness.IN_TIME
+    if phase.kind is PhaseKind.HALTED and phase.start is not None:
+        return Timeliness.IN_TIME if now < phase.start + GRACE else Timeliness.LATE
     end = own_end(times)
     if phase.kind is PhaseKind.ENDED or end is None or now >= end + GRACE or capture is None:
         return Timeliness.LATE
@@ -85,4 +89,4 @@ def storable(state: State, lease: int, newest_lease: int) -> Refusal | None:
 
 def counts(state: State, timely: Timeliness) -> bool:
     """Tell whether a stored answer may become the item's answer: in time and the paper still open."""
-    return timely is Timeliness.IN_TIME and state is State.OPENED
+    return timely is Timeliness.IN_TIME and state in (State.OPENED, State.HALTED)

@@ -78,7 +78,7 @@ class Collector:
         due: datetime | None = None
         async with self._db.reading() as session:
             times = {}
-            for sitting in await store.sittings_by_state(session, State.OPENED):
+            for sitting in await store.sittings_by_state(session, State.OPENED, State.HALTED):
                 if sitting.slot not in times:
                     times[sitting.slot] = await store.slot_times(session, sitting.slot)
                 end = own_end(times[sitting.slot].of(sitting.id, sitting.time_room))

@@ -4,7 +4,8 @@ from sqlalchemy import select
 
 from server.db.act import Act
 from server.db.signals import announce
-from server.delivery.acts import NOTICE, SITTING, checked, new_id, reached
+from server.delivery import command_service as commands
+from server.delivery.acts import SITTING, checked, new_id, reached
 from server.delivery.facts import Extent
 from server.delivery.models import CallRow, NoticeRow
 from server.errors import BadInput, NotFound
@@ -25,8 +26,8 @@ async def message(act: Act, extent: Extent, text: str) -> str:
         actor=act.actor,
     )
     act.session.add(row)
+    await commands.issue(act, "message", extent, row.text, command=row.id, by_seat=True)
     await act.record("delivery:message:sent", reached(extent) | {"text": row.text})
-    await announce(act.session, NOTICE, row.id)
     return row.id
 
 

@@ -104,6 +104,13 @@ class KeepJournal:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteCommand:
+    """Note how far a command came."""
+
+    heard: exam.Heard
+
+
+@dataclass(frozen=True, slots=True)
 class NoteHeard:
     """The kiosk is there."""
 
@@ -120,6 +127,7 @@ KioskAct = (
     | EndPaper
     | BringHelp
     | KeepJournal
+    | NoteCommand
     | NoteHeard
 )
 
@@ -151,6 +159,8 @@ def next_act(conversation: Conversation, message: exam.FromKiosk) -> KioskAct | 
             if message.lease != conversation.lease:
                 return Refusal("lease-other", facts={"lease": message.lease, "held": conversation.lease})
             return StoreAnswer(message)
+        case exam.Heard():
+            return NoteCommand(message) if stage is not Stage.PROVED else Refusal("not-seated")
         case exam.HandIn():
             if stage is Stage.FINISHED:
                 return Refusal("hand-in-already")
@@ -213,7 +223,7 @@ def about(message: exam.FromKiosk) -> str:
             return "call"
         case exam.LateJournal():
             return "journal"
-        case exam.Pong():
+        case exam.Pong() | exam.Heard():
             return "frame"
 
 

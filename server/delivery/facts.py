@@ -74,6 +74,8 @@ class SlotTimes:
     """Recorded bell by room number."""
     allowances: tuple[Allowance, ...]
     halts: tuple[Halt, ...]
+    away: frozenset[str] = frozenset()
+    """Sittings whose candidate is out of the room with an escort."""
 
     def of(self, sitting: str, room: str) -> Times:
         """Return the times of one sitting; `room` is the room whose times it follows."""
@@ -155,6 +157,7 @@ class SittingFact:
     end: datetime | None
     calls: int
     moved: bool
+    away_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,48 @@ class Move:
     to_room: str
     to_seat: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A candidate out of the room with an escort, [left_at, returned_at); open until `returned_at`."""
+
+    id: str
+    sitting: str
+    room: str
+    seat: int
+    left_at: datetime
+    escort: str
+    reason: str
+    returned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An act of a person as kiosks are told of it; `undoes` and `undone_by` name acts that correct."""
+
+    id: str
+    slot: str
+    room: str | None
+    sitting: str | None
+    kind: str
+    at: datetime
+    actor: str
+    reason: str
+    undoes: str | None
+    undone_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReach:
+    """How far a command has come: numbers of sittings, and the seats (room, number) where it is not done."""
+
+    command: Command
+    reached: int
+    sent: int
+    seen: int
+    done: int
+    outstanding: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def time_refusal(times: Times, now: datetime) -> Refusal | None:
     phase = phase_of(times, now)
     if phase.kind is PhaseKind.PAUSED:
         return Refusal("hand-in-paused")
+    if phase.kind is PhaseKind.HALTED:
+        return Refusal("hand-in-halted")
     window = hand_in_window(times)
     if phase.kind is PhaseKind.WAITING or window is None:
         return Refusal("hand-in-before-start", facts={"early_minutes": times.policy.early})

@@ -197,13 +197,17 @@ class AllowanceRow(Base):
     kind: Mapped[str] = mapped_column(String(8))
     """extra, delay or credit."""
     seconds: Mapped[int]
+    withdrawn_at: Mapped[datetime | None]
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(120))
     reason: Mapped[str] = mapped_column(Text)
 
 
 class PauseRow(Base):
-    """A halt of one sitting, a room or the whole slot; `ended_at` None while it is open."""
+    """A pause of one sitting, a room or the whole slot; `ended_at` None while it is open.
+
+    A halt for a disaster is one too, of a room or the slot: `resumes_at` is its planned continuation.
+    """
 
     __tablename__ = "delivery_pause"
 
@@ -213,6 +217,8 @@ class PauseRow(Base):
     sitting: Mapped[str | None] = mapped_column(String(36))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    halt: Mapped[bool] = mapped_column(default=False)
+    resumes_at: Mapped[datetime | None]
     actor: Mapped[str] = mapped_column(String(120))
     reason: Mapped[str] = mapped_column(Text)
 
@@ -276,6 +282,56 @@ class NoticeRow(Base):
     at: Mapped[datetime]
     text: Mapped[str] = mapped_column(Text)
     actor: Mapped[str] = mapped_column(String(120))
+
+
+class CommandRow(Base):
+    """An act of a person that kiosks are told of; `undoes` names the act that this one corrects.
+
+    `target` is the row that the act made (allowance, pause, break, notice), `before` the sitting's state before
+    it; both are what an undo needs.
+    """
+
+    __tablename__ = "delivery_command"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    slot: Mapped[str] = mapped_column(ForeignKey("delivery_slot.id"), index=True)
+    room: Mapped[str | None] = mapped_column(String(40))
+    sitting: Mapped[str | None] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(120))
+    reason: Mapped[str] = mapped_column(Text)
+    target: Mapped[str | None] = mapped_column(String(36))
+    before: Mapped[str | None] = mapped_column(String(16))
+    undoes: Mapped[str | None] = mapped_column(String(36))
+    undone_by: Mapped[str | None] = mapped_column(String(36))
+
+
+class CommandReachRow(Base):
+    """One sitting that a command reaches, and how far it came: sent to a kiosk, seen by it, done there."""
+
+    __tablename__ = "delivery_command_reach"
+
+    command: Mapped[str] = mapped_column(ForeignKey("delivery_command.id"), primary_key=True)
+    sitting: Mapped[str] = mapped_column(ForeignKey("delivery_sitting.id"), primary_key=True, index=True)
+    sent_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+
+
+class BreakRow(Base):
+    """A candidate out of the room with an escort; back when `returned_at` is set. The exam's time goes on."""
+
+    __tablename__ = "delivery_break"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sitting: Mapped[str] = mapped_column(ForeignKey("delivery_sitting.id"), index=True)
+    left_at: Mapped[datetime]
+    escort: Mapped[str] = mapped_column(String(120))
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(120))
+    returned_at: Mapped[datetime | None]
+    received_by: Mapped[str | None] = mapped_column(String(120))
 
 
 class HeartbeatRow(Base):

@@ -16,10 +16,11 @@ from sqlalchemy import select, update
 from server.affairs import store as affairs
 from server.db.act import Act
 from server.db.signals import announce
+from server.delivery import command_service as commands
 from server.delivery import store
 from server.delivery.acts import OPENED, SITTING, SLOT, new_id, note, stepped
 from server.delivery.endings import Sign, end_sitting, standing
-from server.delivery.facts import Ending, Place, SlotTerms
+from server.delivery.facts import Ending, Extent, Place, SlotTerms
 from server.delivery.models import (
     BellRow,
     CheckInRow,
@@ -127,7 +128,8 @@ async def prepare_sittings(act: Act, terms: SlotTerms, places: Sequence[Place]) 
 
 
 async def check_in(act: Act, sitting: str, evidence: Mapping[str, Any]) -> None:
-    """Open the seat for this candidate: ticket, document, photo and signature were checked there.
+    """Open the seat for this candidate: ticket, document, photo and signature were checked there. After a halt
+    the same again; the paper stays the opened one.
 
     Refused when another sitting is open at the seat, or the sitting's state does not allow it.
     """
@@ -154,7 +156,9 @@ async def undo_check_in(act: Act, sitting: str, reason: str) -> None:
 async def mark_absent(act: Act, sitting: str, reason: str = "") -> None:
     """Record that the candidate is absent: no paper was opened."""
     row = await store.sitting_row(act.session, sitting, lock=True)
+    before = State(row.state)
     row.state = stepped(row, Event.MARK_ABSENT).value
+    await commands.issue(act, "absent", Extent(row.slot, sitting=sitting), reason, before=before, states=())
     await note(act, row, "delivery:sitting:absent", {"reason": reason})
 
 
@@ -211,9 +215,10 @@ async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> N
             reason=reason,
         )
     )
+    await commands.issue(act, "reseat", Extent(row.slot, sitting=sitting), reason)
     facts = {"from": f"{row.room}-{row.seat}", "to": f"{room}-{seat}", "reason": reason}
     row.room, row.seat, row.state = room, seat, after.value
-    if after is not State.OPENED:
+    if after not in (State.OPENED, State.HALTED):
         row.time_room = room
     # The lease steps now, so that the device left behind can fill gaps and change nothing else.
     row.lease += 1
@@ -224,7 +229,10 @@ async def reseat(act: Act, sitting: str, room: str, seat: int, reason: str) -> N
 async def cancel(act: Act, sitting: str, reason: str) -> None:
     """Void an opened, handed-in or collected paper (cheating, by the chief); what was answered is kept."""
     row = await store.sitting_row(act.session, sitting, lock=True)
-    row.state, row.ended_at = stepped(row, Event.VOID).value, act.now
+    before = State(row.state)
+    after = stepped(row, Event.VOID)
+    await commands.issue(act, "void", Extent(row.slot, sitting=sitting), reason, before=before)
+    row.state, row.ended_at = after.value, act.now
     await note(act, row, "delivery:sitting:voided", {"reason": reason})
 
 
@@ -266,6 +274,8 @@ async def collect(act: Act, sign: Sign, sitting: str, reason: str = "") -> Endin
     """
     row = await store.sitting_row(act.session, sitting, lock=True)
     stepped(row, Event.COLLECT)
+    if reason:
+        await commands.issue(act, "collect", Extent(row.slot, sitting=sitting), reason)
     await act.session.flush()
 
     def end(session: Any) -> Ending:
@@ -287,7 +297,7 @@ async def collect_due(act: Act, sign: Sign, most: int = 50) -> tuple[Ending, ...
     """
     times: dict[str, Any] = {}
     endings: list[Ending] = []
-    for sitting in await store.sittings_by_state(act.session, State.OPENED):
+    for sitting in await store.sittings_by_state(act.session, State.OPENED, State.HALTED):
         if sitting.slot not in times:
             times[sitting.slot] = await store.slot_times(act.session, sitting.slot)
         own = times[sitting.slot].of(sitting.id, sitting.time_room)

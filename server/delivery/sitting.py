@@ -14,6 +14,8 @@ class State(StrEnum):
     """Ticket, document, photo and signature were checked; the seat opens for this candidate."""
     OPENED = "opened"
     """The paper key went out to the candidate's seat: present."""
+    HALTED = "halted"
+    """Opened, then halted for a disaster: the candidate left and is checked in again to continue (续考)."""
     HANDED_IN = "handed_in"
     COLLECTED = "collected"
     VOIDED = "voided"
@@ -23,7 +25,7 @@ class State(StrEnum):
     @property
     def present(self) -> bool:
         """Whether a paper was opened: what the counts call present."""
-        return self in (State.OPENED, State.HANDED_IN, State.COLLECTED, State.VOIDED)
+        return self in (State.OPENED, State.HALTED, State.HANDED_IN, State.COLLECTED, State.VOIDED)
 
     @property
     def closed(self) -> bool:
@@ -42,6 +44,14 @@ class Event(StrEnum):
     COLLECT = "collect"
     VOID = "void"
     RESEAT = "reseat"
+    UNDO_ABSENT = "undo_absent"
+    REOPEN = "reopen"
+    """A voiding is undone; the other three say where the paper had come to."""
+    RESTORE_HALTED = "restore_halted"
+    RESTORE_HANDED_IN = "restore_handed_in"
+    RESTORE_COLLECTED = "restore_collected"
+    HALT = "halt"
+    """Room or slot is halted for a disaster; everybody leaves."""
 
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = {
@@ -56,8 +66,20 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.OPENED, Event.HAND_IN): State.HANDED_IN,
     (State.OPENED, Event.COLLECT): State.COLLECTED,
     (State.OPENED, Event.VOID): State.VOIDED,
+    # Who had not opened is as before the door; who had opened keeps paper and answers.
+    (State.CHECKED_IN, Event.HALT): State.PREPARED,
+    (State.OPENED, Event.HALT): State.HALTED,
+    (State.HALTED, Event.CHECK_IN): State.OPENED,
+    (State.HALTED, Event.RESEAT): State.HALTED,
+    (State.HALTED, Event.COLLECT): State.COLLECTED,
+    (State.HALTED, Event.VOID): State.VOIDED,
     (State.HANDED_IN, Event.VOID): State.VOIDED,
     (State.COLLECTED, Event.VOID): State.VOIDED,
+    (State.VOIDED, Event.REOPEN): State.OPENED,
+    (State.VOIDED, Event.RESTORE_HALTED): State.HALTED,
+    (State.VOIDED, Event.RESTORE_HANDED_IN): State.HANDED_IN,
+    (State.VOIDED, Event.RESTORE_COLLECTED): State.COLLECTED,
+    (State.ABSENT, Event.UNDO_ABSENT): State.PREPARED,
     # A candidate who comes after being marked absent: no text sets a latest arrival (regulations A11).
     (State.ABSENT, Event.CHECK_IN): State.CHECKED_IN,
 }

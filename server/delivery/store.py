@@ -21,18 +21,19 @@ from server.delivery.facts import (
     SlotTimes,
 )
 from server.delivery.late_models import MergedAnswerRow, MergeRow, ReplacementRow
+from server.delivery.lost_time import Beat
 from server.delivery.models import (
     AllowanceRow,
     AnswerEventRow,
     AnswerRow,
     BellRow,
+    BreakRow,
     CallRow,
     EndingRow,
     HeadRow,
     HeartbeatRow,
     MarkRow,
     MoveRow,
-    NoticeRow,
     PauseRow,
     SeatRow,
     SittingRow,
@@ -90,9 +91,10 @@ async def sittings(session: AsyncSession, slot: str) -> tuple[Sitting, ...]:
     return tuple(sitting_fact(row) for row in rows)
 
 
-async def sittings_by_state(session: AsyncSession, state: State) -> tuple[Sitting, ...]:
-    """Return all sittings in a state."""
-    rows = await session.scalars(select(SittingRow).where(SittingRow.state == state.value))
+async def sittings_by_state(session: AsyncSession, *states: State) -> tuple[Sitting, ...]:
+    """Return all sittings in any of these states."""
+    wanted = tuple(state.value for state in states)
+    rows = await session.scalars(select(SittingRow).where(SittingRow.state.in_(wanted)))
     return tuple(sitting_fact(row) for row in rows)
 
 
@@ -124,8 +126,11 @@ async def slot_times(session: AsyncSession, slot: str) -> SlotTimes:
     """Return everything that moves the deadlines of a slot."""
     terms = await slot_terms(session, slot)
     bells = await session.execute(select(BellRow.room, BellRow.at).where(BellRow.slot == slot))
-    allowances = await session.scalars(select(AllowanceRow).where(AllowanceRow.slot == slot))
+    allowances = await session.scalars(
+        select(AllowanceRow).where(AllowanceRow.slot == slot, AllowanceRow.withdrawn_at.is_(None))
+    )
     pauses = await session.scalars(select(PauseRow).where(PauseRow.slot == slot))
+    away = await open_breaks(session, slot)
     return SlotTimes(
         terms,
         dict(bells.tuples().all()),
@@ -134,10 +139,24 @@ async def slot_times(session: AsyncSession, slot: str) -> SlotTimes:
             for row in allowances
         ),
         tuple(
-            Halt(Extent(row.slot, row.room, row.sitting), Pause(row.started_at, row.ended_at))
+            Halt(
+                Extent(row.slot, row.room, row.sitting),
+                Pause(row.started_at, row.ended_at, row.halt, row.resumes_at),
+            )
             for row in pauses
         ),
+        frozenset(away),
     )
+
+
+async def open_breaks(session: AsyncSession, slot: str) -> Mapping[str, datetime]:
+    """Return since when each candidate of a slot is out of the room, by sitting; only who is out now."""
+    rows = await session.execute(
+        select(BreakRow.sitting, BreakRow.left_at)
+        .join(SittingRow, SittingRow.id == BreakRow.sitting)
+        .where(SittingRow.slot == slot, BreakRow.returned_at.is_(None))
+    )
+    return dict(rows.tuples().all())
 
 
 async def wrapped_start_key(session: AsyncSession, slot: str) -> bytes | None:
@@ -180,12 +199,12 @@ async def merged_answers(session: AsyncSession, sitting: str) -> tuple[MergedAns
 
 
 async def final_answers(session: AsyncSession, sitting: str) -> Mapping[int, AnswerValue]:
-    """Return the answers that stand for a sitting, by item number; cleared items are left out."""
-    return {
-        row.number: value_of(row.value)
-        for row in await standing_answers(session, sitting)
-        if row.value != EMPTY
-    }
+    """Return the answers of a sitting by item number: those that stand, with merged late ones in their
+    place; cleared items are left out.
+    """
+    final = {row.number: row.value for row in await standing_answers(session, sitting)}
+    final |= {row.number: row.value for row in await merged_answers(session, sitting)}
+    return {number: value_of(value) for number, value in final.items() if value != EMPTY}
 
 
 async def marks(session: AsyncSession, sitting: str) -> tuple[int, ...]:
@@ -236,11 +255,6 @@ async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> 
     )
 
 
-async def notice(session: AsyncSession, notice: str) -> NoticeRow | None:
-    """Return one message to candidates."""
-    return await session.get(NoticeRow, notice)
-
-
 async def last_answers(session: AsyncSession, slot: str) -> Mapping[str, datetime]:
     """Return, by sitting of a slot, when its newest answer came in; sittings without one are left out."""
     rows = await session.execute(
@@ -249,6 +263,28 @@ async def last_answers(session: AsyncSession, slot: str) -> Mapping[str, datetim
         .group_by(AnswerEventRow.sitting)
     )
     return dict(rows.tuples().all())
+
+
+async def heartbeats(session: AsyncSession, slot: str) -> Mapping[str, tuple[Beat, ...]]:
+    """Return the heartbeat ledger of a slot by sitting, in the order in which it was written."""
+    found: dict[str, list[Beat]] = {}
+    for sitting, at, kind in await session.execute(
+        select(HeartbeatRow.sitting, HeartbeatRow.at, HeartbeatRow.kind)
+        .where(HeartbeatRow.sitting.in_(select(SittingRow.id).where(SittingRow.slot == slot)))
+        .order_by(HeartbeatRow.id)
+    ):
+        found.setdefault(sitting, []).append(Beat(at, kind == "here"))
+    return {sitting: tuple(beats) for sitting, beats in found.items()}
+
+
+async def newest_credits(session: AsyncSession, slot: str) -> tuple[tuple[Extent, datetime], ...]:
+    """Return what each credit of a slot reaches, and when it was given; withdrawn ones are left out."""
+    rows = await session.scalars(
+        select(AllowanceRow).where(
+            AllowanceRow.slot == slot, AllowanceRow.kind == "credit", AllowanceRow.withdrawn_at.is_(None)
+        )
+    )
+    return tuple((Extent(row.slot, row.room, row.sitting), row.at) for row in rows)
 
 
 async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[SittingFact, ...]:
@@ -278,6 +314,7 @@ async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[S
     open_calls: dict[str, int] = {}
     for call in await calls(session, slot):
         open_calls[call.sitting] = open_calls.get(call.sitting, 0) + 1
+    away = await open_breaks(session, slot)
     moved = {move.sitting for move in await moves(session, slot)}
     lines = []
     for one in await sittings(session, slot):
@@ -301,6 +338,7 @@ async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[S
                 end=own_end(own),
                 calls=open_calls.get(one.id, 0),
                 moved=one.id in moved,
+                away_since=away.get(one.id),
             )
         )
     return tuple(lines)

@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from server.db.act import Act
 from server.db.signals import announce
+from server.delivery import command_service as commands
 from server.delivery.acts import SLOT, checked, new_id, reached
 from server.delivery.facts import Extent
 from server.delivery.models import AllowanceRow, PauseRow
@@ -29,19 +30,19 @@ async def _allow(act: Act, extent: Extent, kind: str, seconds: int, reason: str)
     if not 0 < seconds <= 24 * 3600:
         raise BadInput("allowance-seconds", seconds=seconds)
     await checked(act, extent)
-    act.session.add(
-        AllowanceRow(
-            id=new_id(),
-            slot=extent.slot,
-            room=extent.room,
-            sitting=extent.sitting,
-            kind=kind,
-            seconds=seconds,
-            at=act.now,
-            actor=act.actor,
-            reason=reason,
-        )
+    row = AllowanceRow(
+        id=new_id(),
+        slot=extent.slot,
+        room=extent.room,
+        sitting=extent.sitting,
+        kind=kind,
+        seconds=seconds,
+        at=act.now,
+        actor=act.actor,
+        reason=reason,
     )
+    act.session.add(row)
+    await commands.issue(act, kind, extent, reason, target=row.id)
     await act.record(f"delivery:time:{kind}", reached(extent) | {"seconds": seconds, "reason": reason})
     await announce(act.session, SLOT, extent.slot)
 
@@ -63,6 +64,7 @@ async def pause(act: Act, extent: Extent, reason: str) -> str:
         reason=reason,
     )
     act.session.add(row)
+    await commands.issue(act, "pause", extent, reason, target=row.id)
     await act.record("delivery:time:paused", reached(extent) | {"reason": reason})
     await announce(act.session, SLOT, extent.slot)
     return row.id
@@ -74,13 +76,16 @@ async def resume(act: Act, extent: Extent, reason: str = "") -> None:
     if row is None:
         raise Refused(Refusal("pause-not-open"))
     row.ended_at = act.now
+    await commands.issue(act, "resume", extent, reason, target=row.id)
     await act.record("delivery:time:resumed", reached(extent) | {"reason": reason})
     await announce(act.session, SLOT, extent.slot)
 
 
 async def _open_pause(act: Act, extent: Extent) -> PauseRow | None:
     rows = await act.session.scalars(
-        select(PauseRow).where(PauseRow.slot == extent.slot, PauseRow.ended_at.is_(None))
+        select(PauseRow).where(
+            PauseRow.slot == extent.slot, PauseRow.ended_at.is_(None), PauseRow.halt.is_(False)
+        )
     )
     for row in rows:
         if (row.room, row.sitting) == (extent.room, extent.sitting):

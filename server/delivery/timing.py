@@ -26,6 +26,8 @@ class PhaseKind(StrEnum):
     """Before the own start: no bell, or a delayed start."""
     RUNNING = "running"
     PAUSED = "paused"
+    HALTED = "halted"
+    """Halted for a disaster: everybody leaves, and the chief's bell continues it at a new planned time."""
     GRACE = "grace"
     """The own end is past; answers that were on their way are taken for 30 s."""
     ENDED = "ended"
@@ -44,10 +46,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """One halt [start, end); `end` None while it is open."""
+    """A pause [start, end); `end` None while it is open.
+
+    `halt`: for a disaster, with everybody leaving; `resumes_at` is then the newest planned continuation.
+    """
 
     start: datetime
     end: datetime | None
+    halt: bool = False
+    resumes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,10 @@ def phase_at(
     """Return the phase that holds at `now`, with its bounds.
 
     Pauses may overlap (a room's inside the hall's): their union counts, from the own start on. A pause that
-    begins at or after the own end moves nothing. While a pause is open no end is known.
+    begins at or after the own end moves nothing. While a pause is open no end is known. A halt is a pause to the
+    arithmetic: unused time is what was left when it began.
     """
+    pauses = tuple(pauses)
     if bell is None:
         return Phase(PhaseKind.WAITING, None, None)
     own_start = bell + delay
@@ -120,7 +129,8 @@ def phase_at(
             and (pause.end is None or now < pause.end)
             and pause.start < (own_end or _NEVER)
         ):
-            return Phase(PhaseKind.PAUSED, pause.start, pause.end)
+            halted = any(p.halt and p.start <= now and (p.end is None or now < p.end) for p in pauses)
+            return Phase(PhaseKind.HALTED if halted else PhaseKind.PAUSED, pause.start, pause.end)
     if own_end is None or now < own_end:
         return Phase(PhaseKind.RUNNING, own_start, own_end)
     if now < own_end + GRACE:
@@ -140,6 +150,12 @@ def own_end(times: Times) -> datetime | None:
     own_start = times.bell + times.delay
     planned = own_start + timedelta(minutes=times.policy.minutes) + times.extra + times.credits
     return _moved(planned, _merged(times.pauses, own_start))
+
+
+def continues_at(times: Times) -> datetime | None:
+    """Return the planned continuation of the open halt; None when nothing is halted or planned."""
+    planned = [p.resumes_at for p in times.pauses if p.halt and p.end is None and p.resumes_at is not None]
+    return max(planned, default=None)
 
 
 def hand_in_window(times: Times) -> HandInWindow | None:
