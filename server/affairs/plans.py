@@ -211,13 +211,13 @@ def complete(slots: Sequence[Slot]) -> Refusal | None:
     return None
 
 
-@cites("BJ-E:23")
-@reads("numbers.change_workdays")
 def counting(plan: Plan) -> Refusal | None:
     """Say whether scores and results of this plan may be taken in: those of a rehearsal never count."""
     return Refusal("plan-is-rehearsal", facts={"plan": plan.name}) if plan.purpose != "live" else None
 
 
+@cites("BJ-E:23")
+@reads("numbers.change_workdays")
 def may_change(pack: Pack, calendar: Calendar, slot: Slot, changed: Slot, now: datetime) -> Refusal | None:
     """Refuse a change of time or place asked for later than the pack's working days before the old or new time.
 
