@@ -86,6 +86,8 @@ class Brain:
         self._sealed: SealedPaper | None = None
         self._key: exam.PaperKey | None = None
         self._opened = ""
+        self._commands: list[str] = []
+        """Commands seen whose effect waits for the outbox to be empty."""
 
     # What the kiosk does.
 
@@ -97,8 +99,6 @@ class Brain:
         """Give the candidate's numbers."""
         self._say(exam.SignIn(ticket=ticket, id_number=id_number))
 
-        self._commands: list[str] = []
-        """Commands seen whose effect waits for the outbox to be empty."""
     def opened(self, items: int) -> None:
         """The paper opened and its hash matched."""
         if self._sealed is not None:
@@ -147,6 +147,10 @@ class Brain:
         )
         return True
 
+    def put_away(self, message: str) -> None:
+        """The candidate has read a message."""
+        self._say(exam.Heard(id=message, step="done"))
+
     def forget(self) -> None:
         """Forget everything of this candidate; the seat stays proved."""
         self.seated = self.phase = self._sealed = self._key = None
@@ -167,10 +171,6 @@ class Brain:
             self.stage = Stage.AWAY
 
     def receive(self, frame: bytes | str, now: float) -> list[Event]:
-    def put_away(self, message: str) -> None:
-        """The candidate has read a message."""
-        self._say(exam.Heard(id=message, step="done"))
-
         """Take a frame from the centre; BadInput when it is not of the protocol."""
         message = codec.to_kiosk(frame)
         match message:
@@ -204,6 +204,8 @@ class Brain:
                 return self._refused(message, now)
             case exam.Ping():
                 self._say(exam.Pong(n=message.n, waiting=len(self.outbox)))
+            case exam.Command():
+                self._command(message)
             case exam.HandedIn() | exam.Collected() | exam.Voided():
                 self.stage = Stage.FINISHED
                 self._sealed = self._key = None
@@ -220,14 +222,16 @@ class Brain:
         if self.stage in (Stage.SEATED, Stage.LEFT, Stage.FINISHED):
             for answer in self.outbox.due(now):
                 self._say(answer)
+        if self.stage is not Stage.LEFT or not len(self.outbox):
+            done, self._commands = self._commands, []
+            for command in done:
+                self._say(exam.Heard(id=command, step="done"))
         frames, self._frames = self._frames, []
         return frames
 
     def legal(self, now: float) -> datetime | None:
         """Return the legal time: newest beacon + rate × monotonic time since; None before the first
         beacon.
-            case exam.Command():
-                self._command(message)
         """
         if self._beacon is None:
             return None
@@ -238,6 +242,13 @@ class Brain:
         """Legal seconds per monotonic second, as the newest beacon says."""
         return 1.0 if self._beacon is None else self._beacon.rate
 
+    def _command(self, command: exam.Command) -> None:
+        # Seen as soon as it is here; done when it holds: a message when it was put away, a paper that goes when
+        # nothing of it is left to send, everything else with the effect that came before this frame.
+        self._say(exam.Heard(id=command.id, step="seen"))
+        if command.kind != "message":
+            self._commands.append(command.id)
+
     def _sit(self, seated: exam.Seated, now: float) -> None:
         before = self.seated
         if before is not None and before.sitting != seated.sitting:
@@ -246,10 +257,6 @@ class Brain:
         self.seated = seated
         self.stage = Stage.SEATED
         if before is not None and before.lease == seated.lease:
-        if self.stage is not Stage.LEFT or not len(self.outbox):
-            done, self._commands = self._commands, []
-            for command in done:
-                self._say(exam.Heard(id=command, step="done"))
             self._seq = max(self._seq, seated.next_seq - 1)
         else:
             self._seq = seated.next_seq - 1
@@ -266,13 +273,6 @@ class Brain:
             self.answers = standing | self.outbox.values()
 
     def _refused(self, refused: exam.Refused, now: float) -> list[Event]:
-    def _command(self, command: exam.Command) -> None:
-        # Seen as soon as it is here; done when it holds: a message when it was put away, a paper that goes when
-        # nothing of it is left to send, everything else with the effect that came before this frame.
-        self._say(exam.Heard(id=command.id, step="seen"))
-        if command.kind != "message":
-            self._commands.append(command.id)
-
         if refused.about == "answer" and refused.seq is not None and self.seated is not None:
             lease = self.seated.lease
             if refused.code in _TAKEN_LATER:
