@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from server.protocol.paper import AnswerValue, PaperItem
 
 _TAG = re.compile(r"<[^>]*>")
+_PHRASES = ("先检查设备状态。", "再按规程操作。", "记录结果并复核。", "发现异常立即报告。")
 _NOT_WORDS = re.compile(r"[\W_]+")
 
 
@@ -38,6 +39,8 @@ def choose(
 def _right(item: PaperItem, known: tuple[str, ...]) -> AnswerValue:
     if item.type == "fill":
         return known[: item.blanks] if len(known) >= item.blanks else ()
+    if item.type == "short":
+        return known[:1]
     wanted = {plain(text) for text in known}
     by_text = tuple(sorted(option.label for option in item.options if plain(option.html) in wanted))
     if item.type == "judge":
@@ -50,6 +53,8 @@ def _guess(item: PaperItem, rng: random.Random) -> AnswerValue:
     labels = [option.label for option in item.options]
     if item.type == "fill":
         return tuple(str(rng.randint(1, 500)) for _ in range(max(1, item.blanks)))
+    if item.type == "short":
+        return ("\n".join(rng.sample(_PHRASES, rng.randint(1, len(_PHRASES)))),)
     if item.type == "multiple":
         return tuple(sorted(rng.sample(labels, rng.randint(2, max(2, len(labels) - 1)))))
     return (rng.choice(labels or ["T", "F"]),)

@@ -14,6 +14,7 @@ from server.demo import cast
 from server.demo.cameras import CameraFile
 from server.demo.people import Somebody
 from server.itembank.interchange.files import read_file
+from server.itembank.interchange.sanitising import plain_of
 from server.proctor.calibration import CameraSetup, empty_reference, save_setup
 from server.proctor.simulation import ExtraPerson, HallDrawing, HallScript, Interval, SeatScript
 
@@ -61,15 +62,17 @@ def knowledge() -> dict[str, tuple[str, ...]]:
     """Return what there is to know: stem to right answers, from the demo's own bank file."""
     found: dict[str, tuple[str, ...]] = {}
     for outcome in read_file(cast.BANK_FILE).reading.outcomes:
-        item = outcome.content
-        if item is None:
+        if outcome.content is None:
             continue
-        if item.type == "fill":
-            found[item.stem] = tuple(variants[0] for variants in item.accepted)
-        elif item.type == "judge":
-            found[item.stem] = item.key
-        else:
-            found[item.stem] = tuple(item.options[ord(label) - ord("A")] for label in item.key)
+        for item in outcome.content.parts or (outcome.content,):
+            if item.type == "fill":
+                found[item.stem] = tuple(variants[0] for variants in item.accepted)
+            elif item.type == "judge":
+                found[item.stem] = item.key
+            elif item.type == "short":
+                found[item.stem] = (plain_of(item.model),)
+            else:
+                found[item.stem] = tuple(item.options[ord(label) - ord("A")] for label in item.key)
     return found
 
 

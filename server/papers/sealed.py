@@ -2,8 +2,7 @@
 
 The encryption itself is `keys/sealing`, called by `draw_service`. A paper shows labels in reading order;
 which of the item's options stands behind a label is known to the marking sheet alone. A case becomes one entry
-for each of its sub-items, one after the other; the options of sub-items keep their order, since the material
-may speak of them by letter.
+for each of its sub-items, one after the other.
 """
 
 import hashlib
@@ -14,12 +13,12 @@ import msgspec
 
 from server.errors import Refusal, Refused
 from server.itembank.blueprint import Blueprint
-from server.itembank.items import LABELS, ItemContent, SubItem, hundredths
+from server.itembank.items import LABELS, ItemContent, SubItem
+from server.itembank.showing import shares, shown
 from server.papers.drawing import Draw, DrawItem
 from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet, RubricPoint
-from server.protocol.paper import Option, Paper, PaperItem
+from server.protocol.paper import Paper, PaperItem
 
-JUDGE_OPTIONS = (Option("T", "正确"), Option("F", "错误"))
 LARGEST_PAPER = 3_000_000
 """Bytes of a paper that still fit into one frame to the kiosk once sealed and written as base64."""
 Pieces = list[dict[tuple[int, ...], tuple[bytes, ...]]]
@@ -118,33 +117,14 @@ class Composer:
     def _headed(self, draw: Draw, items: tuple[PaperItem, ...]) -> Paper:
         return Paper(draw.paper, self._plan, self._slot, self._title, self._blueprint.minutes, items)
 
-    def _shown(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> list[PaperItem]:
-        """Return what stands on the paper for an item: one entry, or one for each sub-item."""
-        content = self._contents[index]
-        if content.type != "case":
-            return [_paper_item(number, content, order, self._scores[cell])]
-        return [
-            _paper_item(
-                number + place,
-                part,
-                tuple(range(len(part.options))),
-                score,
-                part=place + 1,
-                parts=len(content.parts),
-                material="" if place else content.stem,
-            )
-            for place, (part, score) in enumerate(self._scored(content, cell))
-        ]
-
-    def _scored(self, content: ItemContent, cell: int) -> list[tuple[SubItem, float]]:
-        """Return the sub-items with their scores on this paper, in proportion to those in the bank."""
-        scores = shares(self._scores[cell], [part.score for part in content.parts])
-        return list(zip(content.parts, scores, strict=True))
+    def _shown(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> Sequence[PaperItem]:
+        return shown(self._contents[index], number, order, self._scores[cell])
 
     def _entries_of(self, number: int, index: int, cell: int, order: tuple[int, ...]) -> list[MarkingEntry]:
         content = self._contents[index]
         if content.type != "case":
             return [self._entry(number, index, content, order, self._scores[cell])]
+        scores = shares(self._scores[cell], [part.score for part in content.parts])
         return [
             self._entry(
                 number + place,
@@ -155,7 +135,7 @@ class Composer:
                 part=place + 1,
                 material=content.stem if part.type == "short" else "",
             )
-            for place, (part, score) in enumerate(self._scored(content, cell))
+            for place, (part, score) in enumerate(zip(content.parts, scores, strict=True))
         ]
 
     def _entry(
@@ -191,42 +171,8 @@ class Composer:
             content.model,
             content.stem if content.type == "short" else "",
             material,
+            "".join(LABELS[option] for option in order),
         )
-
-
-def _paper_item(
-    number: int,
-    content: ItemContent | SubItem,
-    order: tuple[int, ...],
-    score: float,
-    part: int = 0,
-    parts: int = 0,
-    material: str = "",
-) -> PaperItem:
-    options: tuple[Option, ...] = JUDGE_OPTIONS
-    if content.type != "judge":
-        texts = content.options
-        options = tuple(Option(LABELS[place], texts[option]) for place, option in enumerate(order))
-    blanks = len(content.accepted)
-    return PaperItem(number, content.type, content.stem, score, options, blanks, part, parts, material)
-
-
-def shares(total: float, weights: Sequence[float]) -> list[float]:
-    """Return `total` points parted in proportion to the weights, in whole hundredths that make up the total.
-
-    Weights that make up the total are returned as they are; what rounding leaves goes to the largest remainders,
-    the first of equal ones first.
-    """
-    whole = hundredths((total,))
-    parted = [hundredths((weight,)) for weight in weights]
-    if not parted or sum(parted) == whole:
-        return [float(weight) for weight in weights]
-    exact = [divmod(whole * weight, sum(parted)) for weight in parted]
-    given = [floor for floor, _ in exact]
-    order = sorted(range(len(exact)), key=lambda place: (-exact[place][1], place))
-    for place in order[: whole - sum(given)]:
-        given[place] += 1
-    return [one / 100 for one in given]
 
 
 def _drawn(draw: Draw) -> Iterator[tuple[int, int, tuple[int, ...]]]:

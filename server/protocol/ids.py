@@ -30,7 +30,8 @@ Sequence = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 """Lease or sequence number: from 1, per sitting and per lease."""
 ItemNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 """Number of an item on this paper, from 1."""
-AnswerPart = Annotated[str, msgspec.Meta(max_length=2_000)]
+AnswerPart = Annotated[str, msgspec.Meta(max_length=10_000)]
+"""One part of an answer: a label, the text of a blank, or a whole answer in words (characters)."""
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=7 * 24 * 3600 * 1000)]
 
 _SEPARATORS = re.compile(r"[\s-]+")

@@ -22,6 +22,7 @@ _POLICY = "; ".join(
         f"script-src 'self' 'sha256-{IMPORT_MAP_HASH}'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
+        "media-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",

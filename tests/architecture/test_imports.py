@@ -14,7 +14,7 @@ PURE = {
     "law": ("pack", "workdays", "citing"),
     "accounts": ("roles", "lockout"),
     "packages": ("envelope", "manifest", "contents"),
-    "itembank": ("items", "blueprint", "statistics"),
+    "itembank": ("items", "blueprint", "showing", "statistics"),
     "affairs": ("standing", "plans", "enrolment", "seating", "staffing"),
     "papers": ("drawing", "sealed", "marking_sheet"),
     "delivery": ("timing", "sitting", "handin", "answers", "conversation", "merging"),

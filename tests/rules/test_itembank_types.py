@@ -19,9 +19,10 @@ from server.itembank.items import (
     hundredths,
     read_body,
 )
+from server.itembank.showing import shares, shown
 from server.papers.drawing import Draw, DrawItem, Place, draw
 from server.papers.marking_sheet import MarkingEntry, open_sheet, sheet_bytes
-from server.papers.sealed import LARGEST_PAPER, Composer, paper_bytes, shares
+from server.papers.sealed import LARGEST_PAPER, Composer, paper_bytes
 from server.protocol.paper import Paper
 from server.scoring.marking import Awarded, award
 
@@ -190,3 +191,10 @@ def test_a_paper_that_no_kiosk_may_be_sent_is_refused() -> None:
     drawn = draw(hashlib.sha256(b"types").digest(), BANK, plan, [Place("s1", "01", 1)])
     with pytest.raises(Refused, match="paper-too-large"):
         Composer("plan", "slot", "title", plan, BANK, (large, CASE, SINGLE)).paper_data(drawn[0])
+
+
+def test_the_preview_is_what_stands_on_the_paper() -> None:
+    """What `shown` gives a writer equals the paper's entries of the same case but for their numbers."""
+    composer, drawn = composed(plan_of())
+    on_paper = [one for one in composer.paper(drawn).items if one.part]
+    assert list(shown(CASE, on_paper[0].number)) == on_paper

@@ -1,8 +1,8 @@
 """From what an organisation typed to the HTML that a candidate may be shown. The only user of nh3.
 
 Text without markup is escaped; text with markup is cleaned by an allow list: tables, sub- and
-superscripts, MathML, pictures held in the text itself (data:). Nothing that loads, links, scripts or
-styles passes.
+superscripts, MathML, pictures and sounds held in the text itself (data:). Nothing that loads, links, scripts
+or styles passes. `sanitised` is canonical, so that editor, preview and candidate page show the same bytes.
 """
 
 import base64
@@ -13,11 +13,13 @@ from pathlib import Path
 import nh3
 
 from server.errors import BadInput
+from server.itembank.interchange.formulas import in_core
 
 LARGEST_PICTURE = 512 * 1024
+LARGEST_SOUND = 1024 * 1024
 _TAG = re.compile(
     r"</?(p|br|b|i|u|em|strong|sub|sup|span|div|table|tbody|thead|tr|td|th|ul|ol|li|img|math|mrow|mi|mo|mn|"
-    r"mfrac|msup|msub|msqrt|font|a|h[1-6]|script|style|iframe|object|svg|pre|code)(\s[^<>]*)?/?>",
+    r"mfrac|msup|msub|msqrt|audio|font|a|h[1-6]|script|style|iframe|object|svg|pre|code)(\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
 _UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
@@ -25,26 +27,38 @@ _ANY_TAG = re.compile(r"<[^<>]*>")
 _ENTITY = re.compile(r"&(nbsp|lt|gt|amp|quot|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
 _MATHML = (
     "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable "
-    "mtr mtd mfenced mpadded mphantom mstyle menclose mmultiscripts mprescripts none semantics"
+    "mtr mtd mfenced mpadded mphantom mstyle menclose mmultiscripts mprescripts none merror semantics"
 )
 _TAGS = set(
     f"p br b i u em strong sub sup span div table thead tbody tfoot tr td th caption ul ol li img pre code "
-    f"blockquote dl dt dd hr s small {_MATHML}".split()
+    f"blockquote dl dt dd hr s small audio {_MATHML}".split()
 )
 _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
     "img": {"src", "alt", "width", "height"},
     "span": {"class", "data-blank"},
+    "audio": {"src"},
     "math": {"display"},
-    "mo": {"stretchy", "fence", "separator"},
-    "mtable": {"columnalign"},
+    "mi": {"mathvariant"},
+    "mo": {"stretchy", "fence", "separator", "form", "lspace", "rspace", "largeop", "movablelimits", "symmetric",
+           "minsize", "maxsize"},
+    "mspace": {"width", "height", "depth"},
+    "mpadded": {"width", "height", "depth", "lspace", "voffset"},
+    "mstyle": {"displaystyle", "scriptlevel"},
+    "mfenced": {"open", "close", "separators"},
+    "menclose": {"notation"},
+    "mtable": {"columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines", "frame"},
+    "mtd": {"columnspan", "rowspan"},
     "mover": {"accent"},
     "munder": {"accentunder"},
+    "munderover": {"accent", "accentunder"},
     "mfrac": {"linethickness"},
     "ol": {"type", "start"},
-}
+}  # fmt: skip
 _PICTURE_URI = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$")
+_SOUND_URI = re.compile(r"^data:audio/(mpeg|ogg|wav|mp4);base64,[A-Za-z0-9+/]+=*$")
+_WITHOUT_SOURCE = re.compile(r"<(?:img|audio)(?![^>]*\ssrc=)[^>]*>")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
@@ -56,6 +70,8 @@ _MAGIC = (
 def _attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "img" and name == "src":
         return value if _PICTURE_URI.match(value) and len(value) <= LARGEST_PICTURE * 4 // 3 + 64 else None
+    if tag == "audio" and name == "src":
+        return value if _SOUND_URI.match(value) and len(value) <= LARGEST_SOUND * 4 // 3 + 64 else None
     if tag == "span" and name == "class":
         return value if value == "blank" else None
     if name == "data-blank":
@@ -65,13 +81,15 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 _cleaner = nh3.Cleaner(
     tags=_TAGS,
-    clean_content_tags={"script", "style", "iframe", "object", "svg", "template", "noscript"},
+    clean_content_tags={"script", "style", "iframe", "object", "svg", "template", "noscript", "video",
+                        "annotation", "annotation-xml"},
+    set_tag_attribute_values={"audio": {"controls": ""}},
     attributes=_ATTRIBUTES,
     attribute_filter=_attribute,
     url_schemes={"data"},
     link_rel=None,
     strip_comments=True,
-)
+)  # fmt: skip
 
 
 def sanitised(text: str) -> str:
@@ -85,11 +103,16 @@ def sanitised(text: str) -> str:
             text = html.unescape(text)
         text = html.escape(text, quote=False).replace("\n", "<br>")
     for _ in range(4):
-        cleaned = _UNSHOWN.sub("", _cleaner.clean(text)).replace("\r", "").strip()
+        cleaned = in_core(_UNSHOWN.sub("", _cleaner.clean(text)).replace("\r", "").strip())
         if cleaned == text:
             break
         text = cleaned
     return text
+
+
+def lost_sources(text: str) -> int:
+    """Return how many pictures and sounds of a sanitised text show nothing: linked, too large, or of no known form."""
+    return len(_WITHOUT_SOURCE.findall(text))
 
 
 def plain_of(text: str) -> str:
@@ -122,3 +145,22 @@ def picture_from(folder: Path, name: str) -> str:
     if path.stat().st_size > LARGEST_PICTURE:
         raise BadInput("picture-too-large", bytes=path.stat().st_size, limit=LARGEST_PICTURE)
     return picture_html(path.read_bytes(), "题图")
+
+
+def sound_html(data: bytes) -> str:
+    """Return a sound as an <audio> with controls that holds its own bytes; BadInput for another format or above
+    1 MiB."""
+    if len(data) > LARGEST_SOUND:
+        raise BadInput("sound-too-large", bytes=len(data), limit=LARGEST_SOUND)
+    kind = None
+    if data.startswith(b"ID3") or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2):
+        kind = "mpeg"
+    elif data.startswith(b"OggS"):
+        kind = "ogg"
+    elif data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        kind = "wav"
+    elif data[4:8] == b"ftyp":
+        kind = "mp4"
+    if kind is None:
+        raise BadInput("sound-format-unknown")
+    return f'<audio controls="" src="data:audio/{kind};base64,{base64.b64encode(data).decode()}"></audio>'

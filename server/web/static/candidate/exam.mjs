@@ -1,19 +1,18 @@
 // The paper on the screen: one question large, what is saved said in words, a palette of all, the hand-in.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isAnswered, isSaved, legalNow, mayHandIn, msUntil, running, unsaved } from "./brain.mjs";
-import { Bang, Check, Cross, Cut, Dots, Left, Problem, Right, Tick, clockText, grouped, html, span, wait } from "./words.mjs";
+import { HINTS, Material, Question, TYPES, caseOf, chosen } from "./item.mjs";
+import { Bang, Cut, Dots, Left, Problem, Right, Tick, clockText, grouped, html, span, wait } from "./words.mjs";
 
-const TYPES = { single: "type-single", multiple: "type-multiple", judge: "type-judge", fill: "type-fill" };
 const SIZES = ["size-1", "size-2", "size-3"];
 const MINUTES_SAID = [30, 15, 5, 1];
-const WRITE_AFTER_MS = 500;
-const JUDGE = { T: html`<${Check}/>`, F: html`<${Cross}/>` };
 
 export const Exam = (p) => {
   const { state, mono, say, act, size } = p;
   const { seated, phase, paper } = state;
   const [asking, setAsking] = useState(false);
   const item = paper.items[state.current - 1];
+  const first = caseOf(paper.items, item);
   const live = running(state, mono);
   const left = phase.kind === "running" ? msUntil(state, phase.end, mono) : null;
   useKeys(p, item, live, asking);
@@ -24,16 +23,17 @@ export const Exam = (p) => {
     <${Spoken} left=${left} say=${say}/>
     <main><article class="card" aria-labelledby="number">
       <${Watermark} ticket=${seated.ticket} at=${legalNow(state, mono)}/>
-      <div class="no"><h2 id="number">${say("question-number", { number: item.number })}</h2><span class="chip">${say(TYPES[item.type])}</span><span class="chip">${say("points", { score: item.score })}</span>
+      <div class="no"><h2 id="number">${say("question-number", { number: item.number })}</h2><span class="chip">${say(TYPES[item.type])}</span><span class="chip">${say("points", { score: item.score })}</span>${first && html`<span class="chip">${say("sub-item-of", { part: item.part, parts: item.parts })}</span>`}
         <span class="of">${say("questions-of", { count: paper.items.length })}</span></div>
       ${phase.kind === "paused" ? html`<p class="halt" role="alert"><${Bang}/><span>${say("paused")}</span></p>` : html`
         ${!live && html`<p class="halt" role="alert"><${Bang}/><span>${say("time-over")}</span></p>`}
-        <${Question} key=${`${paper.id}/${item.number}`} ...${p} item=${item} live=${live}/>`}
+        ${first && html`<${Material} key=${`${paper.id}/material/${first.number}`} first=${first} item=${item} say=${say}/>`}
+        <${Question} key=${`${paper.id}/${item.number}`} item=${item} value=${state.answers.get(item.number) ?? []} answer=${(value) => act.answer(item.number, value)} say=${say} live=${live}/>`}
       <div class="foot"><button disabled=${state.current === 1} onClick=${() => act.go(state.current - 1)}><${Left}/>${say("previous")}</button>
         <button aria-pressed=${state.marks.has(item.number)} onClick=${() => act.mark(item.number)}>${say(state.marks.has(item.number) ? "unmark" : "mark")}</button>
         <${ItemState} ...${p} number=${item.number}/>
         <button class="primary" disabled=${state.current === paper.items.length} onClick=${() => act.go(state.current + 1)}>${say("next")}<${Right}/></button></div>
-    </article><p class="keys">${say(item.type === "judge" ? "keys-hint-judge" : item.type === "fill" ? "keys-hint-fill" : "keys-hint")}</p></main>
+    </article><p class="keys">${say(HINTS[item.type] ?? "keys-hint")}</p></main>
     <${Side} ...${p} live=${live} ask=${() => setAsking(true)}/>
     ${asking && live && html`<${Confirm} ...${p} close=${() => setAsking(false)}/>`}
     <${Notices} ...${p}/>
@@ -49,7 +49,7 @@ const useKeys = (p, item, live, asking) => {
     const key = (event) => {
       const { p, item, live, asking } = shown.current;
       if (asking || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
-      if (event.target.tagName === "INPUT" && event.target.type === "text") return;
+      if (event.target.matches?.("input[type=text], textarea, audio, .material")) return;
       const turn = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 }[event.key];
       if (turn) { event.preventDefault(); p.act.go(p.state.current + turn); return; }
       if (!live || !/^[a-z]$/i.test(event.key)) return;
@@ -108,41 +108,7 @@ const ItemState = ({ state, say, number }) => {
     : html`<span class="itemstate"><${Dots}/>${say("this-sending")}</span>`;
 };
 
-const choose = ({ state, act }, item, label) => {
-  const now = state.answers.get(item.number) ?? [];
-  if (item.type !== "multiple") act.answer(item.number, [label]);
-  else act.answer(item.number, now.includes(label) ? now.filter((l) => l !== label) : [...now, label].sort());
-};
-
-const Question = (p) => {
-  const { item, state, say, live } = p;
-  const value = state.answers.get(item.number) ?? [];
-  const stem = html`<div class="stem" id="stem" dangerouslySetInnerHTML=${{ __html: item.stem }}></div>`;
-  if (item.type === "fill") return html`${stem}<${Blanks} ...${p} value=${value}/>`;
-  const kind = item.type === "multiple" ? "checkbox" : "radio";
-  return html`${stem}<fieldset class="options" aria-labelledby="stem" disabled=${!live}>
-    ${item.type === "multiple" && html`<p class="hint">${say("choose-several")}</p>`}
-    ${item.options.map((o) => html`<label key=${o.label} class=${value.includes(o.label) ? "opt on" : "opt"}>
-      <input type=${kind} name=${`q${item.number}`} checked=${value.includes(o.label)} onChange=${() => choose(p, item, o.label)}/>
-      <kbd class=${kind} aria-hidden="true">${item.type === "judge" ? JUDGE[o.label] ?? o.label : o.label}</kbd><span dangerouslySetInnerHTML=${{ __html: o.html }}></span></label>`)}</fieldset>`;
-};
-
-const Blanks = ({ item, value, say, act, live }) => {
-  const [texts, setTexts] = useState(() => Array.from({ length: item.blanks }, (_, i) => value[i] ?? ""));
-  const timer = useRef(null), latest = useRef(texts);
-  const write = () => { clearTimeout(timer.current); timer.current = null; act.answer(item.number, latest.current.map((t) => t.trim())); };
-  useEffect(() => () => { if (timer.current) write(); }, []);
-  const change = (i, event) => {
-    const next = latest.current.map((t, k) => (k === i ? event.target.value : t));
-    latest.current = next;
-    setTexts(next);
-    clearTimeout(timer.current);
-    // Half a pinyin syllable is no answer: wait for the end of the composition.
-    timer.current = event.isComposing ? timer.current : setTimeout(write, WRITE_AFTER_MS);
-  };
-  return html`<div class="blanks">${texts.map((text, i) => html`<label key=${i}>${say("blank-number", { number: i + 1 })}<input type="text" value=${text} maxlength="500" autocomplete="off" spellcheck=${false} disabled=${!live}
-    onInput=${(e) => change(i, e)} onCompositionEnd=${(e) => change(i, { target: e.target, isComposing: false })} onBlur=${() => timer.current && write()} onKeyDown=${(e) => e.key === "Enter" && !e.isComposing && timer.current && write()}/></label>`)}</div>`;
-};
+const choose = ({ state, act }, item, label) => act.answer(item.number, chosen(item, state.answers.get(item.number) ?? [], label));
 
 const Side = (p) => {
   const { state, mono, say, act, live, ask } = p;

@@ -1,6 +1,8 @@
 // The candidate page: joins brain (decides), wire (socket), vault (disk) and view (screen).
 import { h, render } from "preact";
 import { START, forgotten, legalNow, running, step, unsaved } from "./brain.mjs";
+import { whole } from "./item.mjs";
+import { fileOf, frameOf } from "./journal.mjs";
 import { Vault, openPaper } from "./vault.mjs";
 import { Wire, answersDigest, answeredCount } from "./wire.mjs";
 import { Page } from "./view.mjs";
@@ -13,6 +15,7 @@ class Controller {
     this.vault = vault;
     this.state = START;
     this.outbox = new Map();      // "lease/seq" → answer that the server has not acknowledged
+    this.offers = [];             // sealed journals of others on their way to the centre
     this.nextSeq = 1;
     this.held = null;             // the sitting that this device holds: sitting, lease, token, position
     this.order = Promise.resolve();
@@ -46,6 +49,7 @@ class Controller {
     if (this.vault.seat) this.connect();
     else this.set({ stage: "enrol" });
     setInterval(() => this.draw(), REDRAW_MS);
+    addEventListener("keydown", (event) => { if (event.ctrlKey && event.altKey && event.code === "KeyJ") this.set({ exporting: true, exported: null }); });
     this.draw();
   }
   connect() {
@@ -54,8 +58,8 @@ class Controller {
       // One message after the other: opening a paper and writing to disk take their time.
       message: (message) => { this.order = this.order.then(() => this.receive(message)).catch((error) => console.error(error)); },
       waiting: () => this.outbox.size,
-      state: (line) => this.set({ line }),
-      otherTab: () => this.set({ line: "other-tab" }),
+      state: (line) => { if (line === "lost") this.offers = []; this.set({ line }); },
+      otherTab: () => { this.held = null; this.set({ line: "other-tab" }); },
       refusedSeat: async () => { this.wire.stop(); await this.vault.forgetSeat(); this.set({ stage: "enrol" }); },
     });
     this.wire.start();
@@ -86,9 +90,10 @@ class Controller {
   async receive(message) {
     if (message.type === "acknowledged") {
       const name = `${message.lease}/${message.seq}`;
-      message = { ...message, value: this.outbox.get(name)?.value };
+      const answer = this.outbox.get(name);
+      message = { ...message, value: answer?.value };
       this.outbox.delete(name);
-      await this.vault.dropAnswer(message.lease, message.seq);
+      if (answer) await this.vault.settleAnswer(answer.sitting, message.lease, message.seq, message.receipt);
     }
     const was = this.state.stage;
     this.state = { ...step(this.state, message, this.now()), waiting: this.outbox.size };
@@ -96,32 +101,42 @@ class Controller {
       case "welcome":
         if (this.held && this.state.stage === "sign-in") this.state = { ...this.state, stage: "starting" };
         if (this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token });
+        await this.offerJournals();
         break;
       case "refused": await this.refused(message); break;
       case "seated": await this.seated(message); break;
       case "phase": if (this.reconcile && running(this.state, this.now())) await this.sendAgainWhatDiffers(); break;
       case "sealed_paper":
       case "paper_key": await this.tryOpen(); break;
+      // What was not acknowledged before the end goes after it, as late: kept for two people, not counted.
+      case "collected": this.resend(); break;
       case "handed_in":
-      case "collected":
       case "voided": await this.forget(); break;
+      case "journal_kept": await this.journalKept(message); break;
       case "moved":
       case "replaced": if (was !== "moved") this.resend(); break;
       case "called": setTimeout(() => this.set({ called: false }), CALL_AGAIN_MS); break;
     }
     if (this.state.stage === "moved" && this.outbox.size === 0) await this.leave();
+    if (this.state.stage === "done" && this.held && this.outbox.size === 0) await this.forget();
     this.draw();
   }
   async refused({ about, code, seq }) {
     if (about === "resume") {
-      this.held = null;
       this.state = forgotten(this.state, { stage: this.state.stage === "moved" ? "moved" : "sign-in" });
+      await this.forget();
+      await this.offerJournals();
+    } else if (about === "journal") {
+      const refused = this.offers.shift();
+      if (refused) await this.vault.settleJournal(refused.head.sitting, refused.head.lease);
+      this.state = { ...this.state, refusal: null };
+      this.offerNext(0);
     } else if (about === "answer" && ["retry", "answer-not-stored"].includes(code)) {
       this.state = { ...this.state, refusal: null };
       setTimeout(() => this.resend(), RETRY_MS);
     } else if (about === "answer") {
       for (const [name, answer] of [...this.outbox]) {
-        if (answer.seq === seq) { this.outbox.delete(name); await this.vault.dropAnswer(answer.lease, answer.seq); }
+        if (answer.seq === seq && answer.lease === this.held?.lease) { this.outbox.delete(name); await this.vault.settleAnswer(answer.sitting, answer.lease, seq); }
       }
       this.state = { ...this.state, waiting: this.outbox.size };
     } else if (about === "hand_in" && code === "hand-in-differs") {
@@ -132,14 +147,23 @@ class Controller {
   }
   async seated(message) {
     const again = this.held?.sitting === message.sitting;
-    for (const [name, answer] of [...this.outbox]) {
-      if (answer.sitting !== message.sitting) { this.outbox.delete(name); await this.vault.dropAnswer(answer.lease, answer.seq); }
-    }
+    // What another candidate left stays sealed on the disk; an older lease's answers are given again under this one,
+    // but for those of a paper that was replaced.
+    for (const [name, answer] of [...this.outbox]) if (answer.sitting !== message.sitting) this.outbox.delete(name);
+    await this.vault.forgetCandidate(message.sitting);
+    await this.vault.beginJournal(message.sitting, message.lease, message.journal_key);
     const mine = [...this.outbox.values()].filter((a) => a.lease === message.lease).map((a) => a.seq + 1);
     this.nextSeq = Math.max(message.next_seq, ...mine);
     const position = again ? this.held.position ?? 1 : 1;
-    this.held = { sitting: message.sitting, lease: message.lease, token: message.token, position };
+    const samePaper = again && (this.held.paper ?? message.paper) === message.paper;
+    this.held = { sitting: message.sitting, lease: message.lease, token: message.token, paper: message.paper, position: samePaper ? position : 1 };
     await this.vault.keepSitting(this.held);
+    const older = [...this.outbox.values()].filter((a) => a.lease !== message.lease).sort((a, b) => a.lease - b.lease || a.seq - b.seq);
+    for (const answer of older) {
+      this.outbox.delete(`${answer.lease}/${answer.seq}`);
+      await this.vault.settleAnswer(answer.sitting, answer.lease, answer.seq);
+      if (samePaper) await this.store(answer.number, answer.value, answer.beacon, answer.elapsed_ms);
+    }
     const answers = new Map(this.state.answers);
     for (const answer of this.outbox.values()) answers.set(answer.number, answer.value);
     this.state = { ...this.state, answers, current: position };
@@ -163,7 +187,7 @@ class Controller {
     const { sealed, key, paper } = this.state;
     if (!sealed || !key || key.paper !== sealed.id || paper?.id === sealed.id) return;
     try {
-      const opened = await openPaper(sealed, key.key);
+      const inside = await openPaper(sealed, key.key), opened = { ...inside, items: inside.items.map(whole) };
       this.state = { ...this.state, paper: opened, paperFault: false, current: Math.min(this.state.current, opened.items.length) };
       this.wire.send({ type: "opened", paper: opened.id, items: opened.items.length });
     } catch {
@@ -177,13 +201,45 @@ class Controller {
     if (!this.held || !running(this.state, this.now())) return;
     const { beacon, beaconAt } = this.state;
     const elapsed = beacon ? Math.max(0, Math.round(this.now() - beaconAt)) : 0;
-    const entry = { lease: this.held.lease, seq: this.nextSeq++, number, value, beacon, elapsed_ms: elapsed };
-    const kept = { ...entry, sitting: this.held.sitting };
-    this.outbox.set(`${entry.lease}/${entry.seq}`, kept);
-    this.set({ answers: new Map(this.state.answers).set(number, value), waiting: this.outbox.size });
-    await this.vault.keepAnswer(kept);
+    this.state = { ...this.state, answers: new Map(this.state.answers).set(number, value) };
+    const kept = this.store(number, value, beacon, elapsed);
+    this.set({ waiting: this.outbox.size });
+    const { sitting, ...entry } = await kept;
     this.wire.send({ type: "answer", ...entry });
   }
+  async store(number, value, beacon, elapsed_ms) {
+    const kept = { sitting: this.held.sitting, lease: this.held.lease, seq: this.nextSeq++, number, value, beacon, elapsed_ms };
+    this.outbox.set(`${kept.lease}/${kept.seq}`, kept);
+    await this.vault.keepAnswer(kept);
+    return kept;
+  }
+
+  // Journals of candidates who are gone, which the centre has not all of: one after the other, frame by frame.
+  async offerJournals() {
+    if (this.offers.length) return;
+    this.offers = await this.vault.copies({ open: true });
+    this.offerNext(0);
+  }
+  offerNext(first) { if (this.offers.length) this.wire.send(frameOf(this.offers[0], first)); }
+  async journalKept({ sitting, lease, count }) {
+    const { head, entries } = this.offers[0] ?? {};
+    if (head?.sitting !== sitting || head.lease !== lease) return;
+    if (count < entries.length) { this.offerNext(count); return; }
+    await this.vault.settleJournal(sitting, lease);
+    this.offers.shift();
+    this.offerNext(0);
+  }
+  // Sealed: whoever carries the file can neither read nor change it.
+  async exportJournals() {
+    const copies = await this.vault.copies({ open: false });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([fileOf(copies)], { type: "application/json" }));
+    link.download = `journal-${this.vault.seat?.room ?? "x"}-${this.vault.seat?.number ?? "x"}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), RETRY_MS);
+    this.set({ exported: copies.length });
+  }
+  showExport(exporting) { this.set({ exporting, exported: null }); }
   mark(number) {
     const marks = new Set(this.state.marks), on = !marks.has(number);
     if (on) marks.add(number); else marks.delete(number);
@@ -207,7 +263,11 @@ class Controller {
     const { answers } = this.state;
     this.wire.send({ type: "hand_in", lease: this.held.lease, seq: this.nextSeq++, count: answeredCount(answers), digest: await answersDigest(answers) });
   }
-  nextCandidate() { this.state = forgotten(this.state, { stage: "sign-in", ended: null }); this.draw(); }
+  async nextCandidate() {
+    this.state = forgotten(this.state, { stage: "sign-in", ended: null });
+    this.draw();
+    if (this.held) { await this.forget(); await this.offerJournals(); }
+  }
   putAway(id) { this.set({ notices: this.state.notices.filter((n) => n.id !== id) }); }
   time() { return legalNow(this.state, this.now()); }
 }
