@@ -12,7 +12,8 @@ from benchmarks.measure import machine, print_figure
 from server.itembank.blueprint import Band, Blueprint, Cell, CellKey
 from server.itembank.items import ItemContent
 from server.keys.sealing import paper_key, seal
-from server.papers.drawing import Draw, DrawItem, Place, draw, figures_of, places_of
+from server.papers.drawing import Draw, DrawItem, Place, draw, places_of
+from server.papers.figures import figures_of
 from server.papers.sealed import Composer, associated_data, paper_hash
 from server.protocol.paper import ItemType
 

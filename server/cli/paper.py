@@ -11,7 +11,7 @@ from server.db.journal import Journal
 from server.errors import NotFound
 from server.keys.identity import Identity
 from server.keys.openings_child import harden
-from server.papers import draw_service, draw_store, store
+from server.papers import draw_service, draw_store, store, verification
 
 
 def _commitment(args: argparse.Namespace) -> int:
@@ -64,7 +64,7 @@ def _verify(args: argparse.Namespace) -> int:
                 raise NotFound("papers-not-drawn", slot=args.slot)
             async with desk(db, Journal("paper"), clock, drawn.bank, passphrases) as (opened, outcome):
                 async with db.reading() as session:
-                    found = await draw_service.verify_slot(session, identity, args.slot, opened.key)
+                    found = await verification.verify_slot(session, identity, args.slot, opened.key)
                 outcome.update({"slot": args.slot, "papers": found.papers, "faults": len(found.faults)})
         finally:
             await db.close()

@@ -11,6 +11,7 @@ from server.errors import BadInput, Refusal
 from server.protocol.paper import ItemType
 
 Band = Literal["easy", "medium", "hard"]
+Papers = Literal["per-candidate", "fixed"]
 EASY_FROM = 0.7
 HARD_BELOW = 0.5
 
@@ -55,7 +56,13 @@ class Blueprint:
 
     `sections`: items stand in sections by type, in the order in which the cells first name each type;
     without it they are mixed. `multiple` says how multiple choice is scored. `spares` is the number of
-    spare papers a room.
+    spare papers a room. `papers`: every candidate has his own items, or all have the same ones (fixed).
+    `exposure_limit`: papers on which one item version may stand, earlier draws counted. `overlap_limit`:
+    items that neighbouring seats may have in common. `seat_rows`: seats in a column of the room, numbered in a
+    snake (affairs/seating); 0: only seats that follow one another are neighbours. `difficulty_spread`: the
+    largest difference of two papers in the points that their items' facilities promise (facility × score,
+    summed). `enemies`: groups of item ids that may not meet on a paper, besides those that the bank names.
+    None: no such bound.
     """
 
     title: str
@@ -70,6 +77,12 @@ class Blueprint:
     multiple: Literal["exact", "partial"]
     fill: Literal["exact", "partial"]
     spares: int
+    papers: Papers = "per-candidate"
+    exposure_limit: int | None = None
+    overlap_limit: int | None = None
+    seat_rows: int = 0
+    difficulty_spread: float | None = None
+    enemies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def count(self) -> int:
@@ -103,6 +116,12 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     multiple: Literal["exact", "partial"] = "exact"
     fill: Literal["exact", "partial"] = "exact"
     spares: int = 1
+    papers: Papers = "per-candidate"
+    exposure_limit: int | None = None
+    overlap_limit: int | None = None
+    seat_rows: int = 0
+    difficulty_spread: float | None = None
+    enemies: tuple[tuple[str, ...], ...] = ()
 
 
 class _Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,6 +159,12 @@ def blueprint_bytes(blueprint: Blueprint) -> bytes:
         multiple=blueprint.multiple,
         fill=blueprint.fill,
         spares=blueprint.spares,
+        papers=blueprint.papers,
+        exposure_limit=blueprint.exposure_limit,
+        overlap_limit=blueprint.overlap_limit,
+        seat_rows=blueprint.seat_rows,
+        difficulty_spread=blueprint.difficulty_spread,
+        enemies=blueprint.enemies,
     )
     cells = [
         _Cell(
@@ -190,7 +215,14 @@ def _checked(file: _File) -> Blueprint:
         multiple=head.multiple,
         fill=head.fill,
         spares=head.spares,
+        papers=head.papers,
+        exposure_limit=head.exposure_limit,
+        overlap_limit=head.overlap_limit,
+        seat_rows=head.seat_rows,
+        difficulty_spread=head.difficulty_spread,
+        enemies=head.enemies,
     )
+    _check_bounds(blueprint)
     if not 1 <= blueprint.minutes <= 1440:
         raise BadInput("blueprint-invalid", reason="minutes must be 1 to 1440")
     if not 0 <= blueprint.pass_mark <= blueprint.total:
@@ -198,6 +230,20 @@ def _checked(file: _File) -> Blueprint:
     if not 0 <= blueprint.spares <= 20:
         raise BadInput("blueprint-invalid", reason="spares must be 0 to 20")
     return blueprint
+
+
+def _check_bounds(blueprint: Blueprint) -> None:
+    limit, overlap, spread = blueprint.exposure_limit, blueprint.overlap_limit, blueprint.difficulty_spread
+    if limit is not None and limit < 1:
+        raise BadInput("blueprint-invalid", reason="exposure_limit must be at least 1")
+    if overlap is not None and (overlap < 0 or blueprint.papers == "fixed"):
+        raise BadInput("blueprint-invalid", reason="overlap_limit is at least 0, and not for fixed papers")
+    if not 0 <= blueprint.seat_rows <= 1000:
+        raise BadInput("blueprint-invalid", reason="seat_rows must be 0 to 1000")
+    if spread is not None and not 0 < spread <= 1_000_000:
+        raise BadInput("blueprint-invalid", reason="difficulty_spread must be above 0")
+    if any(len(set(group)) < 2 or len(set(group)) < len(group) for group in blueprint.enemies):
+        raise BadInput("blueprint-invalid", reason="enemies: a group names at least two different items")
 
 
 def key_of(point: str, kind: ItemType, difficulty: float) -> CellKey:

@@ -41,6 +41,13 @@ class DrawRow(Base):
     """JSON: sitting, room and seat of every place in the draw's order, spares included."""
     versions: Mapped[str] = mapped_column(Text)
     """JSON: item id and version of every item that could be drawn, ascending."""
+    enemies: Mapped[str] = mapped_column(Text)
+    """JSON: pairs of enemy items of the bank, ascending."""
+    exposures: Mapped[str] = mapped_column(Text)
+    """JSON: [item, version, papers of earlier draws] where there were any, ascending."""
+    solution: Mapped[str] = mapped_column(Text)
+    """JSON: [place in the draw's order, items of its hand as places in `versions`] for each paper that the solver
+    changed."""
     facts: Mapped[str] = mapped_column(Text)
     """JSON: counts of the draw (papers, spares, largest overlap of neighbours, exposure)."""
 

@@ -1,9 +1,10 @@
-"""Use cases of the draw: the commitment, drawing and sealing a slot, drawing it again to verify, the reveal.
+"""Use cases of the draw: the commitment, drawing and sealing a slot, the reveal.
 
 `draw_slot` runs in the draw opening's child process. Papers and marking sheets are written in chunks into
 a set that nobody reads; one last transaction makes the set current and journals its figures.
 """
 
+import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
@@ -21,30 +22,32 @@ from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.errors import NotFound, Refusal, Refused, Tampered, required
+from server.itembank import exposure
 from server.itembank import service as itembank
 from server.itembank import store as bank_store
-from server.itembank.blueprint import Blueprint, blueprint_bytes, blueprint_from_bytes
+from server.itembank.blueprint import Blueprint, blueprint_bytes
 from server.itembank.items import FullItem
 from server.itembank.store import SealedItem
 from server.keys.identity import Identity
 from server.keys.sealing import Bytes, paper_key, seal
 from server.papers import draw_store
 from server.papers import store as paper_store
+from server.papers.assembly import assemble
 from server.papers.draw_models import Commitment, DrawRow, MarkingSheetRow
 from server.papers.draw_state import SetEvent, SetState, step
 from server.papers.drawing import (
     Draw,
-    DrawFigures,
     DrawItem,
+    Given,
     Place,
+    Solution,
     commitment_of,
-    draw,
-    figures_as_facts,
-    figures_of,
+    draw_solved,
     list_hash,
     places_of,
     seed_of,
 )
+from server.papers.figures import DrawFigures, exposure_of, figures_as_facts, figures_of
 from server.papers.models import PaperSet, SealedPaperRow
 from server.papers.sealed import Composer, associated_data, paper_hash
 from server.papers.sheet_seal import seal_sheet
@@ -86,15 +89,6 @@ class Reveal:
     """Slot id → seed of its current papers."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaperVerification:
-    """Outcome of a second draw: papers compared, and each fault in words (paper id and what differs)."""
-
-    slot: str
-    papers: int
-    faults: tuple[str, ...]
-
-
 def _secret_aad(plan: str) -> bytes:
     return b"gongyuan/draw-secret/1\0" + plan.encode()
 
@@ -124,7 +118,9 @@ async def commit(act: Act, identity: Identity, plan: str) -> str:
     return commitment
 
 
-async def _secret(session: AsyncSession, identity: Identity, plan: str) -> tuple[bytes, str]:
+async def secret_of(session: AsyncSession, identity: Identity, plan: str) -> tuple[bytes, str]:
+    """Return the centre's secret of a plan and its commitment (hex); NotFound `commitment-missing`, Tampered
+    `commitment-broken`."""
     held = await draw_store.commitment(session, plan)
     if held is None:
         raise NotFound("commitment-missing", plan=plan)
@@ -148,6 +144,7 @@ class _Prepared:
     full: tuple[FullItem, ...]
     places: tuple[Place, ...]
     root: bytes
+    given: Given
 
 
 def draw_items(full: Sequence[FullItem]) -> tuple[DrawItem, ...]:
@@ -186,7 +183,7 @@ async def _prepare(
         blueprint_refusal(blueprint, plan.occupation, plan.level, slot.minutes, slot.total, slot.pass_mark)
     )
     terms = await affairs.draw_terms(session, plan_id)
-    secret, commitment = await _secret(session, identity, plan_id)
+    secret, commitment = await secret_of(session, identity, plan_id)
     root = await bank_store.bank_root(session, bank_id)
     required(terms_refusal(commitment, terms.commitment.hex(), root, terms.bank_root))
     sealed: tuple[SealedItem, ...] = await bank_store.drawable(session, bank_id)
@@ -197,9 +194,20 @@ async def _prepare(
         raise Refused(Refusal("slot-without-seating", facts={"slot": slot_id}))
     places = places_of([Place(one.sitting, one.room, one.seat) for one in seated], blueprint.spares)
     title = f"{plan.name} {SUBJECT_TITLES[slot.subject]}"
-    listed = list_hash(slot_id, title, bank, blueprint, places)
+    given = Given(
+        await exposure.enemies(session, bank_id),
+        _of_bank(await exposure.exposures(session, bank_id), bank),
+    )
+    listed = list_hash(slot_id, title, bank, blueprint, places, given)
     seed = seed_of(secret, terms.nonce, listed)
-    return _Prepared(plan, slot, terms, seed, listed, title, bank, full, places, root)
+    return _Prepared(plan, slot, terms, seed, listed, title, bank, full, places, root, given)
+
+
+def _of_bank(
+    exposures: Mapping[tuple[str, int], int], bank: Sequence[DrawItem]
+) -> Mapping[tuple[str, int], int]:
+    held = {(one.item, one.version) for one in bank}
+    return {key: papers for key, papers in exposures.items() if key in held}
 
 
 async def draw_slot(
@@ -219,15 +227,16 @@ async def draw_slot(
 ) -> DrawOutcome:
     """Draw and seal one paper for every sitting of a slot and the spares of each room; write them as one set.
 
-    Refused when the slot is drawn already, when the blueprint is not the slot's or cannot be filled, and when
-    commitment or bank root are not those of the exam package (BJ-E:18).
+    Refused when the slot is drawn already, when the blueprint is not the slot's, cannot be filled or its bounds
+    cannot be met, and when commitment or bank root are not those of the exam package (BJ-E:18).
     """
     async with db.reading() as session:
         made = await _prepare(session, identity, plan_id, slot_id, bank_id, bank_key, blueprint)
-    draws = draw(made.seed, made.bank, blueprint, made.places)
-    figures = figures_of(draws)
+    draws, solution = draw_solved(made.seed, made.bank, blueprint, made.places, made.given, assemble)
+    figures = figures_of(draws, blueprint.seat_rows)
     set_id = str(uuid.uuid4())
-    await _begin(db, journal, clock, actor, set_id, bank_id, made, blueprint, figures)
+    await _begin(db, journal, clock, actor, set_id, bank_id, made, blueprint, figures, solution)
+    await exposure.stage_exposures(db, set_id, exposure_of(draws, made.bank))
     composer = Composer(
         plan_id, slot_id, made.title, blueprint, made.bank, [full.content for full in made.full]
     )
@@ -308,10 +317,13 @@ async def _begin(
     made: _Prepared,
     blueprint: Blueprint,
     figures: DrawFigures,
+    solution: Solution,
 ) -> None:
     """Write the staging set with all that it is drawn from (intention before act)."""
     places = msgspec.json.encode([[place.sitting, place.room, place.seat] for place in made.places])
     versions = msgspec.json.encode([[item.item, item.version] for item in made.bank]).decode()
+    earlier = sorted((*key, papers) for key, papers in made.given.exposures.items())
+    solved = msgspec.json.encode(sorted(solution.items())).decode()
     async with db.writing() as session:
         act = Act(session, journal, clock.legal(), actor)
         await session.execute(  # what a broken draw left behind is never served and never finished
@@ -340,9 +352,13 @@ async def _begin(
                 blueprint=blueprint_bytes(blueprint),
                 places=places,
                 versions=versions,
+                enemies=msgspec.json.encode(made.given.enemies).decode(),
+                exposures=msgspec.json.encode(earlier).decode(),
+                solution=solved,
                 facts=msgspec.json.encode(figures_as_facts(figures)).decode(),
             )
         )
+        exposure.begin_draw(act, bank_id, set_id)
         await session.flush()
         await act.record(
             "papers:draw:begun",
@@ -354,6 +370,8 @@ async def _begin(
                 "root": made.root.hex(),
                 "list": made.listed.hex(),
                 "commitment": made.terms.commitment.hex(),
+                "solved": len(solution),
+                "solution": hashlib.sha256(solved.encode()).hexdigest(),
             },
         )
 
@@ -382,6 +400,7 @@ async def _finish(
             raise Refused(Refusal("papers-already-drawn", facts={"slot": made.slot.id}))
         await _move(session, set_id, SetEvent.FINISH)
         await session.execute(update(PaperSet).where(PaperSet.id == set_id).values(sealed_at=act.now))
+        await exposure.count_draw(act, set_id)
         await act.record(
             "papers:draw:sealed",
             {"set": set_id, "slot": made.slot.id, "bank": bank_id, **figures_as_facts(figures)},
@@ -413,13 +432,14 @@ async def withdraw(act: Act, slot_id: str, reason: str) -> None:
     if held is None:
         raise NotFound("papers-not-drawn", slot=slot_id)
     await _move(act.session, held.id, SetEvent.WITHDRAW)
+    await exposure.uncount_draw(act, held.id)
     await act.record("papers:draw:withdrawn", {"set": held.id, "slot": slot_id, "reason": reason})
 
 
 async def reveal(act: Act, identity: Identity, plan_id: str) -> Reveal:
     """Publish the centre's secret of a plan; journalled at its first time. The caller judges when: after
     marking."""
-    secret, commitment = await _secret(act.session, identity, plan_id)
+    secret, commitment = await secret_of(act.session, identity, plan_id)
     terms = await affairs.draw_terms(act.session, plan_id)
     held = await draw_store.commitment(act.session, plan_id)
     if held is not None and held.revealed_at is None:
@@ -436,46 +456,3 @@ async def reveal(act: Act, identity: Identity, plan_id: str) -> Reveal:
         if drawn is not None:
             seeds[slot.id] = seed_of(secret, drawn.nonce, drawn.list_hash).hex()
     return Reveal(plan_id, commitment, secret.hex(), terms.nonce.hex(), seeds)
-
-
-async def verify_slot(
-    session: AsyncSession, identity: Identity, slot_id: str, bank_key: Bytes
-) -> PaperVerification:
-    """Draw a slot again from its seed and bank version, and compare every paper's hash with what was
-    sealed."""
-    facts = await draw_store.draw(session, slot_id)
-    if facts is None:
-        raise NotFound("papers-not-drawn", slot=slot_id)
-    secret, commitment = await _secret(session, identity, facts.plan)
-    terms = await affairs.draw_terms(session, facts.plan)
-    faults: list[str] = []
-    if commitment != terms.commitment.hex():
-        faults.append("the commitment differs from the exam package's")
-    if facts.nonce != terms.nonce:
-        faults.append("the nonce differs from the exam package's")
-    if facts.bank_root != terms.bank_root:
-        faults.append("the bank root differs from the exam package's")
-    blueprint = blueprint_from_bytes(facts.blueprint)
-    wanted = msgspec.json.decode(facts.versions, type=list[tuple[str, int]])
-    sealed = await bank_store.sealed_versions(session, facts.bank, dict(wanted))
-    full = itembank.open_items(facts.bank, bank_key, sealed)
-    bank = draw_items(full)
-    rows = msgspec.json.decode(facts.places, type=list[tuple[str, str, int]])
-    places = tuple(Place(*row) for row in rows)
-    listed = list_hash(slot_id, facts.title, bank, blueprint, places)
-    if listed != facts.list_hash:
-        faults.append("the list drawn from differs from the recorded one")
-    draws = draw(seed_of(secret, facts.nonce, listed), bank, blueprint, places)
-    composer = Composer(facts.plan, slot_id, facts.title, blueprint, bank, [one.content for one in full])
-    held = {one.paper: one for one in await paper_store.seals(session, slot_id)}
-    for one in draws:
-        found = held.pop(one.paper, None)
-        if found is None:
-            faults.append(f"{one.paper}: drawn for {one.place.sitting}, but not among the sealed papers")
-            continue
-        if found.sitting != one.place.sitting or found.room != one.place.room:
-            faults.append(f"{one.paper}: sealed for another place")
-        if paper_hash(composer.paper_data(one)) != found.hash:
-            faults.append(f"{one.paper}: the sealed paper's hash differs from the paper drawn again")
-    faults.extend(f"{paper}: sealed, but not drawn" for paper in held)
-    return PaperVerification(slot_id, len(draws), tuple(faults))

@@ -47,6 +47,9 @@ class DrawFact:
     blueprint: bytes
     places: bytes
     versions: str
+    enemies: str
+    exposures: str
+    solution: str
     facts: str
     policy: int
 
@@ -102,6 +105,9 @@ async def draw(session: AsyncSession, slot: str) -> DrawFact | None:
         row.blueprint,
         row.places,
         row.versions,
+        row.enemies,
+        row.exposures,
+        row.solution,
         row.facts,
         policy or 0,
     )

@@ -7,11 +7,14 @@ SHA-256(stream key ‖ i as 8 bytes, big-endian). Every call takes whole blocks 
 multiple of n not above 2³² are passed over, the others give w mod n, so every value is equally likely;
 blocks are added until there are enough. `order(n)`: ⌈n / 4⌉ blocks are read as 64-bit big-endian words,
 the first n of them; the order is that of the places 0 … n − 1 sorted by their words (equal words, one in
-10¹⁴ orders of 500, by place).
+10¹⁴ orders of 500, by place). `words(n)`: ⌈n / 8⌉ blocks as 32-bit big-endian words,
+the first n of them.
 """
 
 import hashlib
 import struct
+
+import numpy as np
 
 _SPAN = 1 << 32
 
@@ -49,6 +52,10 @@ class Stream:
         blocks = (n + 3) // 4
         words = struct.unpack(f">{blocks * 4}Q", self._blocks(blocks))
         return sorted(range(n), key=words.__getitem__)
+
+    def words(self, n: int) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+        """Return n words of 32 bits."""
+        return np.frombuffer(self._blocks((n + 7) // 8), dtype=">u4")[:n].astype(np.uint32)
 
 
 def derived_id(seed: bytes, label: str) -> str:

@@ -16,7 +16,7 @@ PURE = {
     "packages": ("envelope", "manifest", "contents"),
     "itembank": ("items", "blueprint", "showing", "statistics"),
     "affairs": ("standing", "plans", "enrolment", "seating", "staffing"),
-    "papers": ("drawing", "sealed", "marking_sheet"),
+    "papers": ("drawing", "dealing", "bounds", "figures", "tracing", "sealed", "marking_sheet"),
     "delivery": ("timing", "sitting", "handin", "answers", "conversation", "merging"),
     "proctor": ("evidence", "seats", "occupancy", "anomalies", "alerts"),
     "conduct": ("bell", "runsheet", "incidents", "record", "counts"),

@@ -17,7 +17,7 @@ from server.itembank.models import VersionRow
 from server.itembank.review_service import retire
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key, unseal
-from server.papers import draw_service, draw_store, store
+from server.papers import draw_service, draw_store, store, verification
 from server.papers.models import PaperSet, SealedPaperRow
 from server.papers.sealed import associated_data
 from server.papers.sheet_seal import unseal_sheet
@@ -165,7 +165,7 @@ async def test_verify_draws_the_same_papers_again(
     await prepared(db, journal, clock, identity)
     await drawn(db, journal, clock, identity)
     async with db.reading() as session:
-        found = await draw_service.verify_slot(session, identity, SLOT, BANK_KEY)
+        found = await verification.verify_slot(session, identity, SLOT, BANK_KEY)
         assert (await session.run_sync(verify)).faults == ()
     assert (found.papers, found.faults) == (10, ())
 
@@ -184,7 +184,7 @@ async def test_verify_names_a_paper_whose_hash_was_changed(
             update(SealedPaperRow).where(SealedPaperRow.id == sealed.id).values(hash=bytes(32))
         )
     async with db.reading() as session:
-        found = await draw_service.verify_slot(session, identity, SLOT, BANK_KEY)
+        found = await verification.verify_slot(session, identity, SLOT, BANK_KEY)
     assert [fault.split(":")[0] for fault in found.faults] == [sealed.id]
 
 
@@ -199,7 +199,7 @@ async def test_verify_names_a_moved_seat(
             update(SealedPaperRow).where(SealedPaperRow.sitting == "sitting-1").values(sitting="sitting-x")
         )
     async with db.reading() as session:
-        found = await draw_service.verify_slot(session, identity, SLOT, BANK_KEY)
+        found = await verification.verify_slot(session, identity, SLOT, BANK_KEY)
     assert len(found.faults) == 1
     assert "another place" in found.faults[0]
 

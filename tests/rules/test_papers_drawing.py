@@ -15,16 +15,16 @@ from server.papers.drawing import (
     DrawItem,
     Place,
     draw,
-    figures_of,
     list_hash,
     places_of,
     seed_of,
 )
+from server.papers.figures import figures_of
 from server.papers.stream import Stream, derived_id
 from server.protocol.paper import ItemType
 
 SEED = hashlib.sha256(b"seed").digest()
-PINNED = "ea9078bfb6763df7229a0544ffed0833471961da2025d5fc04584635ff986360"
+PINNED = "c6c3e9d143401feacdd44e1e8000c1f60f5c50052a855cbb1746142211aa1a0c"
 
 
 def bank_of(*cells: tuple[str, ItemType, float, int]) -> list[DrawItem]:
