@@ -6,6 +6,7 @@ seconds are arguments. The brain outlives its sockets: after a loss call `line_l
 socket.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,10 +14,12 @@ from enum import StrEnum
 from kiosk.outbox import Outbox
 from server.protocol import codec, exam
 from server.protocol.envelope import answered_count, answers_digest
+from server.protocol.journal import ENTRIES_A_FRAME, JournalCopy, JournalEntry
 from server.protocol.paper import SealedPaper
 
 AGAIN_AFTER_S = 1.0
 """Monotonic seconds after which a frame that the centre could not take is sent again."""
+_OFFER_BYTES = 64 * 1024
 _TAKEN_LATER = ("retry", "answer-not-stored")
 
 
@@ -70,8 +73,16 @@ Event = Challenged | PaperReady | Saved | Dropped | exam.ToKiosk
 class Brain:
     """One seat's end of the protocol."""
 
-    def __init__(self, seat: str, agent: str = "gongyuan-kiosk/0.1") -> None:
+    def __init__(
+        self,
+        seat: str,
+        agent: str = "gongyuan-kiosk/0.1",
+        keep: Callable[[exam.Seated, exam.Answer], None] | None = None,
+    ) -> None:
+        """`keep` writes an answer to the local journal; it is called before the answer can be sent."""
         self.seat = seat
+        self._keep = keep
+        self._offers: dict[tuple[str, int], JournalCopy] = {}
         self.stage = Stage.AWAY
         self.seated: exam.Seated | None = None
         self.phase: exam.PhaseNow | None = None
@@ -117,9 +128,18 @@ class Brain:
             beacon=self._beacon,
             elapsed_ms=max(0, round((now - self._beacon_at) * 1000)) if self._beacon is not None else 0,
         )
+        if self._keep is not None:
+            self._keep(seated, answer)
         self.outbox.add(answer)
         self.answers[number] = value
         return answer
+
+    def offer(self, journal: JournalCopy) -> None:
+        """Offer a journal that this seat still holds: at once on a proved line, and after every welcome until
+        the centre has all of it or refuses it."""
+        self._offers[(journal.head.sitting, journal.head.lease)] = journal
+        if self.stage is not Stage.AWAY:
+            self._offer(journal, 0)
 
     def mark(self, number: int, on: bool) -> None:
         """Mark an item for review, or take the mark away."""
@@ -179,7 +199,9 @@ class Brain:
             case exam.Welcome():
                 if self.stage is Stage.AWAY:
                     self.stage = Stage.WELCOME
-                if self.seated is not None and self.stage is not Stage.FINISHED:
+                for journal in self._offers.values():
+                    self._offer(journal, 0)
+                if self.seated is not None and (self.stage is not Stage.FINISHED or len(self.outbox)):
                     self._say(
                         exam.Resume(
                             sitting=self.seated.sitting, lease=self.seated.lease, token=self.seated.token
@@ -213,6 +235,8 @@ class Brain:
                 self.stage = Stage.LEFT
                 self._sealed = self._key = None
                 self.outbox.all_again()
+            case exam.JournalKept():
+                self._journal_kept(message)
             case exam.Notice() | exam.Called() | exam.Expecting():
                 pass
         return [message]
@@ -261,7 +285,11 @@ class Brain:
         else:
             self._seq = seated.next_seq - 1
         standing = {saved.number: saved.value for saved in seated.answers}
-        if before is not None and before.lease != seated.lease:
+        if before is not None and before.paper not in (None, seated.paper):
+            # Another paper was given: what was answered on the one before has no place on it.
+            self.outbox = Outbox()
+            self.answers = standing
+        elif before is not None and before.lease != seated.lease:
             # The device signed in anew: what was on its way is given again, as the newest, under the new
             # lease.
             waiting = self.outbox.take_all()
@@ -284,6 +312,25 @@ class Brain:
             # The sitting is no longer this seat's; what is in the outbox stays for people to look at.
             self.stage = Stage.LEFT
         return [refused]
+
+    def _offer(self, journal: JournalCopy, first: int) -> None:
+        entries: list[JournalEntry] = []
+        length = 0
+        for entry in journal.entries[first : first + ENTRIES_A_FRAME]:
+            length += len(entry.data)
+            if entries and length > _OFFER_BYTES:
+                break
+            entries.append(entry)
+        self._say(exam.LateJournal(head=journal.head, first=first, entries=tuple(entries)))
+
+    def _journal_kept(self, kept: exam.JournalKept) -> None:
+        journal = self._offers.get((kept.sitting, kept.lease))
+        if journal is None:
+            return
+        if kept.count < len(journal.entries):
+            self._offer(journal, kept.count)
+        else:
+            del self._offers[(kept.sitting, kept.lease)]
 
     def _ready(self) -> list[Event]:
         if (

@@ -61,7 +61,8 @@ export const step = (state, message, mono) => {
     case "phase": return { ...state, phase: message, phaseAt: mono };
     case "seated": {
       const saved = new Map(message.answers.map((a) => [a.number, a.value]));
-      const again = state.seated?.sitting === message.sitting;
+      // The same candidate on another paper starts anew: what was answered on the one before has no place on it.
+      const again = state.seated?.sitting === message.sitting && (state.seated.paper ?? message.paper) === message.paper;
       const before = again ? state : forgotten(state, {});
       const answers = new Map([...saved, ...before.answers]);
       return { ...before, stage: "seated", seated: message, refusal: null, saved, answers, marks: new Set(message.marks), ended: null };

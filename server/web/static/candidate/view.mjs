@@ -7,6 +7,7 @@ import { Bang, Problem, Tick, clockText, grouped, html, span } from "./words.mjs
 export const Page = (p) => {
   const { state, say } = p;
   if (state.line === "other-tab") return html`<${Card} ...${p} title=${say("other-tab-title")}><p>${say("other-tab")}</p></${Card}>`;
+  if (state.exporting) return html`<${Export} ...${p}/>`;
   switch (state.stage) {
     case "enrol": return html`<${Enrol} ...${p}/>`;
     case "sign-in": return html`<${SignIn} ...${p}/>`;
@@ -56,6 +57,14 @@ const SignIn = (p) => {
     <details><summary>${say("privacy-title")}</summary><p>${say("privacy")}</p></details></${Card}>`;
 };
 
+// For the technician, behind Ctrl+Alt+J: the sealed journals of this seat as one file.
+const Export = (p) => {
+  const { state, say, act } = p;
+  return html`<${Card} ...${p} title=${say("export-title")}><p>${say("export-lead")}</p>
+    ${typeof state.exported === "number" && html`<p class="sealed" role="status"><${Tick}/><span>${say("export-done", { count: state.exported })}</span></p>`}
+    <div class="foot"><button onClick=${() => act.showExport(false)}>${say("export-back")}</button><span class="sp"></span><button class="primary" onClick=${() => act.exportJournals()}>${say("export-act")}</button></div></${Card}>`;
+};
+
 const RULES = ["rule-sit", "rule-hand-in", "rule-saved", "rule-end", "rule-call"];
 
 const Waiting = (p) => {
@@ -90,5 +99,7 @@ const Done = (p) => {
       seatline=${ended.candidate && html`<span>${say("candidate-line", { name: ended.candidate.candidate, ticket: grouped(ended.candidate.ticket) })}</span>`}>
     <p class="sealed"><${Tick}/><span>${say("done-count", { count: ended.count, time: clockText(ended.at) })}</span></p>
     <div class="receipt"><small>${say("done-receipt")}</small><b>${grouped(ended.code)}</b></div>
+    ${p.state.waiting > 0 && html`<p role="status">${say("done-sending", { waiting: p.state.waiting })}</p>`}
+    ${p.state.late.size > 0 && html`<p class="halt" role="status"><${Bang}/><span>${say("saved-late", { count: p.state.late.size })}</span></p>`}
     <p class="big">${say("done-stay")}</p><${Next} ...${p}/></${Card}>`;
 };

@@ -1,0 +1,190 @@
+"""The page's local journal in a real Chromium: sealed, offered, carried, never an overwrite."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from server.delivery import late_journals, late_service, store
+from server.keys.sealing import generate_receiving
+from server.protocol.journal import entry_aad, entry_bytes, head_bytes, read_file, wrap_info
+from tests.pages.test_candidate_page import NUMBER, TICKET, answers_on_disk, enrol, sign_in
+from tests.support.browser import Centre
+from tests.support.papers import SLOT
+
+RECOVERY = generate_receiving()
+SITTING = "sitting-0"
+
+
+def at_work(page: Any, centre: Centre) -> None:
+    """Bring one candidate to the opened paper, on a slot with a journal recovery key."""
+
+    async def key() -> None:
+        async with centre.day.act() as act:
+            await late_journals.keep_recovery_key(act, SLOT, RECOVERY[1])
+
+    centre.run(key())
+    enrol(page, centre)
+    centre.run(centre.day.check_in(0))
+    sign_in(page)
+    page.wait_for_selector(".countdown")
+    centre.run(centre.day.ring())
+    page.wait_for_selector(".stem")
+    centre.at(1)
+
+
+def cut(page: Any, centre: Centre) -> None:
+    """Pull the cable."""
+    from server.protocol.link import CLOSE_SLOW
+
+    async def close() -> None:
+        for line in tuple(centre.site.hall._lines):
+            line.close(CLOSE_SLOW, at_once=True)
+
+    page.context.set_offline(True)
+    centre.run(close())
+    page.wait_for_selector(".saved.warn")
+
+
+def late_items(centre: Centre) -> tuple[late_service.LateItem, ...]:
+    async def read() -> tuple[late_service.LateItem, ...]:
+        async with centre.site.db.reading() as session:
+            return await late_service.items(session, SITTING)
+
+    return centre.run(read())
+
+
+def collected(centre: Centre, page: Any) -> None:
+    """Wait until the offline paper is collected from what is acknowledged."""
+
+    async def state() -> str:
+        async with centre.site.db.reading() as session:
+            return (await store.sitting(session, SITTING)).state.value
+
+    while centre.run(state()) != "collected":
+        page.wait_for_timeout(20)
+
+
+def exported(page: Any, folder: Path) -> bytes:
+    """Export the machine's journals by the technician's key."""
+    page.keyboard.press("Control+Alt+j")
+    page.wait_for_selector("text=导出本机作答记录")
+    with page.expect_download() as download:
+        page.click("text=导出文件")
+    download.value.save_as(folder / "journal.json")
+    page.wait_for_selector("text=已导出 1 份记录")
+    page.click("text=返回")
+    return (folder / "journal.json").read_bytes()
+
+
+def test_page_signs_the_same_bytes_as_python(page: Any, centre: Centre) -> None:
+    """The page's wrapping info, head, entry and associated data are the server's, byte for byte."""
+    page.goto(f"{centre.url}/exam")
+    found = page.evaluate(
+        """async () => {
+             const j = await import("/static/candidate/journal.mjs"), bytes = (n) => new Uint8Array(n).fill(7);
+             return [j.wrapInfo("s1", 2, "k"), j.headBytes("s1", 2, "k", "ab"), j.entryAad("s1", 2, 9),
+                     await j.entryBytes(bytes(32), 9, bytes(12), bytes(20))].map((part) => [...part]); }"""
+    )
+    seven = bytes([7])
+    assert [bytes(part) for part in found] == [
+        wrap_info("s1", 2, "k"),
+        head_bytes("s1", 2, "k", "ab"),
+        entry_aad("s1", 2, 9),
+        entry_bytes(seven * 32, 9, seven * 12, seven * 20),
+    ]
+
+
+def test_offline_past_the_end_is_collected_then_offered_and_carried(
+    page: Any, centre: Centre, tmp_path: Path
+) -> None:
+    """Offline past the end: the acknowledged paper is collected; the rest is kept as late, by file and by line."""
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    cut(page, centre)
+    page.keyboard.press("B")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("C")
+    page.wait_for_selector("text=2 题作答存于本机")
+    data = exported(page, tmp_path)
+    assert b'"C"' not in data and TICKET.encode() not in data
+    centre.at(92)
+    collected(centre, page)
+    copy = read_file(data).journals[0]
+
+    async def carry() -> int:
+        async with centre.day.act("staff:technician") as act:
+            kept = await late_journals.keep(act, copy.head, 0, copy.entries, "file")
+            node = centre.site.identity
+            for journal in await late_journals.journals(act.session, SLOT):
+                await late_journals.open_journal(
+                    act, journal.id, RECOVERY[0], "".join(node.fingerprint.split()), node.public.signing
+                )
+            return kept
+
+    assert centre.run(carry()) == 3
+    found = late_items(centre)
+    assert [(i.late.number, i.late.value, i.refusal) for i in found] == [(1, ("B",), None), (2, ("C",), None)]
+    assert all(i.absence is not None for i in found)
+    assert answers_on_disk(centre) == {1: ("A",)}
+    page.context.set_offline(False)
+    page.wait_for_selector("text=2 条作答在结束后才到达")
+    assert "共收到 1 题作答" in page.inner_text("main")
+    assert answers_on_disk(centre) == {1: ("A",)}
+
+
+def test_the_next_candidate_can_neither_read_nor_send_what_was_left(
+    page: Any, centre: Centre, tmp_path: Path
+) -> None:
+    """What a candidate left unsent is sealed for the next one, and reaches the centre by itself, not counted."""
+    at_work(page, centre)
+    cut(page, centre)
+    page.keyboard.press("C")
+    page.wait_for_selector("text=1 题作答存于本机")
+    centre.run(centre.day.enrol_seat("02", 6))
+
+    async def move_and_seat_another() -> None:
+        from server.conduct import service as conduct
+        from server.delivery.models import SittingRow
+
+        async with centre.day.act() as act:
+            await conduct.reseat(act, SITTING, "02", 6, "keyboard")
+        async with centre.site.db.writing() as session:
+            row = await store.sitting_row(session, "sitting-1")
+            row.seat = 1
+            assert isinstance(row, SittingRow)
+        await centre.day.check_in(1)
+
+    centre.run(move_and_seat_another())
+    # The disk comes back under the next candidate: nothing of the first one's token is left.
+    page.evaluate(
+        """() => new Promise((done) => { const open = indexedDB.open("gongyuan-seat");
+             open.onsuccess = () => { const act = open.result.transaction("sitting", "readwrite");
+               act.objectStore("sitting").clear(); act.oncomplete = () => { open.result.close(); done(); }; }; })"""
+    )
+    page.context.set_offline(False)
+    page.goto(f"{centre.url}/exam")
+    page.wait_for_selector("#ticket")
+    sign_in(page, "T0001", "P0000001")
+    page.wait_for_selector(".stem")
+    left = page.evaluate(
+        """() => new Promise((done) => { const open = indexedDB.open("gongyuan-seat");
+             open.onsuccess = () => { const all = open.result.transaction("journals").objectStore("journals").getAll();
+               const told = (rows) => rows.map((row) => [row.sitting, row.key === null]);
+               all.onsuccess = () => { open.result.close(); done(told(all.result)); }; }; })"""
+    )
+    assert sorted(left) == [["sitting-0", True], ["sitting-1", False]]
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    page.reload()
+    page.wait_for_selector(".stem")
+
+    async def kept() -> list[int]:
+        async with centre.site.db.reading() as session:
+            return [one.entries for one in await late_journals.journals(session, SLOT)]
+
+    while not centre.run(kept()):
+        page.wait_for_timeout(20)
+    assert centre.run(kept()) == [1]
+    assert answers_on_disk(centre) == {}
+    assert json.dumps(left).count("sitting-0") == 1 and NUMBER
