@@ -52,6 +52,8 @@ class MarkingEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """Short only: what was asked, sanitised HTML, so that a marker needs no paper."""
     material: str = ""
     """Short sub-item only: the material of its case, sanitised HTML."""
+    order: str = ""
+    """Choices: the bank's labels of the options in the order displayed, one letter each."""
 
 
 class MarkingSheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
