@@ -178,13 +178,19 @@ def _sql(connection: Connection, statement: str) -> str:
 
 def canonical(facts: Mapping[str, Any]) -> bytes:
     """Return RFC 8785 JSON."""
-    if all(key.isascii() and isinstance(value, str) for key, value in facts.items()):
+    if all(key.isascii() and _plain(value) for key, value in facts.items()):
         return _canonical_texts(facts)
     return rfc8785.dumps(dict(facts))
 
 
+def _plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return value is None or isinstance(value, str) or (isinstance(value, int) and abs(value) < 1 << 53)
+
+
 def _canonical_texts(row: Mapping[str, Any]) -> bytes:
-    # Texts and small integers under ASCII names only: json writes them as RFC 8785 does, in compiled code.
+    # Texts, truth values and small integers under ASCII names: json writes them as RFC 8785 does, in C.
     return json.dumps(row, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 

@@ -13,13 +13,13 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -160,6 +160,17 @@ def announce_sync(session: Session, topic: str, key: str) -> None:
         event.listen(session, "after_rollback", _forget)
     if (topic, key) not in pending:
         pending.append((topic, key))
+
+
+def notify(connection: Connection, changes: Sequence[tuple[str, str]]) -> None:
+    """Announce changes made in this connection's transaction to the processes of a PostgreSQL server, this one
+    among them; nothing on SQLite, where the one process that writes answers tells itself after the commit.
+    """
+    if changes and connection.dialect.name == "postgresql":
+        payloads = [_encoded(topic, key) for topic, key in changes]
+        connection.exec_driver_sql(
+            "select pg_notify(%s, told) from unnest(%s::text[]) as told", (CHANNEL, payloads)
+        )
 
 
 def _flush(session: Session) -> None:

@@ -16,6 +16,8 @@ SITTING, SLOT, OPENED = "delivery.sitting", "delivery.slot", "delivery.opened"
 """Topics of this room's signals: a sitting id, a slot id (bell, pause, allowance), a slot id (papers
 opened).
 """
+LINE = "delivery.line"
+"""Topic with a sitting id: its line came or was lost."""
 COMMAND, HEARD = "delivery.command", "delivery.heard"
 """Topics with a command's id: it was given, a kiosk said how far it came."""
 

@@ -6,15 +6,18 @@ learn from an answer whether they belong together or where the candidate is seat
 
 import hmac
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from server.clock import Clock
-from server.db.act import Act
 from server.db.engine import Database
-from server.db.journal import Journal
+from server.db.writer import Writer
 from server.delivery import store
+from server.delivery.arrivals import Expected, Place, expected_at
 from server.delivery.facts import Seat, Sitting
-from server.delivery.models import SittingRow
-from server.delivery.service import credential, take_lease
+from server.delivery.gathering import Gathered
+from server.delivery.ledger import Leased, LeaseWork, Work, Written
+from server.delivery.service import credential
 from server.errors import GongyuanError, NotFound, Refusal
 from server.keys.identity import Identity
 from server.keys.signing import verify
@@ -23,18 +26,30 @@ from server.protocol.exam import Hello, Resume, SignIn
 
 WRONG_MOST = 5
 """Wrong numbers in a row at one seat before it has to wait."""
+TOGETHER = 200
+"""Devices of one read at most."""
 WRONG_WAIT_S = 30.0
 """Monotonic seconds it then waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One device's hold on a sitting."""
+
+    sitting: str
+    lease: int
 
 
 class Admission:
     """The checks, and the secrets they need: the slots' receipt keys, held in this process's memory."""
 
-    def __init__(self, db: Database, clock: Clock, journal: Journal, identity: Identity) -> None:
+    def __init__(self, db: Database, clock: Clock, writer: Writer[Work, Written], identity: Identity) -> None:
         self._db = db
         self._clock = clock
-        self._journal = journal
+        self._writer = writer
         self._identity = identity
+        self.expected: Gathered[Place, tuple[Expected, ...]] = Gathered(self._expected, TOGETHER)
+        """The sittings that a seat is open for, by room and number."""
         self._receipt_keys: dict[str, bytes] = {}
         self._wrong: dict[str, tuple[int, float]] = {}
         self._seats: dict[str, Seat] = {}
@@ -59,43 +74,40 @@ class Admission:
             return Refusal("seat-not-proved")
         return seat
 
-    async def sign_in(self, seat: Seat, sign_in: SignIn) -> Sitting | Refusal:
-        """Return the sitting open at this seat for these numbers, under a new lease."""
+    async def sign_in(self, seat: Seat, sign_in: SignIn) -> Hold | Refusal:
+        """Return the sitting open at this seat for these numbers, under a new lease that is on disk."""
         wait = self._wait(seat)
         if wait > 0:
             return Refusal("sign-in-wait", facts={"wait_s": round(wait)})
-        async with self._db.writing() as session:
-            act = Act(session, self._journal, self._clock.legal(), f"seat:{seat.room}-{seat.number}")
-            found: SittingRow | None = None
-            candidates = await store.active_at(session, seat.room, seat.number)
-            for row in candidates:
-                if self._fits(row.id, row.credential, sign_in):
-                    found = row
-            if not candidates:
-                self._fits(seat.id, bytes(32), sign_in)
-            if found is not None:
-                row = await store.sitting_row(session, found.id, lock=True)
-                await take_lease(act, row, seat.id)
-                await session.flush()
-                self._wrong.pop(seat.id, None)
-                return store.sitting_fact(row)
+        expected = await self.expected.get((seat.room, seat.number)) or ()
+        found: Sitting | None = None
+        for one in expected:
+            if self._fits(one.sitting.id, one.credential, sign_in):
+                found = one.sitting
+        if not expected:
+            self._fits(seat.id, bytes(32), sign_in)
+        if found is not None:
+            self._wrong.pop(seat.id, None)
+            work = LeaseWork(found.id, seat.id, seat.room, seat.number, self._clock.legal())
+            match await self._writer.write(work):
+                case Leased(lease):
+                    return Hold(found.id, lease)
+                case Refusal() as refusal:
+                    return refusal
+            return Refusal("retry")
         count, _ = self._wrong.get(seat.id, (0, 0.0))
         self._wrong[seat.id] = (count + 1, self._clock.monotonic())
         return Refusal("sign-in-refused")
 
-    async def resume(self, resume: Resume) -> Sitting | Refusal:
-        """Return the sitting whose lease this token proves, whatever has become of it since."""
-        refusal = Refusal("resume-refused")
-        async with self._db.reading() as session:
-            try:
-                sitting = await store.sitting(session, resume.sitting)
-            except NotFound:
-                return refusal
+    async def holds(self, sitting: Sitting, resume: Resume) -> bool:
+        """Tell whether the token proves this lease of the sitting."""
         key = await self.receipt_key(sitting.slot)
         right = resume_token(key, sitting.id, resume.lease)
-        if resume.lease > sitting.lease or not hmac.compare_digest(right, resume.token):
-            return refusal
-        return sitting
+        return resume.lease <= sitting.lease and hmac.compare_digest(right, resume.token)
+
+    async def _expected(self, places: Sequence[Place]) -> Mapping[Place, tuple[Expected, ...]]:
+        async with self._db.reading() as session:
+            return await expected_at(session, places)
 
     async def receipt_key(self, slot: str) -> bytes:
         """Return the slot's receipt key; the first caller makes it, wrapped under the centre's storage

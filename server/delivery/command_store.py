@@ -1,6 +1,7 @@
 """Reads of commands and breaks: rows in, facts out."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,15 +58,20 @@ async def newest_commands(session: AsyncSession, slot: str, most: int) -> tuple[
     )
 
 
-async def outstanding(session: AsyncSession, sitting: str) -> tuple[Command, ...]:
-    """Return the commands that a sitting's kiosk has not done yet, the oldest first."""
-    rows = await session.scalars(
-        select(CommandRow)
-        .join(CommandReachRow, CommandReachRow.command == CommandRow.id)
-        .where(CommandReachRow.sitting == sitting, CommandReachRow.done_at.is_(None))
+async def outstanding(session: AsyncSession, sittings: Sequence[str]) -> Mapping[str, tuple[Command, ...]]:
+    """Return, by sitting, the commands that its kiosk has not done yet, the oldest first; sittings without one
+    are left out.
+    """
+    rows = await session.execute(
+        select(CommandReachRow.sitting, CommandRow)
+        .join(CommandRow, CommandReachRow.command == CommandRow.id)
+        .where(CommandReachRow.sitting.in_(sittings), CommandReachRow.done_at.is_(None))
         .order_by(CommandRow.at, CommandRow.id)
     )
-    return tuple(command_fact(row) for row in rows)
+    found: dict[str, tuple[Command, ...]] = {}
+    for sitting, row in rows:
+        found[sitting] = (*found.get(sitting, ()), command_fact(row))
+    return found
 
 
 async def reached_sittings(session: AsyncSession, command: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ transactions and none of them stands in the way of an answer.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, update
@@ -20,11 +21,14 @@ from server.delivery import command_store
 from server.delivery.acts import HEARD
 from server.delivery.conversation import Stage
 from server.delivery.facts import Command
+from server.delivery.gathering import Gathered
 from server.delivery.lines import Line, Lines
 from server.delivery.models import CommandReachRow
 from server.protocol import exam
 
 ACTOR = "centre:hall"
+TOGETHER = 200
+"""Devices of one read at most."""
 GATHER_S = 0.05
 """Monotonic seconds that acknowledgements are gathered for one transaction."""
 
@@ -41,6 +45,7 @@ class Commanding:
         self._lines = lines
         self._noted: dict[tuple[str, str], dict[str, datetime]] = {}
         self._due = asyncio.Event()
+        self._outstanding: Gathered[str, tuple[Command, ...]] = Gathered(self._read, TOGETHER)
 
     async def tell(self, command: str) -> None:
         """Send a command to every line whose sitting it reaches."""
@@ -55,10 +60,12 @@ class Commanding:
     async def tell_outstanding(self, line: Line) -> None:
         """Send a device that has just taken a sitting what was said before and is not done."""
         sitting = line.conversation.sitting
-        async with self._db.reading() as session:
-            waiting = await command_store.outstanding(session, sitting)
-        for command in waiting:
+        for command in await self._outstanding.get(sitting) or ():
             self._send(line, sitting, command)
+
+    async def _read(self, sittings: Sequence[str]) -> Mapping[str, tuple[Command, ...]]:
+        async with self._db.reading() as session:
+            return await command_store.outstanding(session, sittings)
 
     def heard(self, line: Line, message: exam.Heard) -> None:
         """Note what a kiosk said of a command; written soon."""

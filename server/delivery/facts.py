@@ -1,7 +1,9 @@
 """What delivery knows: frozen facts for its own rules and for conduct, scoring and the board."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 from server.delivery.sitting import State
 from server.delivery.timing import Pause, Phase, Policy, Times
@@ -76,6 +78,18 @@ class SlotTimes:
     halts: tuple[Halt, ...]
     away: frozenset[str] = frozenset()
     """Sittings whose candidate is out of the room with an escort."""
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Sittings with an allowance or a halt of their own."""
+        extents = [one.extent for one in (*self.allowances, *self.halts)]
+        return frozenset(extent.sitting for extent in extents if extent.sitting is not None)
+
+    def common(self) -> Callable[[str], Times]:
+        """Return the function from a room to the times of its sittings that are not `named`; it reckons each
+        room once.
+        """
+        return cache(partial(self.of, ""))
 
     def of(self, sitting: str, room: str) -> Times:
         """Return the times of one sitting; `room` is the room whose times it follows."""

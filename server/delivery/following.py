@@ -4,9 +4,9 @@ told.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from server.clock import Clock
 from server.db.act import Act
@@ -15,21 +15,29 @@ from server.db.journal import Journal
 from server.delivery import acts, late_journals, service, store
 from server.delivery import conversation as talk
 from server.delivery.admission import Admission
+from server.delivery.arrivals import Arrival, arrivals, sittings_of, standing_of
 from server.delivery.collector import Collector
 from server.delivery.commanding import Commanding
 from server.delivery.facts import Ending, Seat, Sitting, SlotTimes
+from server.delivery.gathering import Gathered
 from server.delivery.lines import Line, Lines, Live
 from server.delivery.seating import SEATS
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind, continues_at, hand_in_window, phase_of
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key
-from server.papers import store as papers
 from server.protocol import exam
-from server.protocol.paper import SealedPaper
 
 EFFECTS = (acts.SLOT, acts.SITTING, acts.COMMAND)
 """Topics that are followed, in the order of one batch: what an act changes goes out before the act is named."""
+
+DEVICES_TOGETHER = 50
+"""Devices whose sittings are read at once: their sealed papers are held meanwhile."""
+OPENED_TOGETHER = 1_000
+"""Papers recorded as opened in one transaction, some ten milliseconds."""
+SITTINGS_TOGETHER = 500
+FRAMES_TOGETHER = 250
+"""Frames made in one turn of the event loop, some five milliseconds."""
 
 log = logging.getLogger(__name__)
 
@@ -59,34 +67,44 @@ class Following:
         self.commanding = Commanding(db, clock, journal, lines)
         self._start_keys: dict[str, bytes] = {}
         self._journal_keys: dict[str, bytes] = {}
+        self._no_journal_key: set[str] = set()
+        """Slots that had none when last looked; looked at again with their times."""
         self._times: dict[str, SlotTimes] = {}
+        self.arrivals: Gathered[str, Arrival] = Gathered(self._arrivals, DEVICES_TOGETHER)
+        """Sittings with what stands of them on disk."""
+        self._opening: Gathered[str, bool] = Gathered(self._open, OPENED_TOGETHER)
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
-    async def load(
-        self, session: AsyncSession, line: Line, sitting: Sitting, receipt_key: bytes
-    ) -> SealedPaper | None:
-        """Hold the sitting's facts on the line; return its sealed paper."""
-        times = (await self.times(session, sitting.slot)).of(sitting.id, sitting.time_room)
-        if sitting.paper is not None:
-            sealed = await papers.paper(session, sitting.paper)
-        else:
-            sealed = await papers.sealed_paper(session, sitting.id)
+    async def hold(self, line: Line, arrival: Arrival, receipt_key: bytes) -> None:
+        """Hold a sitting's facts on a line."""
+        sitting, sealed = arrival.sitting, arrival.sealed
+        times = (await self.times(sitting.slot)).of(sitting.id, sitting.time_room)
         phase = phase_of(times, self._clock.legal())
         line.live = Live(sitting, times, phase, receipt_key, None if sealed is None else sealed.id)
-        return sealed
 
-    async def journal_key(self, session: AsyncSession, slot: str) -> bytes | None:
+    async def _arrivals(self, sittings: Sequence[str]) -> Mapping[str, Arrival]:
+        async with self._db.reading() as session:
+            return await arrivals(session, sittings)
+
+    async def journal_key(self, slot: str) -> bytes | None:
         """Return the public half of a slot's journal recovery key, or None."""
-        known = self._journal_keys.get(slot) or await late_journals.recovery_key(session, slot)
-        if known is not None:
-            self._journal_keys[slot] = known
+        known = self._journal_keys.get(slot)
+        if known is None and slot not in self._no_journal_key:
+            async with self._db.reading() as session:
+                known = await late_journals.recovery_key(session, slot)
+            if known is not None:
+                self._journal_keys[slot] = known
+            else:
+                self._no_journal_key.add(slot)
         return known
 
-    async def times(self, session: AsyncSession, slot: str) -> SlotTimes:
+    async def times(self, slot: str) -> SlotTimes:
         """Return a slot's times as last read; a signal or the timer reads them again."""
         known = self._times.get(slot)
         if known is None:
-            known = self._times[slot] = await store.slot_times(session, slot)
+            async with self._db.reading() as session:
+                known = await store.slot_times(session, slot)
+            self._times[slot] = known
         return known
 
     def phase(self, live: Live) -> exam.PhaseNow:
@@ -108,8 +126,7 @@ class Following:
 
     async def tell_expected(self, line: Line) -> None:
         seat = seat_of(line)
-        async with self._db.reading() as session:
-            expected = bool(await store.active_at(session, seat.room, seat.number))
+        expected = bool(await self._admission.expected.get((seat.room, seat.number)))
         if expected is not line.expecting:
             line.expecting = expected
             line.send(exam.Expecting(on=expected))
@@ -155,19 +172,38 @@ class Following:
     async def release(self, lines: Iterable[Line]) -> None:
         """Send the paper keys of those whose time has come, after recording that their papers are opened."""
         due = [line for line in lines if self._may_open(line)]
-        if not due:
+        # Whose paper was recorded as opened needs no transaction: most of those who come back.
+        again = [line for line in due if live_of(line).sitting.state is State.OPENED]
+        await self._send_keys(again)
+        waiting = [line for line in due if live_of(line).sitting.state is not State.OPENED]
+        if len(waiting) == 1:
+            if await self._opening.get(waiting[0].conversation.sitting):
+                await self._send_keys(waiting)
             return
+        for some in batched(waiting, OPENED_TOGETHER):
+            opened = await self._open([line.conversation.sitting for line in some])
+            await self._send_keys([line for line in some if line.conversation.sitting in opened])
+
+    async def _open(self, sittings: Sequence[str]) -> Mapping[str, bool]:
+        """Record that papers are opened; return those whose state allows it."""
         async with self._db.writing() as session:
             act = Act(session, self._journal, self._clock.legal(), "centre:hall")
-            opened = set(await service.open_papers(act, [line.conversation.sitting for line in due]))
-        for line in due:
-            live = line.live
-            if live is None or live.paper is None or line.conversation.sitting not in opened:
-                continue
-            key = await self._start_key(live.sitting.slot)
-            if key is not None:
-                live.key_sent = True
-                line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
+            return dict.fromkeys(await service.open_papers(act, sittings), True)
+
+    async def _send_keys(self, lines: Iterable[Line]) -> None:
+        for some in batched(list(lines), FRAMES_TOGETHER):
+            for line in some:
+                live = line.live
+                # Looked at again: it may have gone, or got the key, while the transaction ran.
+                if live is None or live.paper is None or not self._may_open(line):
+                    continue
+                key = await self._start_key(live.sitting.slot)
+                if key is not None:
+                    live.key_sent = True
+                    live.sitting = replace(live.sitting, state=State.OPENED)
+                    line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
+            # Let them go out, and answers come in, before the next ones are made.
+            await asyncio.sleep(0)
 
     def _may_open(self, line: Line) -> bool:
         live = line.live
@@ -203,52 +239,72 @@ class Following:
             heard = {await self._heard.get()}
             while not self._heard.empty():
                 heard.add(self._heard.get_nowait())
-            for topic, key in sorted(heard, key=lambda one: (EFFECTS.index(one[0]), one[1])):
+            sittings = sorted(key for topic, key in heard if topic == acts.SITTING)
+            rest = {one for one in heard if one[0] != acts.SITTING}
+            for topic, keys in [
+                *((topic, [key]) for topic, key in sorted(rest) if topic == acts.SLOT),
+                *((acts.SITTING, list(some)) for some in batched(sittings, SITTINGS_TOGETHER)),
+                *((topic, [key]) for topic, key in sorted(rest) if topic != acts.SLOT),
+            ]:
                 try:
-                    await self._refresh(topic, key)
+                    await self._refresh(topic, keys)
                 except Exception:
-                    log.exception("could not follow %s %s", topic, key)
+                    log.exception("could not follow %s %s", topic, keys)
 
-    async def _refresh(self, topic: str, key: str) -> None:
+    async def _refresh(self, topic: str, keys: Sequence[str]) -> None:
         if topic == acts.SLOT:
-            await self.refresh_slot(key)
+            await self.refresh_slot(keys[0])
         elif topic == acts.SITTING:
-            await self._refresh_sitting(key)
+            await self._refresh_sittings(keys)
         else:
-            await self.commanding.tell(key)
+            await self.commanding.tell(keys[0])
 
     async def refresh_slot(self, slot: str) -> None:
         """Read a slot's times again, tell each of its devices its phase, and open the papers whose time has
         come.
         """
         self._times.pop(slot, None)
+        self._no_journal_key.discard(slot)
         lines = self._lines.of_slot(slot)
         if not lines:
             return
-        async with self._db.reading() as session:
-            times = self._times[slot] = await store.slot_times(session, slot)
+        times = await self.times(slot)
+        common = times.common()
+        now = self._clock.legal()
         for line in lines:
             live = live_of(line)
-            live.times = times.of(live.sitting.id, live.sitting.time_room)
-            line.send(self.phase(live))
+            room = live.sitting.time_room
+            own = live.sitting.id in times.named
+            live.times = times.of(live.sitting.id, room) if own else common(room)
+            live.phase = phase_of(live.times, now)
+        # The keys before the phases: at the bell a whole hall waits for them.
         await self.release(lines)
+        for some in batched(lines, FRAMES_TOGETHER):
+            for line in some:
+                if line.live is not None:
+                    line.send(self.phase(line.live))
+            await asyncio.sleep(0)
 
-    async def _refresh_sitting(self, sitting: str) -> None:
-        line = self._lines.by_sitting.get(sitting)
+    async def _refresh_sittings(self, sittings: Sequence[str]) -> None:
         async with self._db.reading() as session:
-            found = await store.sitting(session, sitting)
-            if line is None or line.live is None:
-                await self._tell_place(found)
-                return
-            times = await self.times(session, found.slot)
+            found = await sittings_of(session, sittings)
+        for one in found.values():
+            await self._refresh_sitting(one)
+
+    async def _refresh_sitting(self, found: Sitting) -> None:
+        line = self._lines.by_sitting.get(found.id)
+        if line is None or line.live is None:
+            await self._tell_place(found)
+            return
         live = line.live
-        live.sitting, live.times = found, times.of(found.id, found.time_room)
+        times = (await self.times(found.slot)).of(found.id, found.time_room)
+        live.sitting, live.times = found, times
         if found.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
             await self.tell_end(line, found)
         elif found.lease > line.conversation.lease and line.conversation.stage is talk.Stage.SEATED:
-            line.conversation = talk.flushing(line.conversation, sitting, line.conversation.lease)
+            line.conversation = talk.flushing(line.conversation, found.id, line.conversation.lease)
             self.tell_replaced(line, found)
-            del self._lines.by_sitting[sitting]
+            del self._lines.by_sitting[found.id]
             self._note_lost(line)
 
         if (found.room, found.seat) != (seat_of(line).room, seat_of(line).number):
@@ -277,30 +333,41 @@ class Following:
     async def look_again(self) -> None:
         """Read again what signals would have told: a lost signal delays, and changes nothing else."""
         self._admission.forget_seats()
+        self._no_journal_key.clear()
         self._collector.look_again()
         for slot in {
             line.live.sitting.slot for line in self._lines.by_sitting.values() if line.live is not None
         }:
             async with self._db.reading() as session:
                 times = await store.slot_times(session, slot)
-                found = {one.id: one for one in await store.sittings(session, slot)}
             if times != self._times.get(slot):
                 await self.refresh_slot(slot)
-            for line in self._lines.of_slot(slot):
-                now = found.get(line.conversation.sitting)
-                if now is not None and _moved_on(line, now):
-                    await self._refresh_sitting(now.id)
+            for some in batched(self._lines.of_slot(slot), SITTINGS_TOGETHER):
+                async with self._db.reading() as session:
+                    standing = await standing_of(session, [line.conversation.sitting for line in some])
+                moved = [
+                    line.conversation.sitting
+                    for line in some
+                    if _moved_on(line, *standing.get(line.conversation.sitting, (0, State.PREPARED)))
+                ]
+                if moved:
+                    await self._refresh_sittings(moved)
 
 
-def _moved_on(line: Line, now: Sitting) -> bool:
+def _moved_on(line: Line, lease: int, state: State) -> bool:
     """Tell whether a sitting was ended, or given to another device, without this line being told."""
     if line.conversation.stage is not talk.Stage.SEATED:
         return False
-    return now.lease > line.conversation.lease or now.state in (
-        State.HANDED_IN,
-        State.COLLECTED,
-        State.VOIDED,
-    )
+    return lease > line.conversation.lease or state in (State.HANDED_IN, State.COLLECTED, State.VOIDED)
+
+
+Some = TypeVar("Some")
+
+
+def batched(many: Sequence[Some], most: int) -> Iterator[Sequence[Some]]:
+    """Give a list in parts of so many."""
+    for at in range(0, len(many), most):
+        yield many[at : at + most]
 
 
 def seat_of(line: Line) -> Seat:

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, CursorResult
 
 from server.clock import Clock
 from server.db.journal import Journal, as_stored
+from server.db.signals import notify
+from server.delivery.acts import LINE, SITTING
 from server.delivery.answers import Standing, Timeliness, counts, newer, storable
 from server.delivery.endings import Sign, end_sitting, standing
 from server.delivery.facts import Ending
@@ -47,13 +49,16 @@ on conflict (sitting) do update set lease = excluded.lease, seq = excluded.seq, 
 digest = excluded.digest
 """
 INSERT_HEARTBEAT = "insert into delivery_heartbeat (sitting, seat, at, kind) values {rows}"
+UPDATE_LEASE = "update delivery_sitting set lease = ? where id = ?"
+INSERT_LEASE = "insert into delivery_lease (sitting, lease, seat, taken_at) values (?, ?, ?, ?)"
 UPDATE_ITEMS = "update delivery_sitting set items = ? where id = ?"
 LOAD_HEADS = """
-select s.id, s.state, s.lease, h.lease, h.seq, h.receipt, h.digest
+select s.id, s.state, s.lease, h.lease, h.seq, h.receipt, h.digest, s.room, s.seat
 from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys}) order by s.id for update
 """
 LOAD_HEADS_AT_ONCE = """
-select json_group_array(json_array(s.id, s.state, s.lease, h.lease, h.seq, h.receipt, hex(h.digest)))
+select json_group_array(
+    json_array(s.id, s.state, s.lease, h.lease, h.seq, h.receipt, hex(h.digest), s.room, s.seat))
 from delivery_sitting s join delivery_head h on h.sitting = s.id where s.id in ({keys})
 """
 """What every answer (and mark) costs, past the expression language; `?` stands for the driver's placeholder.
@@ -125,7 +130,18 @@ class LineWork:
     here: bool
 
 
-Work = AnswerWork | HandInWork | MarkWork | OpenedWork | LineWork
+@dataclass(frozen=True, slots=True)
+class LeaseWork:
+    """A device at an enrolled seat takes the sitting that is open there."""
+
+    sitting: str
+    seat: str
+    room: str
+    number: int
+    at: datetime
+
+
+Work = AnswerWork | HandInWork | MarkWork | OpenedWork | LineWork | LeaseWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,14 @@ class Done:
     """A work without an answer of its own is on disk."""
 
 
-Written = Stored | Ending | Done | Refusal
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The device holds this lease, above every earlier one."""
+
+    lease: int
+
+
+Written = Stored | Ending | Done | Leased | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +194,8 @@ class _Head:
     seq: int
     receipt: int
     digest: bytes
+    room: str
+    seat: int
     touched: bool = False
 
 
@@ -205,6 +230,8 @@ class _Batch:
         self._standing: dict[tuple[str, int], Standing] = {}
         self._opened: list[tuple[Any, ...]] = []
         self._beats: list[tuple[Any, ...]] = []
+        self._told: dict[tuple[str, str], None] = {}
+        """What other processes shall look at, in order."""
 
     def load(self, sittings: list[str]) -> None:
         """Read and lock the heads, in one order for all writers so that no two wait for each other."""
@@ -214,11 +241,11 @@ class _Batch:
         found: Iterable[Sequence[Any]]
         if self._is_sqlite:
             told = self._one(LOAD_HEADS_AT_ONCE.format(keys=marks), tuple(keys)).scalar_one()
-            found = [(*row[:-1], bytes.fromhex(row[-1])) for row in msgspec.json.decode(told)]
+            found = [(*row[:6], bytes.fromhex(row[6]), *row[7:]) for row in msgspec.json.decode(told)]
         else:
             found = self._one(LOAD_HEADS.format(keys=marks), tuple(keys))
-        for key, state, newest, lease, seq, receipt, digest in found:
-            self._heads[key] = _Head(State(state), newest, lease, seq, receipt, digest)
+        for key, state, *rest in found:
+            self._heads[key] = _Head(State(state), *rest)
 
     def take(self, work: Work) -> Written:
         head = self._heads.get(work.sitting)
@@ -236,7 +263,31 @@ class _Batch:
             case LineWork():
                 at = as_stored(self._connection, work.at)
                 self._beats.append((work.sitting, work.seat, at, "here" if work.here else "lost"))
+                self._told[(LINE, work.sitting)] = None
+            case LeaseWork():
+                return self._lease(head, work)
         return Done()
+
+    def _lease(self, head: _Head, work: LeaseWork) -> Written:
+        # Looked at again here: since the device asked, the check-in may have been undone.
+        if head.state not in (State.CHECKED_IN, State.OPENED) or (head.room, head.seat) != (
+            work.room,
+            work.number,
+        ):
+            return Refusal("sign-in-refused")
+        head.newest_lease += 1
+        self._one(UPDATE_LEASE, (head.newest_lease, work.sitting))
+        at = as_stored(self._connection, work.at)
+        self._one(INSERT_LEASE, (work.sitting, head.newest_lease, work.seat, at))
+        self._journal.append_sync(
+            self._connection,
+            work.at,
+            "delivery:lease:taken",
+            f"seat:{work.room}-{work.number}",
+            {"sitting": work.sitting, "lease": head.newest_lease, "seat": work.seat},
+        )
+        self._told[(SITTING, work.sitting)] = None
+        return Leased(head.newest_lease)
 
     def _answer(self, head: _Head, work: AnswerWork) -> Written:
         repeated = self._repeated(head, work)
@@ -319,6 +370,7 @@ class _Batch:
         if refusal is not None:
             return refusal
         head.state = State.HANDED_IN
+        self._told[(SITTING, work.sitting)] = None
         return end_sitting(
             self._connection,
             self._journal,
@@ -348,6 +400,7 @@ class _Batch:
             self._one(UPDATE_ITEMS, opened)
         if self._beats:
             self._many(INSERT_HEARTBEAT, self._beats)
+        notify(self._connection, tuple(self._told))
         if not self._events:
             return
         root = hashlib.sha256(b"".join(row.digest for row in self._events)).hexdigest()

@@ -15,13 +15,15 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.signals import Signals
 from server.db.writer import Writer
-from server.delivery import acts, contact_service, late_journals, store
+from server.delivery import acts, contact_service, late_journals
 from server.delivery import conversation as talk
+from server.delivery.acts import LINE
 from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
+from server.delivery.arrivals import Arrival
 from server.delivery.beacons import Beacons
 from server.delivery.collector import Collector
-from server.delivery.facts import Ending, Sitting
+from server.delivery.facts import Ending
 from server.delivery.following import Following, live_of, seat_of
 from server.delivery.handin import time_refusal
 from server.delivery.ledger import (
@@ -42,8 +44,6 @@ from server.keys.identity import Identity
 from server.protocol import codec, exam, link
 from server.protocol.envelope import receipt_mac, resume_token
 
-LINE = "delivery.line"
-"""Topic of the runtime's own signal: a sitting's line came or was lost."""
 LOOK_AGAIN_S = 10.0
 """Monotonic seconds after which the hall reads again what a lost signal would have told it."""
 
@@ -78,7 +78,7 @@ class Hall:
         self._signals = signals
         self._identity = identity
         self._centre = centre
-        self._admission = Admission(db, clock, journal, identity)
+        self._admission = Admission(db, clock, writer, identity)
         self._beacons = Beacons(clock, identity)
         self._collector = Collector(db, clock, journal, identity.signing.sign)
         self._lines = Lines()
@@ -223,56 +223,48 @@ class Hall:
 
     async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
         seat = seat_of(line)
-        sitting = await self._admission.sign_in(seat, sign_in)
-        if isinstance(sitting, Refusal):
-            return sitting
-        await self._seat(line, sitting)
-        return None
+        hold = await self._admission.sign_in(seat, sign_in)
+        if isinstance(hold, Refusal):
+            return hold
+        arrival = await self._following.arrivals.get(hold.sitting)
+        return (
+            Refusal("sign-in-refused") if arrival is None else await self._take_up(line, arrival, hold.lease)
+        )
 
     async def _resume(self, line: Line, resume: exam.Resume) -> Refusal | None:
-        sitting = await self._admission.resume(resume)
-        if isinstance(sitting, Refusal):
-            return sitting
-        seat = seat_of(line)
+        arrival = await self._following.arrivals.get(resume.sitting)
+        if arrival is None or not await self._admission.holds(arrival.sitting, resume):
+            return Refusal("resume-refused")
+        return await self._take_up(line, arrival, resume.lease)
+
+    async def _take_up(self, line: Line, arrival: Arrival, lease: int) -> Refusal | None:
+        """Tell a device that holds a lease of a sitting what has become of it."""
+        sitting, seat = arrival.sitting, seat_of(line)
+        await self._following.hold(line, arrival, await self._admission.receipt_key(sitting.slot))
         if sitting.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
-            await self._look_up(line, sitting)
-            line.conversation = talk.seated(line.conversation, sitting.id, resume.lease)
+            line.conversation = talk.seated(line.conversation, sitting.id, lease)
             await self._following.tell_end(line, sitting)
-        elif resume.lease < sitting.lease:
-            await self._look_up(line, sitting)
-            line.conversation = talk.flushing(line.conversation, sitting.id, resume.lease)
+        elif lease < sitting.lease:
+            line.conversation = talk.flushing(line.conversation, sitting.id, lease)
             self._following.tell_replaced(line, sitting)
         elif (sitting.room, sitting.seat) == (seat.room, seat.number) and sitting.state in (
             State.CHECKED_IN,
             State.OPENED,
         ):
-            await self._seat(line, sitting)
+            await self._seat(line, arrival)
         else:
             return Refusal("resume-refused")
         return None
 
-    async def _look_up(self, line: Line, sitting: Sitting) -> None:
-        key = await self._admission.receipt_key(sitting.slot)
-        async with self._db.reading() as session:
-            await self._following.load(session, line, sitting, key)
-
-    async def _seat(self, line: Line, sitting: Sitting) -> None:
+    async def _seat(self, line: Line, arrival: Arrival) -> None:
         """Tell a device that holds the newest lease all it needs, the key too when it is time."""
+        sitting, live = arrival.sitting, live_of(line)
+        terms = (await self._following.times(sitting.slot)).terms
+        journal_key = await self._following.journal_key(sitting.slot)
         older = self._lines.by_sitting.get(sitting.id)
         if older is not None and older is not line:
             older.conversation = talk.flushing(older.conversation, sitting.id, older.conversation.lease)
             older.send(exam.Replaced(lease=older.conversation.lease))
-        key = await self._admission.receipt_key(sitting.slot)
-        async with self._db.reading() as session:
-            sealed = await self._following.load(session, line, sitting, key)
-            terms = (await self._following.times(session, sitting.slot)).terms
-            next_seq = await store.next_seq(session, sitting.id, sitting.lease)
-            # A first device finds nothing answered yet: two reads fewer in the rush before the bell.
-            fresh = sitting.lease == 1 and next_seq == 1
-            answers = () if fresh else await store.standing_answers(session, sitting.id)
-            marks = () if fresh else await store.marks(session, sitting.id)
-            journal_key = await self._following.journal_key(session, sitting.slot)
-        live = live_of(line)
         line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
         self._lines.by_sitting[sitting.id] = line
         line.send(
@@ -280,7 +272,7 @@ class Hall:
                 sitting=sitting.id,
                 lease=sitting.lease,
                 token=resume_token(live.receipt_key, sitting.id, sitting.lease),
-                next_seq=next_seq,
+                next_seq=arrival.next_seq,
                 candidate=sitting.name,
                 ticket=sitting.ticket,
                 plan=terms.plan_name,
@@ -288,19 +280,14 @@ class Hall:
                 minutes=terms.policy.minutes,
                 planned_start=terms.starts_at,
                 paper=live.paper,
-                answers=tuple(
-                    exam.SavedAnswer(
-                        number=row.number, value=store.value_of(row.value), lease=row.lease, seq=row.seq
-                    )
-                    for row in answers
-                ),
-                marks=marks,
+                answers=arrival.answers,
+                marks=arrival.marks,
                 journal_key=None if journal_key is None else journal_key.hex(),
             )
         )
         line.send(self._following.phase(live))
-        if sealed is not None:
-            line.send(exam.PaperSealed(paper=sealed))
+        if arrival.sealed is not None:
+            line.send(exam.PaperSealed(paper=arrival.sealed))
         self._note_line(line, here=True)
         await self._following.release([line])
         await self._commanding.tell_outstanding(line)
@@ -353,7 +340,7 @@ class Hall:
         def done(written: Written | None) -> None:
             if isinstance(written, Ending):
                 self._following.finish(line, written)
-                self._signals.tell(acts.SITTING, sitting)
+                self._tell(acts.SITTING, sitting)
             else:
                 refusal = written if isinstance(written, Refusal) else Refusal("answer-not-stored")
                 line.send(talk.refused(hand_in, refusal))
@@ -384,9 +371,14 @@ class Hall:
             return
 
         def done(_: Written | None) -> None:
-            self._signals.tell(LINE, sitting)
+            self._tell(LINE, sitting)
 
         self._writer.offer(LineWork(sitting, line.seat.id, self._clock.legal(), here), done)
+
+    def _tell(self, topic: str, key: str) -> None:
+        """Tell this process of what the writer stored; on PostgreSQL the writer's transaction tells all."""
+        if self._db.is_sqlite:
+            self._signals.tell(topic, key)
 
     # What changes while devices are on the line.
 

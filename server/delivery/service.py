@@ -308,15 +308,6 @@ async def collect_due(act: Act, sign: Sign, most: int = 50) -> tuple[Ending, ...
     return tuple(endings)
 
 
-async def take_lease(act: Act, row: SittingRow, seat: str) -> int:
-    """Give the sitting to the device of this seat: a lease above every earlier one."""
-    row.lease += 1
-    act.session.add(LeaseRow(sitting=row.id, lease=row.lease, seat=seat, taken_at=act.now))
-    await act.record("delivery:lease:taken", {"sitting": row.id, "lease": row.lease, "seat": seat})
-    await announce(act.session, SITTING, row.id)
-    return row.lease
-
-
 async def _free(act: Act, row: SittingRow, room: str, seat: int) -> None:
     facts: dict[str, Fact] = {"room": room, "seat": seat}
     others = await act.session.scalars(

@@ -50,9 +50,9 @@ async def scene(db: Database, clock: FakeClock, tmp_path: Path) -> Scene:
     await scene.check_in(PLACE)
     async with scene.acting() as act:
         row = await store.sitting_row(act.session, scene.sittings[PLACE], lock=True)
-        await service.take_lease(act, row, "seat-a")
         row.lease = 2
-        act.session.add(LeaseRow(sitting=row.id, lease=2, seat="seat-b", taken_at=act.now))
+        for lease, seat in ((1, "seat-a"), (2, "seat-b")):
+            act.session.add(LeaseRow(sitting=row.id, lease=lease, seat=seat, taken_at=act.now))
         await act.session.flush()
         assert await service.open_papers(act, [row.id]) == (row.id,)
     return scene
