@@ -94,7 +94,7 @@ async def _mark(
         purpose = Purpose((await affairs.plan(session, begin.plan)).purpose)
     key = await unlocked.key(db, KeyKind.MARKING, begin.subject, purpose)
     try:
-        return _facts(await mark_slot(db, journal, clock, begin.actor, begin.subject, key))
+        return _facts(await mark_slot(db, journal, clock, begin.actor, begin.subject, key, identity))
     finally:
         wipe(key)
 

@@ -1,5 +1,6 @@
 """Use cases of marking: the marking opening's child alone holds the marking key; scoring again needs none."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from server.db.journal import Journal
 from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import BadInput, Refusal, Refused, Tampered
+from server.keys.identity import Identity
 from server.papers import draw_store
 from server.papers.draw_store import SealedMarkingSheet
 from server.papers.marking_sheet import MarkingSheet
@@ -25,6 +27,7 @@ from server.scoring.facts import Mark, MarkingOutcome
 from server.scoring.marking import award
 from server.scoring.points import points
 from server.scoring.runs import made, put
+from server.scoring.statistics_service import OptionCounts, keep_statistics
 
 SPARE = "spare"
 
@@ -46,7 +49,13 @@ class _Sheets:
 
 
 async def mark_slot(
-    db: Database, journal: Journal, clock: Clock, actor: str, slot_id: str, marking_key: bytes | bytearray
+    db: Database,
+    journal: Journal,
+    clock: Clock,
+    actor: str,
+    slot_id: str,
+    marking_key: bytes | bytearray,
+    identity: Identity,
 ) -> MarkingOutcome:
     """Mark every sitting of a slot that was handed in or collected, against the sheet of the paper it had,
     under the decisions in force.
@@ -63,6 +72,7 @@ async def mark_slot(
         unnamed = await decision_service.places(session, slot_id)
     base = hashlib.sha256(slot_id.encode())
     papers: list[tuple[str, tuple[Mark, ...]]] = []
+    options = OptionCounts()
     for sitting in sorted(sittings, key=lambda s: s.id):
         if sitting.state not in (State.HANDED_IN, State.COLLECTED):
             continue
@@ -72,6 +82,7 @@ async def mark_slot(
         marks = earned_marks(sitting.id, sheet, answers)
         papers.append((sheet.paper, marks))
         _bind(base, marks, answers)
+        options.add(sheet, answers)
     if unnamed:
         found = [(one, _question(sheets.of(at, paper), number)) for one, at, paper, number in unnamed]
         async with db.writing() as session:
@@ -79,9 +90,10 @@ async def mark_slot(
             await decision_service.resolve(act, [(one, q) for one, q in found if q is not None])
     async with db.reading() as session:
         decided = await decision_service.voids(session, slot_id)
-    return await put(
-        db, journal, clock, actor, slot_id, made(slot_id, base.digest(), papers, decided, {}), "marking"
-    )
+    whole = made(slot_id, base.digest(), papers, decided, {})
+    outcome = await put(db, journal, clock, actor, slot_id, whole, "marking")
+    await keep_statistics(db, outcome, whole, options.sealed(slot_id, identity.storage_wrap))
+    return outcome
 
 
 async def score_again(
@@ -101,7 +113,10 @@ async def score_again(
         decided = await decision_service.voids(session, slot_id)
     by_sitting = {sitting: tuple(found) for sitting, found in groupby(marks, key=lambda m: m.sitting)}
     papers = [(paper_of[sitting], by_sitting.get(sitting, ())) for sitting in sorted(paper_of)]
-    return await put(db, journal, clock, actor, slot_id, made(slot_id, run.base, papers, decided, {}), cause)
+    whole = await asyncio.to_thread(made, slot_id, run.base, papers, decided, {})
+    outcome = await put(db, journal, clock, actor, slot_id, whole, cause)
+    await keep_statistics(db, outcome, whole, {})
+    return outcome
 
 
 async def close_marks(act: Act, plan: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from server.itembank.statistics import ItemStatistics
 from server.scoring.facts import Mark
 
 LEAST_CANDIDATES = 10
@@ -23,28 +24,6 @@ GROUP = Decimal("0.27")
 """Share of the candidates in the upper and in the lower group."""
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ItemStatistics:
-    """One question in one slot. `n` candidates had it, `answered` it, and `right` earned full points; `p` is the
-    share of right ones among n, `mean_share` the mean share of the points, both 0 to 1.
-
-    `discrimination`: correlation of the share of the points with that of the rest of the paper, −1 to 1.
-    `upper_lower`: mean share in the upper 27 % by the paper's total less that in the lower 27 %, −1 to 1;
-    candidates tied at a group's edge count in part.
-    """
-
-    item: str
-    version: int
-    part: int
-    n: int
-    answered: int
-    right: int
-    p: float
-    mean_share: float
-    discrimination: float | None
-    upper_lower: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def registry(tmp_path: Path) -> Identity:
 
 
 async def mark(day: HallDay) -> MarkingOutcome:
-    return await service.mark_slot(day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY)
+    return await service.mark_slot(
+        day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY, day.identity
+    )
 
 
 async def enter_all(day: HallDay) -> None:
@@ -134,7 +136,7 @@ async def test_a_wrong_marking_key_leaves_nothing(day: HallDay) -> None:
     """A wrong marking key is Tampered, and no mark is written."""
     await day.whole_day()
     with pytest.raises(Tampered):
-        await service.mark_slot(day.db, day.journal, day.clock, "staff:chief", SLOT, bytes(32))
+        await service.mark_slot(day.db, day.journal, day.clock, "staff:chief", SLOT, bytes(32), day.identity)
     async with day.db.reading() as session:
         assert await store.scored(session, SLOT) is None
 

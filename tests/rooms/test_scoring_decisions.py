@@ -10,6 +10,9 @@ from sqlalchemy import select
 
 from server.delivery.models import NoticeRow
 from server.errors import BadInput, NotFound, Refused
+from server.itembank import statistics_store
+from server.itembank import store as itembank
+from server.itembank.statistics_models import StatisticsRow
 from server.keys.identity import Identity
 from server.packages.peers import register_peer
 from server.publicity import outgoing
@@ -34,7 +37,9 @@ async def day(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HallDay]:
 
 
 async def mark(day: HallDay) -> MarkingOutcome:
-    return await service.mark_slot(day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY)
+    return await service.mark_slot(
+        day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY, day.identity
+    )
 
 
 async def again(day: HallDay) -> MarkingOutcome:
@@ -198,3 +203,42 @@ async def test_after_the_notice_marks_change_only_when_reopened_and_noticed_agai
         await outgoing.build_result(act, day.identity, PLAN)
     with pytest.raises(Refused, match="marks-closed"):
         await void(day, sitting="sitting-5", number=6)
+
+
+async def test_statistics_of_a_marking_go_to_the_bank(day: HallDay) -> None:
+    """Each question of the marked papers has its figures in the bank, a voided one none after scoring again, and
+    option counts stay under the storage key by the bank's own labels.
+    """
+    await day.whole_day()
+    await mark(day)
+    async with day.db.reading() as session:
+        bank = (await itembank.banks(session))[0].id
+        found = {(s.item, s.version): s for s in await statistics_store.bank_statistics(session, bank)}
+        marks = await store.marks(session, SLOT)
+        (exam,) = await statistics_store.exams(session, bank)
+        at = await store.mark_at(session, SLOT, "sitting-0", 1)
+    assert {(m.item, m.version) for m in marks} == set(found)
+    assert sum(one.n for one in found.values()) == len(marks) == 56
+    assert sum(one.right for one in found.values()) == sum(m.correct for m in marks)
+    assert (exam.candidates, exam.final) == (7, True)
+    assert at is not None
+    sheet = await day.sheet("sitting-0")
+    chosen = next(entry for entry in sheet.entries if entry.order)
+    wanted = {chosen.order[ord(label) - ord("A")] for label in chosen.key}
+    async with day.db.reading() as session:
+        counts = await statistics_store.option_counts(
+            session, bank, chosen.item, chosen.version, 0, day.identity.storage_unwrap
+        )
+        sealed = await session.scalar(select(StatisticsRow.options).where(StatisticsRow.item == chosen.item))
+    assert wanted <= set(counts) and min(counts.values()) >= 1
+    assert sealed is not None and b'"' not in sealed[:1]
+    await void(day, question=Question(chosen.item, chosen.version))
+    await again(day)
+    async with day.db.reading() as session:
+        after = await statistics_store.bank_statistics(session, bank)
+        kept = next(e for e in sheet.entries if e.order and e.item != chosen.item)
+        still = await statistics_store.option_counts(
+            session, bank, kept.item, kept.version, 0, day.identity.storage_unwrap
+        )
+    assert {(s.item, s.version) for s in after} == set(found) - {(chosen.item, chosen.version)}
+    assert still

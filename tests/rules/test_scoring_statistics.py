@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from server.itembank.statistics import ItemStatistics, accumulated
 from server.scoring.facts import Mark
 from server.scoring.statistics import item_statistics, reliability
 
@@ -108,3 +109,15 @@ def test_voided_questions_and_unmarked_answers_are_left_out() -> None:
         Mark("s0001", 8, "words", 1, True, False, 0, 9, earned=None, by_people=True),
     ]
     assert item_statistics([*kept, *extra]) == item_statistics(kept)
+
+
+def test_figures_of_exams_add_up() -> None:
+    """Counts are sums, shares are over all candidates, and a coefficient is weighted by the exams that have one."""
+    first = ItemStatistics("i", 1, 0, 30, 29, 15, 0.5, 0.6, 0.4, None)
+    second = ItemStatistics("i", 1, 0, 10, 10, 10, 1.0, 1.0, None, None)
+    other = ItemStatistics("i", 2, 0, 5, 5, 0, 0.0, 0.2, None, None)
+    (one, two) = accumulated([second, other, first])
+    assert (one.exams, one.n, one.answered, one.right) == (2, 40, 39, 25)
+    assert (one.p, one.mean_share) == (pytest.approx(0.625), pytest.approx(0.7))
+    assert (one.discrimination, one.upper_lower) == (pytest.approx(0.4), None)
+    assert (two.version, two.exams, two.p) == (2, 1, 0.0)

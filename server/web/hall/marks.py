@@ -18,6 +18,7 @@ from server.scoring.decisions import DecisionEvent, DecisionKind, DecisionState,
 from server.scoring.facts import MarkingOutcome
 from server.scoring.results import has_papers
 from server.web.guards import requires
+from server.web.hall import figures
 from server.web.hall.bodies import Why
 from server.web.pages import page
 from server.web.site import Site
@@ -174,4 +175,4 @@ async def _again(site: Site, request: Http, slot: str, cause: str) -> MarkingOut
     )
 
 
-ROUTES = [slot_decisions, propose, settle, rescore, reopen_marks, results_page]
+ROUTES = [slot_decisions, propose, settle, rescore, reopen_marks, results_page, *figures.ROUTES]

@@ -12,10 +12,8 @@ from server.affairs import store as affairs
 from server.conduct.counts import Counts, Gap, gaps
 from server.packages.contents import NoticeRow
 from server.publicity import outgoing
-from server.scoring import store as scoring
 from server.scoring.practical_service import reopen_form
 from server.scoring.results import results
-from server.scoring.statistics import ItemStatistics, Reliability, item_statistics, reliability
 from server.web.guards import requires
 from server.web.hall.bodies import Why
 from server.web.site import Site
@@ -44,13 +42,6 @@ class HeldBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Candidates whose result is held by an objection or a case, each with its reason."""
 
     held: dict[str, Annotated[str, msgspec.Meta(min_length=1, max_length=500)]] = {}
-
-
-class StatisticsView(msgspec.Struct, frozen=True):
-    """Classical statistics of a marked slot."""
-
-    items: tuple[ItemStatistics, ...]
-    reliability: Reliability
 
 
 @get("/api/plans/{plan:str}/counts", guards=[READERS])
@@ -98,12 +89,4 @@ async def reopen(
         await reopen_form(act, slot, data.reason)
 
 
-@get("/api/slots/{slot:str}/statistics", guards=[READERS])
-async def statistics(slot: FromPath[str], site: Here) -> StatisticsView:
-    """Return the item statistics of a marked slot; empty before marking."""
-    async with site.db.reading() as session:
-        marks = await scoring.marks(session, slot)
-    return StatisticsView(item_statistics(marks), reliability(marks))
-
-
-ROUTES = [plan_counts, plan_results, notice, result, reopen, statistics]
+ROUTES = [plan_counts, plan_results, notice, result, reopen]

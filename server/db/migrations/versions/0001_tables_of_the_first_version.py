@@ -758,6 +758,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bank", "item", "other", name=op.f("pk_itembank_enemy")),
     )
     op.create_table(
+        "itembank_exam",
+        sa.Column("run", sa.String(length=36), nullable=False),
+        sa.Column("bank", sa.String(length=36), nullable=False),
+        sa.Column("plan", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("candidates", sa.Integer(), nullable=False),
+        sa.Column("reliability", sa.Float(), nullable=True),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("sem", sa.Float(), nullable=True),
+        sa.Column("final", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["bank"], ["itembank_bank.id"], name=op.f("fk_itembank_exam_bank")),
+        sa.PrimaryKeyConstraint("run", name=op.f("pk_itembank_exam")),
+    )
+    with op.batch_alter_table("itembank_exam", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_itembank_exam_bank"), ["bank"], unique=False)
+        batch_op.create_index(batch_op.f("ix_itembank_exam_slot"), ["slot"], unique=False)
+
+    op.create_table(
         "itembank_mapping",
         sa.Column("bank", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
@@ -1317,6 +1337,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("draw", "item", "version", name=op.f("pk_itembank_exposure")),
     )
     op.create_table(
+        "itembank_statistics",
+        sa.Column("run", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("answered", sa.Integer(), nullable=False),
+        sa.Column("right", sa.Integer(), nullable=False),
+        sa.Column("p", sa.Float(), nullable=False),
+        sa.Column("mean_share", sa.Float(), nullable=False),
+        sa.Column("discrimination", sa.Float(), nullable=True),
+        sa.Column("upper_lower", sa.Float(), nullable=True),
+        sa.Column("options", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["run"], ["itembank_exam.run"], name=op.f("fk_itembank_statistics_run")),
+        sa.PrimaryKeyConstraint("run", "item", "version", "part", name=op.f("pk_itembank_statistics")),
+    )
+    with op.batch_alter_table("itembank_statistics", schema=None) as batch_op:
+        batch_op.create_index("ix_itembank_statistics_item", ["item", "version"], unique=False)
+
+    op.create_table(
         "itembank_version",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("bank", sa.String(length=36), nullable=False),
@@ -1606,6 +1646,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_itembank_version_item")
 
     op.drop_table("itembank_version")
+    with op.batch_alter_table("itembank_statistics", schema=None) as batch_op:
+        batch_op.drop_index("ix_itembank_statistics_item")
+
+    op.drop_table("itembank_statistics")
     op.drop_table("itembank_exposure")
     with op.batch_alter_table("delivery_replacement", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_replacement_sitting"))
@@ -1710,6 +1754,11 @@ def downgrade() -> None:
 
     op.drop_table("itembank_review")
     op.drop_table("itembank_mapping")
+    with op.batch_alter_table("itembank_exam", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_itembank_exam_slot"))
+        batch_op.drop_index(batch_op.f("ix_itembank_exam_bank"))
+
+    op.drop_table("itembank_exam")
     op.drop_table("itembank_enemy")
     with op.batch_alter_table("itembank_draw", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_itembank_draw_bank"))
