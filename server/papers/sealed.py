@@ -7,7 +7,9 @@ for each of its sub-items, one after the other.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
+from operator import getitem
 
 import msgspec
 
@@ -21,10 +23,15 @@ from server.protocol.paper import Paper, PaperItem
 
 LARGEST_PAPER = 3_000_000
 """Bytes of a paper that still fit into one frame to the kiosk once sealed and written as base64."""
-Pieces = list[dict[tuple[int, ...], tuple[bytes, ...]]]
+Order = tuple[int, ...]
+Pieces = list[dict[Order, tuple[bytes, ...]]]
 """For each item of the bank: order of options → the encoded form of its entries without their numbers."""
+Singles = list[dict[Order, bytes]]
+"""The same where every item is one entry."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 _BEFORE_PIECE = len(b'{"number":0')
+_BEFORE_OPTIONS = b'"options":'
+_BEFORE_TEXT = [b'{"label":"%c","html":' % label for label in LABELS.encode()]
 
 
 def _numbers(count: int) -> list[bytes]:
@@ -83,6 +90,11 @@ class Composer:
         self._contents = contents
         self._items: Pieces = [{} for _ in bank]
         self._entries: Pieces = [{} for _ in bank]
+        self._single = all(one.type != "case" for one in contents)
+        self._single_items: Singles = [{} for _ in bank]
+        self._single_entries: Singles = [{} for _ in bank]
+        self._by_key: dict[tuple[int, tuple[str, ...]], bytes] = {}
+        self._cut: dict[int, tuple[bytes, bytes, list[bytes]]] = {}
         self._policies: dict[str, MarkingPolicy] = {"multiple": blueprint.multiple, "fill": blueprint.fill}
         self._scores = [float(cell.score) for cell in blueprint.cells]
 
@@ -97,7 +109,10 @@ class Composer:
         """Return the canonical bytes of the paper of a draw; Refused `paper-too-large` when pictures and sounds
         make it longer than a kiosk may be sent."""
         head = _encoder.encode(self._headed(draw, ()))
-        data = _joined(head, draw, self._items, self._shown)
+        if self._single:
+            data = _joined_singles(head, draw, self._single_items, self._item_piece)
+        else:
+            data = _joined(head, draw, self._items, self._shown)
         if len(data) > LARGEST_PAPER:
             raise Refused(Refusal("paper-too-large", facts={"bytes": len(data), "limit": LARGEST_PAPER}))
         return data
@@ -112,7 +127,51 @@ class Composer:
     def sheet_data(self, draw: Draw) -> bytes:
         """Return the canonical bytes of the marking sheet of a draw."""
         head = _encoder.encode(MarkingSheet(draw.paper, draw.place.sitting, ()))
+        if self._single:
+            return _joined_singles(head, draw, self._single_entries, self._entry_piece)
         return _joined(head, draw, self._entries, self._entries_of)
+
+    def _item_piece(self, index: int, cell: int, order: Order) -> bytes:
+        """Return the encoded form of an item without its number: encoded once, the options' texts put in order."""
+        texts = self._contents[index].options
+        if not texts:
+            return _piece(self._shown(0, index, cell, order)[0])
+        if index not in self._cut:
+            (one,) = self._shown(0, index, cell, order)
+            whole, options = _piece(one), _BEFORE_OPTIONS + _encoder.encode(one.options)
+            # An unescaped quotation mark stands in no text, so this is the place of the options.
+            place = whole.index(options)
+            before = whole[: place + len(_BEFORE_OPTIONS)]
+            self._cut[index] = (
+                before,
+                whole[place + len(options) :],
+                [_encoder.encode(text) for text in texts],
+            )
+        before, after, encoded = self._cut[index]
+        listed = b"},".join([_BEFORE_TEXT[place] + encoded[option] for place, option in enumerate(order)])
+        return b"%b[%b}]%b" % (before, listed, after)
+
+    def _entry_piece(self, index: int, cell: int, order: Order) -> bytes:
+        """Return the encoded form of an item's entry without its number; orders with the same key share all but
+        the order itself."""
+        content = self._contents[index]
+        key = self._key(content, order)
+        found = self._by_key.get((index, key))
+        if found is None:
+            (one,) = self._entries_of(0, index, cell, order)
+            found = self._by_key[index, key] = _piece(msgspec.structs.replace(one, order=""))
+        # The order is an entry's last field, so it can be put before the closing brace.
+        return b'%b,"order":"%b"}' % (found[:-1], _labels(order).encode()) if order else found
+
+    @staticmethod
+    def _key(content: ItemContent | SubItem, order: Order) -> tuple[str, ...]:
+        """Return the right labels as displayed, or the first accepted text of each blank."""
+        if content.type == "fill":
+            return tuple(texts[0] for texts in content.accepted)
+        if not order:
+            return content.key
+        right = {LABELS.index(label) for label in content.key}
+        return tuple([LABELS[place] for place, option in enumerate(order) if option in right])
 
     def _headed(self, draw: Draw, items: tuple[PaperItem, ...]) -> Paper:
         return Paper(draw.paper, self._plan, self._slot, self._title, self._blueprint.minutes, items)
@@ -149,13 +208,7 @@ class Composer:
         material: str = "",
     ) -> MarkingEntry:
         item = self._bank[index]
-        if content.type == "fill":
-            key = tuple(texts[0] for texts in content.accepted)
-        elif order:
-            right = {LABELS.index(label) for label in content.key}
-            key = tuple(LABELS[place] for place, option in enumerate(order) if option in right)
-        else:
-            key = content.key
+        key = self._key(content, order)
         worth = shares(score, [one.score for one in content.rubric])
         return MarkingEntry(
             number,
@@ -171,8 +224,18 @@ class Composer:
             content.model,
             content.stem if content.type == "short" else "",
             material,
-            "".join(LABELS[option] for option in order),
+            _labels(order),
         )
+
+
+def _piece(one: PaperItem | MarkingEntry) -> bytes:
+    """Return the encoded form of an entry of number 0 without that beginning."""
+    return _encoder.encode(one)[_BEFORE_PIECE:]
+
+
+def _labels(order: Sequence[int]) -> str:
+    """Return the bank's labels of the options in the order displayed."""
+    return "".join([LABELS[option] for option in order])
 
 
 def _drawn(draw: Draw) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -193,10 +256,33 @@ def _joined(
             if order not in pieces[index]:
                 made = make(0, index, cell, order)
                 # Encoded under the number 0 all of them, so that each has the same length of beginning.
-                pieces[index][order] = tuple(
-                    _encoder.encode(msgspec.structs.replace(one, number=0))[_BEFORE_PIECE:] for one in made
-                )
+                pieces[index][order] = tuple(_piece(msgspec.structs.replace(one, number=0)) for one in made)
         found = [pieces[index][order] for index, order in zip(draw.items, draw.orders, strict=True)]
     entries = list(chain.from_iterable(found))
     numbers = _NUMBERS if len(entries) <= len(_NUMBERS) else _numbers(len(entries))
     return b"".join((head[:-2], *chain.from_iterable(zip(numbers, entries, strict=False)), b"]}"))
+
+
+def _joined_singles(
+    head: bytes, draw: Draw, pieces: Singles, make: Callable[[int, int, Order], bytes]
+) -> bytes:
+    """Return the same as `_joined` where every item is one entry."""
+    parts = _template(len(draw.items)).copy()
+    try:
+        parts[2:-1:2] = map(getitem, map(pieces.__getitem__, draw.items), draw.orders)
+    except KeyError:
+        for index, cell, order in _drawn(draw):
+            if order not in pieces[index]:
+                pieces[index][order] = make(index, cell, order)
+        parts[2:-1:2] = map(getitem, map(pieces.__getitem__, draw.items), draw.orders)
+    parts[0] = head[:-2]
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=8)
+def _template(count: int) -> list[bytes]:
+    """Return the parts of a paper of `count` entries: head, then number and piece of each, and the end."""
+    parts = [b""]
+    for number in _numbers(count) if count else []:
+        parts += [number, b""]
+    return [*parts, b"]}"]

@@ -1,11 +1,11 @@
 """The only randomness of a draw: a counter stream of SHA-256, the same on any machine and in any language.
 
-Stream key = SHA-256(b"gongyuan/draw/1" ‖ 0 ‖ label (UTF-8) ‖ 0 ‖ seed (32 bytes)); block i (from 0) =
-SHA-256(stream key ‖ i as 8 bytes, big-endian). Every call takes whole blocks from where the last call ended.
+Stream key = SHA-256(b"gongyuan/draw/1" ‖ 0 ‖ label (UTF-8) ‖ 0 ‖ seed (32 bytes)); block j (from 1) of call i (from
+0) = HMAC-SHA-256(stream key, i as 8 bytes ‖ j as 4 bytes, both big-endian), which is PBKDF2 with one iteration.
 
 `numbers(n, count)`: ⌈count / 8⌉ blocks are read as 32-bit big-endian words; words at or above the largest
 multiple of n not above 2³² are passed over, the others give w mod n, so every value is equally likely;
-blocks are added until there are enough. `order(n)`: ⌈n / 4⌉ blocks are read as 64-bit big-endian words,
+further calls are made until there are enough. `order(n)`: ⌈n / 4⌉ blocks are read as 64-bit big-endian words,
 the first n of them; the order is that of the places 0 … n − 1 sorted by their words (equal words, one in
 10¹⁴ orders of 500, by place). `words(n)`: ⌈n / 8⌉ blocks as 32-bit big-endian words,
 the first n of them.
@@ -22,20 +22,20 @@ _SPAN = 1 << 32
 class Stream:
     """One labelled stream of one seed. Different labels give independent streams."""
 
-    __slots__ = ("_key", "_next")
+    __slots__ = ("_call", "_key")
 
     def __init__(self, seed: bytes, label: str) -> None:
         if len(seed) != 32:
             raise ValueError("a seed has 32 bytes")
         self._key = hashlib.sha256(b"gongyuan/draw/1\0" + label.encode() + b"\0" + seed).digest()
-        self._next = 0
+        self._call = 0
 
     def _blocks(self, count: int) -> bytes:
-        key, sha256, first = self._key, hashlib.sha256, self._next
-        self._next = first + count
-        return b"".join(
-            [sha256(key + index.to_bytes(8, "big")).digest() for index in range(first, first + count)]
-        )
+        call = self._call
+        self._call = call + 1
+        if not count:
+            return b""
+        return hashlib.pbkdf2_hmac("sha256", self._key, call.to_bytes(8, "big"), 1, count * 32)
 
     def numbers(self, n: int, count: int) -> list[int]:
         """Return `count` uniform integers in [0, n); n from 1 to 2³²."""
