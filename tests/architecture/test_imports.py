@@ -14,7 +14,7 @@ PURE = {
     "law": ("pack", "workdays", "citing"),
     "accounts": ("roles", "lockout"),
     "packages": ("envelope", "manifest", "contents"),
-    "itembank": ("items", "blueprint", "showing", "statistics"),
+    "itembank": ("items", "blueprint", "feasibility", "showing", "statistics"),
     "affairs": ("standing", "plans", "enrolment", "seating", "staffing"),
     "papers": ("drawing", "dealing", "bounds", "figures", "tracing", "sealed", "marking_sheet"),
     "delivery": ("timing", "sitting", "handin", "answers", "conversation", "merging"),
