@@ -1,7 +1,7 @@
 """`python -m server opening KIND`: the short-lived child of one opening. A serving process starts it, no person does.
 
 The command line names the kind and the settings file; everything else, passphrases as ciphertext included, comes over
-standard input. Only here do the keys of bank, start and marking meet the rooms that use them.
+standard input. Only here do the keys of bank, start, marking and journals meet the rooms that use them.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from server.keys.identity import Identity
 from server.keys.openings import OpeningKind
 from server.keys.openings_child import Child, Outcome, Unlocked, harden, private_stdout, stdin_reader
 from server.keys.ring import KeyKind, Purpose, create_key
-from server.keys.sealing import random_key, wipe
+from server.keys.sealing import generate_receiving, random_key, wipe
 
 KINDS = tuple(kind for kind in OpeningKind if kind is not OpeningKind.DESK)
 
@@ -42,6 +42,7 @@ async def _draw(
     db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
 ) -> Outcome:
     from server.affairs import store as affairs
+    from server.delivery import late_journals
     from server.itembank.blueprint import read_blueprint
     from server.papers import store as papers
     from server.papers.draw_service import draw_slot
@@ -57,12 +58,19 @@ async def _draw(
         purpose = Purpose((await affairs.plan(session, begin.plan)).purpose)
     bank_key = await unlocked.key(db, KeyKind.BANK, bank, purpose)
     start_key, marking_key = random_key(), random_key()
+    recovery, public = generate_receiving()
+    journal_key = bytearray(recovery)
     try:
         # Keys of a draw that died half-way seal nothing that is used, so new ones may take their place.
         async with db.writing() as session:
             act = Act(session, journal, clock.legal(), begin.actor)
-            for kind, key in ((KeyKind.START, start_key), (KeyKind.MARKING, marking_key)):
+            for kind, key in (
+                (KeyKind.START, start_key),
+                (KeyKind.MARKING, marking_key),
+                (KeyKind.JOURNAL, journal_key),
+            ):
                 await create_key(act, kind, begin.subject, key, purpose=purpose, supersede=True)
+            await late_journals.keep_recovery_key(act, begin.subject, public)
         outcome = await draw_slot(
             db,
             journal,
@@ -78,7 +86,7 @@ async def _draw(
             bank_id=bank,
         )
     finally:
-        for key in (bank_key, start_key, marking_key):
+        for key in (bank_key, start_key, marking_key, journal_key):
             wipe(key)
     return _facts(outcome)
 
@@ -99,8 +107,36 @@ async def _mark(
         wipe(key)
 
 
+async def _journals(
+    db: Database, journal: Journal, clock: Clock, identity: Identity, unlocked: Unlocked
+) -> Outcome:
+    from server.affairs import store as affairs
+    from server.delivery import late_journals
+
+    begin = unlocked.begin
+    async with db.reading() as session:
+        purpose = Purpose((await affairs.plan(session, begin.plan)).purpose)
+        waiting = [
+            one.id for one in await late_journals.journals(session, begin.subject) if one.opened < one.entries
+        ]
+    key = await unlocked.key(db, KeyKind.JOURNAL, begin.subject, purpose)
+    node, faults = "".join(identity.fingerprint.split()), 0
+    try:
+        for one in waiting:
+            async with db.writing() as session:
+                act = Act(session, journal, clock.legal(), begin.actor)
+                faults += await late_journals.open_journal(act, one, key, node, identity.public.signing)
+    finally:
+        wipe(key)
+    return {"journals": len(waiting), "faults": faults}
+
+
 Worker = Callable[[Database, Journal, Clock, Identity, Unlocked], Awaitable[Outcome]]
-_WORKS: dict[OpeningKind, Worker] = {OpeningKind.DRAW: _draw, OpeningKind.MARKING: _mark}
+_WORKS: dict[OpeningKind, Worker] = {
+    OpeningKind.DRAW: _draw,
+    OpeningKind.MARKING: _mark,
+    OpeningKind.JOURNAL: _journals,
+}
 
 
 async def _child(args: argparse.Namespace) -> int:

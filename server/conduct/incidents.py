@@ -23,6 +23,8 @@ class IncidentKind(StrEnum):
     ILLNESS = "illness"
     PAPER_FAULT = "paper_fault"
     PAPER_REPLACED = "paper_replaced"
+    LATE_ANSWERS = "late_answers"
+    """Two named people judged answers that came late."""
     EQUIPMENT = "equipment"
     NEVER_OPENED = "never_opened"
     """Checked in, but the paper was never opened: counted as absent."""
@@ -48,6 +50,7 @@ SEATED = frozenset(
         IncidentKind.ILLNESS,
         IncidentKind.PAPER_FAULT,
         IncidentKind.PAPER_REPLACED,
+        IncidentKind.LATE_ANSWERS,
         IncidentKind.NEVER_OPENED,
     }
 )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.affairs import store as affairs
 from server.affairs.standing import ActKind, may
 from server.conduct import store
+from server.delivery import late_journals
 from server.delivery import store as delivery
 from server.errors import NotFound, required
 from server.keys.openings import OpeningFacts, OpeningKind
@@ -18,7 +19,7 @@ from server.papers import store as papers
 
 
 async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | str) -> OpeningFacts:
-    """Return the facts for a draw, start or marking opening of one slot.
+    """Return the facts for a draw, start, marking or journal opening of one slot.
 
     Raises Refused when the organisation's standing forbids the start of a slot whose bell has not been struck
     (BJ-F:4.3.2-1); after the bell a standing stops nothing.
@@ -35,6 +36,7 @@ async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | st
         seals_shown=await store.seal_showing(session, slot) is not None,
         bell_struck=bool(bells),
         open_slots_of_bank=await _open_slots(session, slot),
+        late_journals=await late_journals.waiting(session, slot),
     )
 
 

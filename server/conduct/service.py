@@ -23,7 +23,7 @@ from server.conduct.store import SealShowing
 from server.conduct.tally import slot_counts
 from server.db.act import Act
 from server.db.signals import announce
-from server.delivery import contact_service, time_service
+from server.delivery import contact_service, late_journals, late_service, time_service
 from server.delivery import service as delivery
 from server.delivery import store as delivery_store
 from server.delivery.facts import Extent
@@ -311,6 +311,7 @@ async def close_slot(act: Act, slot: str) -> None:
     waiting = [i for i in await store.incidents(act.session, slot) if i.state == "proposed"]
     if waiting:
         raise Refused(Refusal("incidents-open", "BJ-E:A4.1-5", {"open": len(waiting)}))
+    await _require_no_late_answers(act, slot)
     counted = await slot_counts(act.session, slot)
     for gap in slot_gaps(counted):
         raise Refused(gap.refusal())
@@ -327,3 +328,11 @@ async def close_slot(act: Act, slot: str) -> None:
     await act.session.flush()
     await act.record("conduct:slot:closed", {"slot": slot, "counts": counts})
     await announce(act.session, TOPIC, slot)
+
+
+async def _require_no_late_answers(act: Act, slot: str) -> None:
+    journals = await late_journals.waiting(act.session, slot)
+    sittings = await late_service.open_sittings(act.session, slot)
+    if journals or sittings:
+        facts = {"journals": journals, "sittings": len(sittings)}
+        raise Refused(Refusal("late-answers-open", "BJ-E:A5.2-11", facts))

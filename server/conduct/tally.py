@@ -6,6 +6,7 @@ from server.affairs import store as affairs
 from server.conduct import store
 from server.conduct.counts import SlotCounts
 from server.conduct.incidents import IncidentKind
+from server.delivery import replacing
 from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.papers import store as papers
@@ -27,7 +28,7 @@ async def slot_counts(session: AsyncSession, slot: str) -> SlotCounts:
     incidents = await store.incidents(session, slot)
     moves = await delivery.moves(session, slot)
     by_state = {state: sum(1 for s in sittings if s.state is state) for state in State}
-    given = {s.paper for s in sittings if s.paper is not None}
+    given = {one.spare for one in await replacing.replacements(session, slot)}
     absent = {s.id for s in sittings if s.state is State.ABSENT}
     spares = {seal.paper for seal in seals if seal.sitting == SPARE}
     return SlotCounts(

@@ -29,6 +29,7 @@ class OpeningKind(StrEnum):
     DRAW = "draw"
     START = "start"
     MARKING = "marking"
+    JOURNAL = "journal"
     CUSTODY = "custody"
     DRILL = "drill"
     PASSPHRASE = "passphrase"
@@ -91,6 +92,9 @@ class OpeningFacts:
     open_slots_of_bank: int | None = None
     """Marking: slots of the same plan, subject and bank version that have a sitting not closed (this slot
     included); None means not known, which refuses."""
+    late_journals: int | None = None
+    """Journal: kept journals of the slot's kiosks with entries that nobody has opened; None means not known, which
+    refuses."""
     check_in_began: bool | None = None
     """Desk, custody and drill: some sitting of today at this centre has been checked in; None means not known,
     which refuses."""
@@ -147,6 +151,14 @@ def marking_window(facts: OpeningFacts) -> Refusal | None:
     return None
 
 
+def journal_window(facts: OpeningFacts) -> Refusal | None:
+    """Say whether kiosks' late journals may be opened: when there is one. What stands in them counts nothing until
+    two named people have judged it, so there is no other window."""
+    if facts.late_journals is None:
+        return Refusal("opening-facts-unknown", facts={"kind": OpeningKind.JOURNAL.value})
+    return Refusal("journals-none-waiting") if facts.late_journals == 0 else None
+
+
 def custody_window(facts: OpeningFacts) -> Refusal | None:
     """Say whether custodians may be changed, keys rotated or a recovery rehearsed: not from the first check-in of
     the day until the last sitting of the day at the centre is closed."""
@@ -170,6 +182,8 @@ def window(
             return start_window(facts, now)
         case OpeningKind.MARKING:
             return marking_window(facts)
+        case OpeningKind.JOURNAL:
+            return journal_window(facts)
         case OpeningKind.CUSTODY | OpeningKind.DRILL:
             return custody_window(facts)
         case OpeningKind.CEREMONY | OpeningKind.PASSPHRASE:

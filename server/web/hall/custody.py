@@ -35,7 +35,7 @@ _SEEING = requires(
 class OpeningBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be opened. A draw names its bank and gives the blueprint as TOML text."""
 
-    kind: Literal["draw", "start", "marking"]
+    kind: Literal["draw", "start", "marking", "journal"]
     slot: str
     bank: str | None = None
     blueprint: Annotated[str, msgspec.Meta(max_length=200_000)] | None = None
