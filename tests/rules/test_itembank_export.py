@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,23 @@ from server.itembank.interchange.mapping import columns_of
 from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.rows import SourceRow, SourceTable
 from server.itembank.interchange.sanitising import picture_html, sanitised
-from server.itembank.items import ItemContent, fault_of
+from server.itembank.items import ItemContent, MarkingPoint, SubItem, fault_of
 from tests.support.papers import small_bank
 
-COLUMNS = ("编号", "题型", "题干", "选项", "答案", "知识点", "难度", "分值", "解析")
+COLUMNS = (
+    "编号",
+    "题型",
+    "题干",
+    "选项",
+    "答案",
+    "知识点",
+    "难度",
+    "分值",
+    "解析",
+    "评分要点",
+    "记分办法",
+    "小题",
+)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 
@@ -46,16 +60,31 @@ ITEMS = (
     ItemContent("L5", "fill", sanitised('<span class="blank" data-blank="1"></span> 是 A，<span class="blank" '
                 'data-blank="2"></span>'), (), (), (("a；b", "c"), ("[x]",)), "1.1 基础", 0.6, 1.0),
     ItemContent("L6", "judge", f"<p>题</p>{picture_html(PNG, '图')}", (), ("T",), (), "top", 0.6, 1.0),
+    ItemContent("L7", "short", "为什么？<br>说明", (), (), (), "1.1 基础", 0.6, 2.5, "略", None,
+                "因为 = {a} ~ #<br>第二行", (MarkingPoint("第一点；（1分）", 1.5), MarkingPoint("<b>=2</b>", 1.0))),
+    ItemContent("L8", "short", "列点", (), (), (), "1.1 基础", 0.6, 1.0, rubric=(MarkingPoint("只有要点", 1.0),)),
+    ItemContent("L9", "multiple", "按项", ("x", "y", "z"), ("A", "C"), (), "1.1 基础", 0.5, 2.0, policy="partial"),
+    ItemContent("L10", "case", "=材料<table><tbody><tr><td>1</td></tr></tbody></table>", (), (), (), "1.1 基础", 0.5,
+                6.0, "总说明", parts=(
+        SubItem("single", "甲", ("x", "y"), ("B",), (), 1.0, "因为"),
+        SubItem("multiple", "乙", ("x", "y", "z"), ("A", "C"), (), 1.0, policy="exact"),
+        SubItem("judge", "丙", (), ("F",), (), 0.5),
+        SubItem("fill", '丁 <span class="blank" data-blank="1"></span>', (), (), (("1±0.1", "a；b"),), 0.5),
+        SubItem("short", "戊", (), (), (), 3.0, model="答<br>案",
+                rubric=(MarkingPoint("一", 1.0), MarkingPoint("二", 2.0))),
+    )),
 )  # fmt: skip
+WITHOUT = {"gift": ["L5", "L7", "L8", "L10"], "moodle": ["L10"]}
 
 
 @pytest.mark.parametrize("form", EXPORT_FORMS)
 def test_awkward_items_come_back_the_same(form: ExportForm) -> None:
-    """Marks, formulas, braces, escapes, pictures and several blanks survive; GIFT names the item of two blanks."""
+    """Marks, formulas, braces, escapes, pictures, blanks, rubrics and sub-items survive; GIFT and Moodle name what
+    they have no place for."""
     assert [fault_of(one) for one in ITEMS] == [None] * len(ITEMS)
     out = exported(ITEMS, form)
     left = [one.facts["label"] for one in out.left_out]
-    assert left == (["L5"] if form == "gift" else [])
+    assert left == WITHOUT.get(form, [])
     assert read_back(out.data, form) == [one for one in ITEMS if one.label not in left]
 
 
@@ -125,7 +154,35 @@ blanks = st.fixed_dictionaries(
         ),
     }
 )
-row: st.SearchStrategy[dict[str, str | tuple[str, ...]]] = st.one_of(choices, several, judgements, blanks)
+words = st.fixed_dictionaries(
+    {
+        **COMMON,
+        "题型": st.sampled_from(["简答题", "论述题"]),
+        "题干": shown,
+        "答案": shown,
+        "分值": st.just(""),
+        "评分要点": st.lists(
+            st.builds("{}（{}分）".format, shown, st.sampled_from(["1", "0.5", "12"])), max_size=3
+        ).map("\n".join),
+    }
+)
+SUB_COLUMNS = ("题型", "题干", "选项", "答案", "评分要点", "分值", "解析")
+cases = st.fixed_dictionaries(
+    {
+        **COMMON,
+        "题型": st.just("案例分析题"),
+        "题干": shown,
+        "分值": st.just(""),
+        "小题": st.lists(st.one_of(several, judgements, blanks, words), min_size=1, max_size=4).map(
+            lambda parts: json.dumps(
+                [{name: one[name] for name in SUB_COLUMNS if name in one} for one in parts]
+            )
+        ),
+    }
+)
+row: st.SearchStrategy[dict[str, str | tuple[str, ...]]] = st.one_of(
+    choices, several, judgements, blanks, words, cases
+)
 
 
 def survives(rows: list[dict[str, str | tuple[str, ...]]]) -> None:

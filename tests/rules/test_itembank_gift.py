@@ -48,7 +48,6 @@ def test_a_gift_question_becomes_an_item(
 @pytest.mark.parametrize(
     ("question", "named"),
     [
-        ("Q {}", "essay"),
         ("Q {=a -> b =c -> d}", "matching"),
         ("No braces at all\n\nQ {T}", "description"),
         ("Q {=%100%one =%50%two}", "weighted"),
@@ -59,7 +58,7 @@ def test_a_gift_question_becomes_an_item(
     ],
 )
 def test_what_the_bank_does_not_hold_is_skipped_by_name(question: str, named: str) -> None:
-    """Matching, essays, texts, part credit, patterns and unreadable answers are skipped with their kind."""
+    """Matching, texts, part credit, patterns and unreadable answers are skipped with their kind."""
     outcome = read(read_gift(question.encode())).outcomes[0]
     assert outcome.content is None
     assert outcome.remarks[-1].code == "type-not-held"

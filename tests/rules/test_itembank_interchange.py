@@ -230,7 +230,7 @@ def test_a_key_given_as_the_options_text_is_its_label() -> None:
     ("line", "status", "code"),
     [
         ("L1,单选题,,a,b,c,d,A,1.1,0.8,1", "skipped", "item-without-stem"),
-        ("L1,简答题,论述,,,,,略,1.1,0.8,1", "skipped", "type-not-held"),
+        ("L1,连线题,论述,,,,,略,1.1,0.8,1", "skipped", "type-not-held"),
         ("L1,听写,论述,,,,,略,1.1,0.8,1", "skipped", "type-unknown"),
         ("L1,单选题,题,a,b,c,d,E,1.1,0.8,1", "doubtful", "item-key-outside-options"),
         ("L1,单选题,题,a,b,c,d,AB,1.1,0.8,1", "doubtful", "item-single-with-many-keys"),

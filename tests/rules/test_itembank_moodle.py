@@ -69,7 +69,6 @@ def test_a_moodle_question_becomes_an_item(
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        (question("essay", "Q"), "essay"),
         (question("matching", "Q"), "matching"),
         (question("ddmarker", "Q"), "ddmarker"),
         (question("cloze", "{1:MULTICHOICE:=a~b}"), "cloze"),
@@ -86,6 +85,15 @@ def test_what_the_bank_does_not_hold_is_skipped_by_name(text: str, named: str) -
     outcome = read(quiz(text)).outcomes[0]
     assert (outcome.content, outcome.remarks[-1].code) == (None, "type-not-held")
     assert outcome.remarks[-1].facts["type"] == named
+
+
+def test_an_essay_is_a_short_answer_by_what_its_graders_are_told() -> None:
+    """What graders are told is the model answer; an essay that tells them nothing is a doubt and not taken."""
+    told = '<graderinfo format="html"><text>&lt;p&gt;because&lt;/p&gt;</text></graderinfo>'
+    with_answer, without = read(quiz(question("essay", "Why?", told), question("essay", "How?"))).outcomes
+    assert with_answer.content is not None
+    assert (with_answer.content.type, with_answer.content.model) == ("short", "<p>because</p>")
+    assert (without.content, without.remarks[-1].code) == (None, "item-without-model-answer")
 
 
 def test_pictures_come_along_and_other_attachments_are_doubts() -> None:
@@ -163,8 +171,8 @@ def test_every_question_of_the_real_moodle_files_is_accounted_for(shared: Path) 
             counts[outcome.status.value] += 1
             kinds.update(str(one.facts["type"]) for one in outcome.remarks if one.code == "type-not-held")
     assert sum(counts.values()) == 25
-    assert kinds == {"cloze": 7, "essay": 2}
-    assert counts["skipped"] == 9
+    assert kinds == {"cloze": 7}
+    assert counts["skipped"] == 7
 
 
 def test_a_flood_of_open_gaps_is_no_cloze() -> None:

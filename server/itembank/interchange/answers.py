@@ -49,10 +49,23 @@ _TYPES: tuple[tuple[ItemType, frozenset[str]], ...] = (
             "fillintheblank 填"
         ),
     ),
+    (
+        "short",
+        words(
+            "简答 简答题 问答 问答题 论述 论述题 名词解释 名词解释题 计算 计算题 分析 分析题 简述 简述题 主观题 "
+            "essay short shortanswer short_answer shorttext longtext open openended 简"
+        ),
+    ),
+    (
+        "case",
+        words(
+            "案例 案例题 案例分析 案例分析题 材料 材料题 材料分析题 综合 综合题 综合分析题 组合题 阅读理解 阅读理解题 "
+            "case casestudy case_study composite group passage"
+        ),
+    ),
 )
 _OTHER_TYPES = re.compile(
-    r"^(问答|简答|论述|案例|案例分析|名词解释|计算|操作|实操|材料|综合|分析|作图|编程|匹配|连线|排序|"
-    r"essay|short|shortanswer|short_answer|case|matching|ordering|description|numerical|weighted|unreadable)题?$"
+    r"^(操作|实操|作图|编程|匹配|连线|排序|matching|ordering|description|numerical|weighted|unreadable)题?$"
 )
 _DIFFICULTY = {
     "易": 0.85,
@@ -100,7 +113,7 @@ def type_of(text: str) -> ItemType | None:
 
 
 def names_other_type(text: str) -> bool:
-    """Say whether a word names a kind of item that this bank does not hold (short answer, case, …)."""
+    """Say whether a word names a kind of item that this bank does not hold (matching, ordering, …)."""
     return _OTHER_TYPES.match(folded(text)) is not None
 
 

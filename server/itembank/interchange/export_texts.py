@@ -10,14 +10,22 @@ from server.itembank.interchange.cells import MARK
 from server.itembank.interchange.cloze import tolerant, with_gaps
 from server.itembank.interchange.export_tables import decimal_text
 from server.itembank.interchange.sanitising import plain_of
-from server.itembank.items import ItemContent
+from server.itembank.items import ItemContent, MarkingPoint
 
 _SPECIAL = re.compile(r"([~=#{}:\\*])")
 _NAME_LENGTH = 60
+_MOODLE_TYPES = {
+    "single": "multichoice",
+    "multiple": "multichoice",
+    "judge": "truefalse",
+    "fill": "cloze",
+    "short": "essay",
+}
 
 
 def gift_bytes(items: Sequence[ItemContent]) -> bytes:
-    """Return items as GIFT (UTF-8); fill-in items must have one blank."""
+    """Return items as GIFT (UTF-8); fill-in items must have one blank, and none may be marked by
+    people."""
     blocks: list[str] = []
     point = None
     for one in items:
@@ -25,10 +33,15 @@ def gift_bytes(items: Sequence[ItemContent]) -> bytes:
             point = one.point
             blocks.append(f"$CATEGORY: {path_of(point)}")
         identity = re.sub(r"([\]\\])", r"\\\1", one.label)
-        tags = (MARK, f"difficulty:{decimal_text(one.difficulty)}", f"score:{decimal_text(one.score)}")
+        tags = (*_tags(one), f"score:{decimal_text(one.score)}")
         comment = " ".join((f"// [id:{identity}]", *(f"[tag:{tag}]" for tag in tags)))
         blocks.append(f"{comment}\n{_gift(one)}")
     return ("\n\n".join(blocks) + "\n").encode()
+
+
+def _tags(content: ItemContent) -> tuple[str, ...]:
+    policy = (f"policy:{content.policy}",) if content.policy else ()
+    return (MARK, f"difficulty:{decimal_text(content.difficulty)}", *policy)
 
 
 def _gift(content: ItemContent) -> str:
@@ -68,7 +81,8 @@ def _escaped(text: str) -> str:
 
 
 def moodle_bytes(items: Sequence[ItemContent]) -> bytes:
-    """Return items as Moodle XML (UTF-8); fill-in items become cloze questions with a gap for each blank."""
+    """Return items as Moodle XML (UTF-8); fill-in items become cloze questions with a gap for each blank,
+    answers in words essays whose graders' information holds model answer and marking points. No case."""
     blocks: list[str] = []
     point = None
     for one in items:
@@ -82,11 +96,8 @@ def moodle_bytes(items: Sequence[ItemContent]) -> bytes:
 
 
 def _moodle(content: ItemContent) -> str:
-    kind = {"single": "multichoice", "multiple": "multichoice", "judge": "truefalse", "fill": "cloze"}[
-        content.type
-    ]
+    kind = _MOODLE_TYPES[content.type]
     stem = with_gaps(content.stem, content.accepted) if content.type == "fill" else content.stem
-    tags = (MARK, f"difficulty:{decimal_text(content.difficulty)}")
     parts = [
         f"<name>{_text(content.label or plain_of(stem)[:_NAME_LENGTH])}</name>",
         f'<questiontext format="html">{_text(stem)}</questiontext>',
@@ -94,7 +105,7 @@ def _moodle(content: ItemContent) -> str:
         f"<defaultgrade>{decimal_text(content.score)}</defaultgrade>",
         f"<idnumber>{html.escape(content.label)}</idnumber>",
         *_moodle_answers(content),
-        "<tags>" + "".join(f"<tag>{_text(tag)}</tag>" for tag in tags) + "</tags>",
+        "<tags>" + "".join(f"<tag>{_text(tag)}</tag>" for tag in _tags(content)) + "</tags>",
     ]
     return f'<question type="{kind}">\n' + "\n".join(parts) + "\n</question>"
 
@@ -102,6 +113,12 @@ def _moodle(content: ItemContent) -> str:
 def _moodle_answers(content: ItemContent) -> list[str]:
     if content.type == "fill":
         return []
+    if content.type == "short":
+        graded = content.model + rubric_list(content.rubric)
+        return [
+            "<responseformat>editor</responseformat>",
+            f'<graderinfo format="html">{_text(graded)}</graderinfo>',
+        ]
     if content.type == "judge":
         right = content.key == ("T",)
         return [_answer("100" if right else "0", "true"), _answer("0" if right else "100", "false")]
@@ -110,6 +127,12 @@ def _moodle_answers(content: ItemContent) -> list[str]:
     wrong = "0" if content.type == "single" else "-100"
     answers = [_answer(share if place in places else wrong, one) for place, one in enumerate(content.options)]
     return [f"<single>{'true' if content.type == 'single' else 'false'}</single>", *answers]
+
+
+def rubric_list(rubric: Sequence[MarkingPoint]) -> str:
+    """Return marking points as a list that graders read and `rubric_in_list` reads back; empty for none."""
+    lines = (f"<dt>{decimal_text(one.score)}</dt><dd>{one.text}</dd>" for one in rubric)
+    return f"<dl>{''.join(lines)}</dl>" if rubric else ""
 
 
 def _answer(share: str, text: str) -> str:

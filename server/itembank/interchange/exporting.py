@@ -64,6 +64,10 @@ def _refused(content: ItemContent, form: ExportForm) -> str:
         return "longer than a cell"
     if form == "gift" and len(content.accepted) > 1:
         return "several blanks"
+    if form == "gift" and content.type == "short":
+        return "model answer"
+    if form in ("gift", "moodle") and content.type == "case":
+        return "sub-items"
     return ""
 
 

@@ -1,8 +1,9 @@
 """GIFT: questions parted by empty lines, answers in braces. Read into rows like any other file.
 
 Taken: multiple choice with one or several right answers, true/false, short answer and numbers (as
-fill-in, a number with its tolerance as `value±within`). Matching, essays, part credit for one answer,
-patterns (`*`) and texts without an answer are rows of a type that is not held.
+fill-in, a number with its tolerance as `value±within`), essays (the general feedback is the model answer).
+Matching, part credit for one answer, patterns (`*`) and texts without an answer are rows of a type that is not
+held.
 """
 
 import re
@@ -17,7 +18,7 @@ from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
 from server.itembank.items import LABELS
 
 COLUMNS = (
-    "label", "type", "stem", "options", "answer", "explanation", "category", "difficulty", "score", "markup"
+    "label", "type", "stem", "options", "answer", "explanation", "category", "difficulty", "score", "policy", "markup"
 )  # fmt: skip
 _TAG = re.compile(r"\[(id|tag):((?:\\.|[^\]\\]){0,300})\]")
 _ESCAPE = re.compile(r"\\([~=#{}:\\n*])")
@@ -89,7 +90,7 @@ def _told(comments: str) -> dict[str, Cell]:
             cells["label"] = value
         elif value == MARK:
             cells["markup"] = STORED
-        elif colon and name in ("difficulty", "score"):
+        elif colon and name in ("difficulty", "score", "policy"):
             cells[name] = told
     return cells
 
@@ -127,7 +128,10 @@ def _row(line: int, block: str, category: str, told: dict[str, Cell]) -> SourceR
         held = blank(1) if question.kind == "fill" else ""
         stem = f"{_shown(before, False)}{held}{_shown(after, False)}"
     cells |= {"type": question.kind, "stem": stem}
-    if question.kind == "fill":
+    if question.kind == "essay":
+        cells["answer"] = _shown(question.feedback)
+        question.feedback = ""
+    elif question.kind == "fill":
         cells["answer"] = (" / ".join(_shown(one) for one in question.accepted),)
     else:
         cells["answer"] = question.key

@@ -8,6 +8,8 @@ from server.errors import BadInput
 from server.itembank.interchange.csv import LARGEST, decoded
 from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
 
+_STRUCTURED = frozenset({"stem", "question", "题干", "题目", "score", "分值"})
+
 
 def read_json(data: bytes, encoding: str | None = None) -> SourceTable:
     """Read items from JSON or JSON Lines; BadInput names the place where the file is not of either form."""
@@ -21,10 +23,15 @@ def read_json(data: bytes, encoding: str | None = None) -> SourceTable:
     for number, one in enumerate(objects, start=1):
         if not isinstance(one, dict):
             raise BadInput("json-not-objects", place=f"item {number}")
-        cells = {str(name): _cell(value) for name, value in one.items() if value is not None}
+        cells = cells_of(one)
         columns.update(dict.fromkeys(cells))
         rows.append(SourceRow(f"item {number}", cells))
     return SourceTable(tuple(columns), tuple(rows))
+
+
+def cells_of(one: dict[str, Any]) -> dict[str, Cell]:
+    """Return the values of an object as cells by name; null is no cell."""
+    return {str(name): _cell(value) for name, value in one.items() if value is not None}
 
 
 def _objects(text: str) -> list[Any]:
@@ -78,6 +85,8 @@ def _cell(value: Any) -> Cell:
     one text."""
     if isinstance(value, list):
         if value and all(isinstance(part, dict) for part in value):
+            if any(_STRUCTURED & part.keys() for part in value):
+                return _text(value)  # sub-items or marking points: taken apart where they are understood
             return tuple(_labelled(part) for part in value)
         if all(isinstance(part, list) for part in value) and value:
             return tuple(" / ".join(_text(one) for one in part) for part in value)

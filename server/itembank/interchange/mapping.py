@@ -45,6 +45,17 @@ _WORDS: Mapping[str, frozenset[str]] = {
     ),
     "picture": words("图片 题图 附图 插图 图 图片文件 图片路径 image picture img imagepath figure"),
     "markup": words("文本格式 内容格式 markup"),
+    "rubric": words(
+        "评分要点 评分标准 评分细则 得分点 采分点 评分点 得分要点 采分标准 rubric markingpoints scoring"
+    ),
+    "policy": words("记分办法 计分方式 计分办法 记分方式 计分规则 得分规则 policy scoringpolicy"),
+    "parent": words(
+        "父题编号 所属案例 所属大题 大题编号 母题编号 父题 母题 父试题编号 案例编号 材料编号 所属材料 上级题目 "
+        "parent parentid parent_id case caseid case_id"
+    ),
+    "parts": words(
+        "小题 子题 小题列表 子题列表 子题目 子试题 parts subitems sub_items subquestions sub_questions"
+    ),
     "blank": words("序号 题号 行号 no number 顺序 排序 #"),
 }
 _LETTER = re.compile(
@@ -64,6 +75,10 @@ FIELDS = (
     "score",
     "explanation",
     "picture",
+    "rubric",
+    "policy",
+    "parent",
+    "parts",
     "markup",
 )
 
@@ -109,6 +124,10 @@ class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     score: str | None = None
     explanation: str | None = None
     picture: str | None = None
+    rubric: str | None = None
+    policy: str | None = None
+    parent: str | None = None
+    parts: str | None = None
     markup: str | None = None
     ignore: list[str] = []
     no_label: list[str] = []

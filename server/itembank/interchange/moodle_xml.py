@@ -1,8 +1,9 @@
 """Moodle XML: a `quiz` of questions. Read into rows like any other file.
 
 Taken: multichoice with one or several wholly right answers, truefalse, shortanswer and numerical (as
-fill-in), cloze whose gaps are all short answers or numbers. Every other kind, part credit for one answer and
-patterns (`*`) are rows of a type that is not held. Categories name the knowledge point.
+fill-in), cloze whose gaps are all short answers or numbers, essay (what graders are told is the model answer).
+Every other kind, part credit for one answer and patterns (`*`) are rows of a type that is not held. Categories
+name the knowledge point.
 """
 
 import base64
@@ -15,13 +16,15 @@ from server.itembank.interchange import cloze
 from server.itembank.interchange.blanks import BLANK
 from server.itembank.interchange.categories import point_in
 from server.itembank.interchange.cells import MARK, STORED
+from server.itembank.interchange.in_words import rubric_in_list
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
 from server.itembank.interchange.sanitising import picture_html, plain_of
 from server.itembank.interchange.xml_tree import Element, parsed
 from server.itembank.items import LABELS
 
 COLUMNS = (
-    "label", "type", "stem", "options", "answer", "explanation", "category", "score", "difficulty", "markup"
+    "label", "type", "stem", "options", "answer", "explanation", "category", "rubric", "score", "difficulty",
+    "policy", "markup"
 )  # fmt: skip
 _PICTURE = re.compile(
     r"""<img\b[^>]{0,500}?\bsrc\s*=\s*["']@@PLUGINFILE@@/([^"'?]+)[^"']*["'][^>]*>""", re.IGNORECASE
@@ -72,6 +75,8 @@ class _Question:
         for tag in self.tags:
             if tag.startswith("difficulty:"):
                 self.cells["difficulty"] = tag.removeprefix("difficulty:").strip()
+            elif tag.startswith("policy:"):
+                self.cells["policy"] = tag.removeprefix("policy:").strip()
         if self.stored:
             self.cells["markup"] = STORED
         if self.element.text_at("image_base64"):
@@ -91,7 +96,17 @@ class _Question:
             return self._number(stem)
         if self.kind == "cloze":
             return self._gaps(stem)
+        if self.kind == "essay":
+            return self._essay()
         return self.kind
+
+    def _essay(self) -> str:
+        self.cells["type"] = "short"
+        told = self._html(self.element.first("graderinfo"))
+        if self.stored:
+            told, self.cells["rubric"] = rubric_in_list(told)
+        self.cells["answer"] = told
+        return ""
 
     def _choice(self) -> str:
         answers = self.element.elements("answer")

@@ -5,17 +5,18 @@ as HTML.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from server.errors import BadInput, Fact
 from server.itembank.interchange import answers
-from server.itembank.interchange.blanks import BLANK, filled
-from server.itembank.interchange.cells import RowCells, Skip
+from server.itembank.interchange.blanks import filled
+from server.itembank.interchange.cases import as_part, children_of, with_parts, written_parts
+from server.itembank.interchange.cells import RowCells, Skip, plain
+from server.itembank.interchange.in_words import rubric_of, worth
 from server.itembank.interchange.mapping import ColumnMapping
 from server.itembank.interchange.options import options_of
 from server.itembank.interchange.rows import (
-    Cell,
     Reading,
     Remark,
     RowOutcome,
@@ -26,11 +27,21 @@ from server.itembank.interchange.rows import (
     text_of,
 )
 from server.itembank.interchange.sameness import marked_twice
-from server.itembank.items import LABELS, ItemContent, fault_of
+from server.itembank.interchange.sanitising import lost_sources
+from server.itembank.interchange.telling import key_told, type_told
+from server.itembank.items import ItemContent, Policy, fault_of
 from server.protocol.paper import ItemType
 
 Clean = Callable[[str], str]
 NO_POINT = "未分类"
+_OF_THE_WHOLE = frozenset({"point-not-given", "difficulty-not-given"})
+"""Remarks that say nothing of a sub-item: point and difficulty are its case's."""
+_POLICIES: Mapping[Policy, frozenset[str]] = {
+    "exact": answers.words("exact 全对得分 全对给分 全部正确得分 错选不得分 all allornothing"),
+    "partial": answers.words(
+        "partial 部分得分 少选得分 漏选得分 少选得一半分 按空得分 按空给分 每空得分 perblank"
+    ),
+}
 _CODE = re.compile(r"^[A-Za-z]+[-_]?\d[\w-]*$")
 _LABEL_BREAK = re.compile(r"[,，、;；/\s]+")
 
@@ -47,7 +58,13 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
     """Read every row of a table; a bad row never stops the good ones."""
     outcomes: list[RowOutcome] = []
     headed: dict[str, ItemType] = {}
+    children = children_of(table, mapping)
+    cases = {plain(text_of(row.cells.get(mapping.column("label")))) for row in table.rows} & children.keys()
+    parts = {id(row): label for label in cases for row in children[label]}
     for source in table.rows:
+        if id(source) in parts:
+            outcomes.append(as_part(source, parts[id(source)]))
+            continue
         heading = _heading(source)
         if heading is not None:
             headed[source.sheet] = heading
@@ -57,7 +74,12 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
             outcomes.append(_skipped(source, "row-empty"))
             continue
         given = headed.get(source.sheet) or answers.type_of(source.sheet) or mapping.default_type
-        outcomes.append(_read_row(RowCells(source, mapping), given, clean, picture))
+        row = RowCells(source, mapping)
+        label = plain(row.text("label"))
+        below = [RowCells(one, mapping) for one in children[label]] if label in cases else []
+        if row.text("parent") and label not in cases:
+            row.doubt("case-missing", label=row.plain("parent", 60))
+        outcomes.append(_read_row(row, given, clean, picture, below))
     read = {*mapping.fields.values(), *mapping.option_columns, *mapping.ignored}
     unread = tuple(column for column in table.columns if column not in read)
     return Reading(marked_twice(outcomes), unread, table.remarks)
@@ -75,11 +97,13 @@ def _heading(source: SourceRow) -> ItemType | None:
     return answers.type_of(re.sub(r"[（(].*$", "", filled[0]))
 
 
-def _read_row(row: RowCells, given: ItemType | None, clean: Clean, picture: Picture) -> RowOutcome:
+def _read_row(
+    row: RowCells, given: ItemType | None, clean: Clean, picture: Picture, below: Sequence[RowCells] = ()
+) -> RowOutcome:
     label = ""
     try:
         label = _label(row)
-        content = _content(row, label, given, clean, picture)
+        content = _content(row, label, given, clean, picture, below)
     except Skip as skip:
         row.note(skip.code, **skip.facts)
         return RowOutcome(row.row.place, label, RowStatus.SKIPPED, tuple(row.remarks), None)
@@ -105,7 +129,12 @@ def _label(row: RowCells) -> str:
 
 
 def _content(
-    row: RowCells, label: str, given: ItemType | None, clean: Clean, picture: Picture
+    row: RowCells,
+    label: str,
+    given: ItemType | None,
+    clean: Clean,
+    picture: Picture,
+    below: Sequence[RowCells] = (),
 ) -> ItemContent:
     if row.row.not_held:
         raise Skip("type-not-held", type=row.row.not_held[:60])
@@ -116,18 +145,29 @@ def _content(
     key_cell = row.cell("answer")
     found = None if row.stored else answers.key_in_stem(stem)
     key_text = text_of(key_cell)
-    kind = _type(row, given, options, key_cell, found)
+    inside = [*written_parts(row), *below]
+    kind = "case" if inside else type_told(row, given, options, key_cell, found)
+    if kind == "case" and not inside and key_text:
+        row.note("case-without-sub-items")  # one answer in words to the whole
+        kind = "short"
     accepted: tuple[tuple[str, ...], ...] = ()
     key: tuple[str, ...] = ()
+    rubric = rubric_of(row, clean) if kind == "short" else ()
     if kind == "fill":
         stem_html, accepted = filled(row, stem, key_cell, clean)
         options = []
+    elif kind in ("short", "case"):
+        stem_html = clean(stem)
+        if options:
+            row.doubt("options-not-taken", options=len(options))
+            options = []
     else:
-        key, stem = _key(row, kind, key_text, stem, options, found)
+        key, stem = key_told(row, kind, key_text, stem, options, found)
         stem_html = clean(stem)
         if kind == "judge":
             options = []
-    return ItemContent(
+    scored = bool(row.text("score"))
+    content = ItemContent(
         label=label,
         type=kind,
         stem=_with_picture(row, stem_html, picture),
@@ -136,95 +176,43 @@ def _content(
         accepted=accepted,
         point=_point(row),
         difficulty=_difficulty(row),
-        score=_score(row),
+        score=worth(rubric) if rubric and not scored else _score(row),
         explanation=clean(row.text("explanation")),
+        policy=_policy(row, kind),
+        model=clean(key_text) if kind == "short" else "",
+        rubric=rubric,
     )
+    if inside:
+        parts = [(one, _part(one, clean, picture)) for one in inside]
+        content = with_parts(row, content, parts, scored)
+    lost = sum(map(lost_sources, (content.stem, *content.options, content.explanation, content.model)))
+    if lost:
+        row.doubt("picture-shows-nothing", count=lost)
+    return content
 
 
-def _type(
-    row: RowCells,
-    given: ItemType | None,
-    options: Sequence[str],
-    key_cell: Cell | None,
-    found: tuple[str, str] | None,
-) -> ItemType:
-    word = row.text("type")
-    if word:
-        named = row.mapping.types.get(answers.folded(word)) or answers.type_of(word)
-        if named is not None:
-            if named != "single" or answers.folded(word) not in ("选择题", "选择", "choice"):
-                return named
-        elif answers.names_other_type(word):
-            raise Skip("type-not-held", type=word[:40])
-        else:
-            raise Skip("type-unknown", type=word[:40])
-    elif given is not None:
-        return given
-    key_text = text_of(key_cell) or (found[0] if found else "")
-    judged = answers.judge_key(key_text)
-    if judged is not None and (not options or _judge_options(options) is not None):
-        return "judge"
-    labels = answers.choice_key(key_text)
-    if options:
-        if _judge_options(options) is not None and labels is not None:
-            return "judge"
-        return "multiple" if labels is not None and len(labels) > 1 else "single"
-    if key_text and BLANK.search(row.text("stem")):
-        return "fill"
-    raise Skip("type-not-told")
+def _part(row: RowCells, clean: Clean, picture: Picture) -> ItemContent:
+    """Return a sub-item; Skip names its place when it is none."""
+    quiet = RowCells(row.row, replace(row.mapping, default_point=row.mapping.default_point or NO_POINT))
+    try:
+        if quiet.text("parts"):
+            raise Skip("item-case-within-case", part=row.row.place)
+        content = _content(quiet, "", None, clean, picture)
+    except Skip as skip:
+        raise Skip("sub-item-skipped", place=row.row.place, reason=skip.code) from skip
+    row.remarks = [one for one in quiet.remarks if one.code not in _OF_THE_WHOLE]
+    return content
 
 
-def _judge_options(options: Sequence[str]) -> tuple[str, ...] | None:
-    """Return what each of two options judges (T, F), when they are the two judgements; else None."""
-    judged = [answers.judge_word(option) for option in options]
-    if len(judged) == 2 and set(judged) == {"T", "F"}:
-        return tuple(one for one in judged if one is not None)
+def _policy(row: RowCells, kind: ItemType) -> Policy | None:
+    word = answers.folded(row.text("policy"))
+    if not word or kind not in ("multiple", "fill"):
+        return None
+    for policy, names in _POLICIES.items():
+        if word in names:
+            return policy
+    row.doubt("policy-unreadable", policy=word[:40])
     return None
-
-
-def _key(
-    row: RowCells,
-    kind: ItemType,
-    key_text: str,
-    stem: str,
-    options: Sequence[str],
-    found: tuple[str, str] | None,
-) -> tuple[tuple[str, ...], str]:
-    """Return (key, stem without the key in it)."""
-    told = _parsed_key(kind, key_text, options) if key_text else None
-    if key_text and told is None:
-        row.doubt("item-key-unreadable", key=key_text[:60])
-    in_stem = _parsed_key(kind, found[0], options) if found else None
-    if in_stem is not None and kind != "judge" and in_stem[-1] not in LABELS[: len(options)]:
-        in_stem = None  # `（AM）`, `（PC）`: an abbreviation, not a key
-    if found is None or in_stem is None:
-        return told or (), stem
-    if not key_text:
-        row.note("key-from-stem", key=",".join(in_stem))
-        return in_stem, found[1]
-    if told == in_stem:
-        row.note("key-taken-out-of-stem", key=",".join(in_stem))
-        return told, found[1]
-    row.doubt("key-differs-from-stem", key=key_text[:60], stem=found[0])
-    return told or (), stem
-
-
-def _parsed_key(kind: ItemType, text: str, options: Sequence[str]) -> tuple[str, ...] | None:
-    if kind == "judge":
-        listed = answers.json_texts(text)
-        word = listed[0] if listed is not None and len(listed) == 1 else text
-        judged = _judge_options(options)
-        labels = answers.choice_key(word)
-        if judged is not None and labels in (("A",), ("B",)):
-            return (judged[LABELS.index(labels[0])],)
-        one = answers.judge_key(word)
-        return (one,) if one is not None else None
-    labels = answers.choice_key(text)
-    if labels is None:
-        sought = answers.folded(text)
-        same = [place for place, option in enumerate(options) if answers.folded(option) == sought]
-        return (LABELS[same[0]],) if len(same) == 1 else None
-    return labels
 
 
 def _with_picture(row: RowCells, stem_html: str, picture: Picture) -> str:

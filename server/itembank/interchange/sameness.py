@@ -53,6 +53,15 @@ def right_texts(content: ItemContent) -> frozenset[str]:
         return frozenset(answers.folded(content.options[LABELS.index(label)]) for label in content.key)
     if content.type == "fill":
         return frozenset("\n".join(texts) for texts in content.accepted)
+    if content.type == "short":
+        return frozenset(
+            {answers.folded(content.model), *(answers.folded(one.text) for one in content.rubric)}
+        )
+    if content.type == "case":
+        return frozenset(
+            "\n".join((answers.folded(part.stem), *part.key, part.model, *map("/".join, part.accepted)))
+            for part in content.parts
+        )
     return frozenset(content.key)
 
 
