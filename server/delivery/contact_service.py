@@ -31,7 +31,9 @@ async def message(act: Act, extent: Extent, text: str) -> str:
     return row.id
 
 
-async def call(act: Act, sitting: str, reason: str, number: int | None, text: str) -> str:
+async def call(
+    act: Act, sitting: str, reason: str, number: int | None, text: str, fault: str | None = None
+) -> str:
     """Put a candidate's call on the board; return its id. One open call of a reason is enough: it is
     returned.
     """
@@ -45,9 +47,13 @@ async def call(act: Act, sitting: str, reason: str, number: int | None, text: st
     )
     if found is not None:
         return str(found)
-    row = CallRow(id=new_id(), sitting=sitting, at=act.now, reason=reason, number=number, text=text)
+    row = CallRow(
+        id=new_id(), sitting=sitting, at=act.now, reason=reason, number=number, text=text, fault=fault
+    )
     act.session.add(row)
-    await act.record("delivery:call:made", {"sitting": sitting, "reason": reason, "number": number})
+    await act.record(
+        "delivery:call:made", {"sitting": sitting, "reason": reason, "number": number, "fault": fault}
+    )
     await announce(act.session, SITTING, sitting)
     return row.id
 

@@ -256,3 +256,4 @@ class CallFact:
     number: int | None
     text: str
     answered_at: datetime | None
+    fault: str | None = None

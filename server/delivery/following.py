@@ -64,6 +64,7 @@ class Following:
         self._admission = admission
         self._collector = collector
         self._note_lost = note_lost
+        self._go_on = go_on
         self.commanding = Commanding(db, clock, journal, lines)
         self._start_keys: dict[str, bytes] = {}
         self._journal_keys: dict[str, bytes] = {}
@@ -306,6 +307,7 @@ class Following:
             self.tell_replaced(line, found)
             del self._lines.by_sitting[found.id]
             self._note_lost(line)
+            await self.tell_expected(line)
 
         if (found.room, found.seat) != (seat_of(line).room, seat_of(line).number):
             await self._tell_place(found)

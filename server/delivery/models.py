@@ -265,6 +265,8 @@ class CallRow(Base):
     at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(String(16))
     number: Mapped[int | None]
+    fault: Mapped[str | None] = mapped_column(String(16))
+    """What is wrong with the item, in a report of one."""
     text: Mapped[str] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
     answered_by: Mapped[str | None] = mapped_column(String(120))

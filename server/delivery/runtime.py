@@ -351,7 +351,7 @@ class Hall:
         sitting = line.conversation.sitting
         async with self._db.writing() as session:
             act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
-            made = await contact_service.call(act, sitting, call.reason, call.number, call.text)
+            made = await contact_service.call(act, sitting, call.reason, call.number, call.text, call.fault)
         line.send(exam.Called(id=made))
 
     async def _keep_journal(self, line: Line, late: exam.LateJournal) -> Refusal | None:

@@ -250,7 +250,18 @@ async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> 
     if open_only:
         query = query.where(CallRow.answered_at.is_(None))
     return tuple(
-        CallFact(row.id, row.sitting, room, seat, row.at, row.reason, row.number, row.text, row.answered_at)
+        CallFact(
+            row.id,
+            row.sitting,
+            room,
+            seat,
+            row.at,
+            row.reason,
+            row.number,
+            row.text,
+            row.answered_at,
+            row.fault,
+        )
         for row, room, seat in await session.execute(query)
     )
 

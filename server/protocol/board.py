@@ -64,13 +64,19 @@ class RoomView(_Message, frozen=True):
     hand_in_opens: datetime | None
     hand_in_closes: datetime | None
     paused: bool
+    halted: bool
+    """Halted for a disaster; `resumes_at` is the planned continuation, if one is planned."""
+    resumes_at: datetime | None
     invigilators: tuple[str, ...]
+    entry_closes: datetime | None = None
+    """From then on nobody is checked in without the chief's reason; None: no such rule was filed."""
 
 
 class SeatView(_Message, frozen=True):
     """One sitting on its seat. `state` is delivery's sitting state; `sign` is what the board draws.
 
-    `sign`: waiting, checked_in, writing, done, absent, offline, paused, voided. `camera` is the newest
+    `sign`: waiting, checked_in, writing, done, absent, offline, paused, halted, away, voided. `away_since`: the
+    candidate is out of the room with an escort. `camera` is the newest
     seat state of the cameras (occupied, empty, object, crowded, unknown) or None without a camera.
     `calls` counts open calls.
     """
@@ -90,6 +96,7 @@ class SeatView(_Message, frozen=True):
     ends_at: datetime | None
     camera: str | None
     calls: int
+    away_since: datetime | None = None
 
 
 class HallCounts(_Message, frozen=True):
@@ -121,6 +128,29 @@ class StepView(_Message, frozen=True):
     state: str
     open_rooms: tuple[str, ...]
     done: int
+
+
+class ActView(_Message, frozen=True):
+    """An act of a person and how far it came: of `reached` sittings so many kiosks were sent it, have seen it, and
+    hold it; `outstanding` names at most 12 seats (room-number) that have not. `undoes` and `undone_by` are ids of
+    correcting acts; `undoable` says whether it can still be taken back.
+    """
+
+    id: str
+    kind: str
+    at: datetime
+    by: str
+    room: str | None
+    sitting: str | None
+    reason: str
+    reached: int
+    sent: int
+    seen: int
+    done: int
+    outstanding: tuple[str, ...]
+    undoes: str | None
+    undone_by: str | None
+    undoable: bool
 
 
 class IncidentView(_Message, frozen=True):
@@ -171,6 +201,8 @@ class Snapshot(_Message, frozen=True, tag="snapshot"):
     alerts: tuple[AlertSeen, ...]
     cameras: tuple[CameraHealth, ...]
     incidents: tuple[IncidentView, ...]
+    acts: tuple[ActView, ...] = ()
+    """The newest acts; a change names those that differ."""
 
 
 class Change(_Message, frozen=True, tag="change"):
@@ -189,6 +221,7 @@ class Change(_Message, frozen=True, tag="change"):
     alerts_gone: tuple[str, ...] = ()
     cameras: tuple[CameraHealth, ...] = ()
     incidents: tuple[IncidentView, ...] = ()
+    acts: tuple[ActView, ...] = ()
 
 
 class Tick(_Message, frozen=True, tag="tick"):
@@ -229,7 +262,7 @@ def decode_to_board(data: bytes | str) -> ToBoard:
 
 # ---------------------------------------------------------------- the difference of two snapshots
 
-View = TypeVar("View", RoomView, SeatView, StepView, AlertSeen, CameraHealth, IncidentView)
+View = TypeVar("View", RoomView, SeatView, StepView, AlertSeen, CameraHealth, IncidentView, ActView)
 
 
 def _keys(views: Sequence[View], name: str) -> Mapping[str, View]:
@@ -259,6 +292,7 @@ def change(old: Snapshot, new: Snapshot) -> Change | None:
         alerts_gone=tuple(sorted({a.key for a in old.alerts} - {a.key for a in new.alerts})),
         cameras=_changed(old.cameras, new.cameras, "camera"),
         incidents=_changed(old.incidents, new.incidents, "id"),
+        acts=_changed(old.acts, new.acts, "id"),
     )
     return None if found == Change(id=old.id + 1, now=new.now) else found
 
@@ -281,6 +315,7 @@ def applied(snapshot: Snapshot, change: Change) -> Snapshot:
         alerts=tuple(a for a in _replaced(snapshot.alerts, change.alerts, "key") if a.key not in gone),
         cameras=_replaced(snapshot.cameras, change.cameras, "camera"),
         incidents=_replaced(snapshot.incidents, change.incidents, "id"),
+        acts=_replaced(snapshot.acts, change.acts, "id"),
     )
 
 

@@ -69,6 +69,7 @@ CommandKind = Literal[
     "undo",
 ]
 CallReason = Literal["help", "item", "machine", "leave"]
+ItemFault = Literal["wording", "picture", "options", "other"]
 Outcome = Literal["counted", "superseded", "late"]
 
 
@@ -389,9 +390,11 @@ class HandIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="call"):
-    """Call an invigilator: for help, about an item, about the machine, or to leave the seat."""
+    """Call an invigilator: for help, about an item (with what is wrong with it), about the machine, or to leave the
+    seat."""
 
     reason: CallReason
+    fault: ItemFault | None = None
     number: ItemNumber | None = None
     text: Annotated[str, msgspec.Meta(max_length=500)] = ""
 

@@ -20,7 +20,7 @@ from server.db.signals import announce
 from server.delivery import store as delivery
 from server.delivery.facts import Extent
 from server.delivery.models import CallRow
-from server.errors import BadInput, NotFound
+from server.errors import BadInput, NotFound, NotPermitted
 from server.proctor import store as proctor
 from server.proctor.alerts import AlertAct as AlertVerb
 from server.proctor.service import decide_alert
@@ -81,6 +81,8 @@ async def check_in(sitting: FromPath[str], data: JSONBody[bodies.CheckIn], site:
     login = login_of(request)
     async with site.acting(login) as act:
         await require_sitting(act.session, login, sitting)
+        if data.admitted_late and not leads(login):
+            raise NotPermitted("late-entry-chief")
         await service.check_in(
             act,
             sitting,
@@ -89,6 +91,7 @@ async def check_in(sitting: FromPath[str], data: JSONBody[bodies.CheckIn], site:
             photo=data.photo,
             signature=data.signature,
             exception=data.exception,
+            admitted_late=data.admitted_late,
         )
 
 

@@ -1,5 +1,6 @@
 """What the hall's acts are told: one closed message an act. A reason is what the journal keeps of the why."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -23,6 +24,8 @@ class CheckIn(_Body, frozen=True):
     photo: bool
     signature: bool
     exception: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    admitted_late: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    """The chief's or deputy's reason for letting one in after the latest entry."""
 
 
 class Why(_Body, frozen=True):
@@ -59,6 +62,28 @@ class Halt(_Body, frozen=True):
     reason: Reason
     room: str | None = None
     sitting: str | None = None
+
+
+class HallHalt(_Body, frozen=True):
+    """A halt for a disaster, or the bell that ends it, of the slot or a room."""
+
+    reason: Reason
+    room: str | None = None
+
+
+class Continuation(_Body, frozen=True):
+    """When a halted exam shall go on (ISO 8601 with a zone)."""
+
+    starts_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    reason: Reason
+    room: str | None = None
+
+
+class Leave(_Body, frozen=True):
+    """A candidate goes out with an escort."""
+
+    escort: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+    reason: Reason
 
 
 class Words(_Body, frozen=True):

@@ -1,6 +1,6 @@
 """What the board shows of one slot at one moment, gathered from every room that knows a part of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,13 +12,16 @@ from server.conduct.counts import slot_gaps
 from server.conduct.runsheet import Line, checklist
 from server.conduct.store import Closure, RecordedIncident, SealShowing
 from server.conduct.tally import slot_counts
+from server.delivery import command_store
 from server.delivery import store as delivery
-from server.delivery.facts import SittingFact, SlotTimes
+from server.delivery.facts import CommandReach, SittingFact, SlotTimes
 from server.delivery.sitting import State
-from server.delivery.timing import PhaseKind, hand_in_window, own_end
+from server.delivery.timing import PhaseKind, continues_at, hand_in_window, own_end
+from server.delivery.undo_service import UNDOABLE
 from server.errors import NotFound
 from server.papers import store as papers
 from server.protocol.board import (
+    ActView,
     HallCounts,
     IncidentView,
     RoomView,
@@ -29,10 +32,14 @@ from server.protocol.board import (
 )
 from server.web.site import Site
 
+ACTS_SHOWN = 30
+SEATS_NAMED = 12
+
 _SIGNS = {
     State.PREPARED: "waiting",
     State.CHECKED_IN: "checked_in",
     State.OPENED: "writing",
+    State.HALTED: "halted",
     State.HANDED_IN: "done",
     State.COLLECTED: "done",
     State.VOIDED: "voided",
@@ -45,10 +52,12 @@ def sign(fact: SittingFact) -> str:
     it.
     """
     if fact.state in (State.CHECKED_IN, State.OPENED):
+        if fact.away_since is not None:
+            return "away"
         if fact.online is False:
             return "offline"
-        if fact.phase.kind is PhaseKind.PAUSED:
-            return "paused"
+        if fact.phase.kind in (PhaseKind.PAUSED, PhaseKind.HALTED):
+            return fact.phase.kind.value
     return _SIGNS[fact.state]
 
 
@@ -69,6 +78,7 @@ async def snapshot(site: Site, slot: str) -> Snapshot:
         first = min(bells.values(), default=None)
         lines = checklist(site.pack.run_sheet, ticks, numbers, found.starts_at, found.minutes, first, now)
         incidents = await store.incidents(session, slot)
+        given = await command_store.newest_commands(session, slot, ACTS_SHOWN)
         view = await _slot(site, session, found, rooms, showing, closure)
     feed = site.feed.snapshot()
     return Snapshot(
@@ -84,6 +94,7 @@ async def snapshot(site: Site, slot: str) -> Snapshot:
         alerts=tuple(alert for alert in feed.alerts if alert.room in numbers),
         cameras=tuple(camera for camera in feed.cameras if camera.room in numbers),
         incidents=tuple(_incident(incident) for incident in incidents),
+        acts=tuple(_act(one) for one in given),
     )
 
 
@@ -99,6 +110,27 @@ def _step(line: Line) -> StepView:
         state=line.state,
         open_rooms=line.open_rooms,
         done=len(line.ticks),
+    )
+
+
+def _act(one: CommandReach) -> ActView:
+    command = one.command
+    return ActView(
+        id=command.id,
+        kind=command.kind,
+        at=command.at,
+        by=command.actor,
+        room=command.room,
+        sitting=command.sitting,
+        reason=command.reason,
+        reached=one.reached,
+        sent=one.sent,
+        seen=one.seen,
+        done=one.done,
+        outstanding=tuple(f"{room}-{seat}" for room, seat in one.outstanding[:SEATS_NAMED]),
+        undoes=command.undoes,
+        undone_by=command.undone_by,
+        undoable=command.kind in UNDOABLE and command.undone_by is None,
     )
 
 
@@ -183,8 +215,13 @@ async def _rooms(
                 ends_at=own_end(own) if own is not None else None,
                 hand_in_opens=window.opens if window else None,
                 hand_in_closes=window.closes if window else None,
-                paused=own is not None and any(pause.end is None for pause in own.pauses),
+                paused=own is not None and any(p.end is None and not p.halt for p in own.pauses),
+                halted=own is not None and any(p.end is None and p.halt for p in own.pauses),
+                resumes_at=continues_at(own) if own is not None else None,
                 invigilators=tuple(person.name for person in staff if person.room == room.number),
+                entry_closes=rung + timedelta(minutes=slot.entry)
+                if rung and slot.entry is not None
+                else None,
             )
         )
     return tuple(views)
@@ -212,6 +249,7 @@ async def _seats(
             ends_at=fact.end,
             camera=seen.state if (seen := site.feed.seat(fact.room, str(fact.seat))) else None,
             calls=fact.calls,
+            away_since=fact.away_since,
         )
         for fact in await delivery.hall_facts(session, slot.id, now)
     )
@@ -251,7 +289,7 @@ async def _counts(session: AsyncSession, slot: str, seats: tuple[SeatView, ...],
         checked_in=sum(1 for state in states if State(state).present or state == State.CHECKED_IN),
         present=counted.present,
         absent=counted.absent,
-        writing=states.count(State.OPENED),
+        writing=states.count(State.OPENED) + states.count(State.HALTED),
         handed_in=counted.handed_in or 0,
         collected=counted.collected or 0,
         voided=counted.voided or 0,

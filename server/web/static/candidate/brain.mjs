@@ -1,20 +1,20 @@
 // What the page knows, and how each message changes it. No socket, no disk, no clock here: `mono` (ms) is an argument.
 export const START = Object.freeze({
-  stage: "starting",      // starting | enrol | sign-in | seated | done | moved | voided
+  stage: "starting",      // starting | enrol | sign-in | seated | done | moved | halted | voided
   line: "connecting",     // connecting | open | lost | other-tab
   seat: null, seated: null, phase: null, phaseAt: 0, beacon: null, beaconAt: 0,
   sealed: null, key: null, paper: null, paperFault: false,
   answers: new Map(),     // number → value as the candidate sees it
   saved: new Map(),       // number → value as acknowledged by the server
   late: new Set(), waiting: 0, marks: new Set(), current: 1,
-  refusal: null, ended: null, notices: [], called: false, handing: false,
+  refusal: null, ended: null, notices: [], called: false, handing: false, reported: new Set(),
   expecting: true,        // a candidate is checked in at this seat, as the server last said
 });
 
 const NOBODY = {
   seated: null, phase: null, sealed: null, key: null, paper: null, paperFault: false,
   answers: new Map(), saved: new Map(), late: new Set(), waiting: 0, marks: new Set(), current: 1,
-  refusal: null, notices: [], called: false, handing: false,
+  refusal: null, notices: [], called: false, handing: false, reported: new Set(),
 };
 
 // Nothing of the candidate stays; `change` says what is shown instead.
@@ -40,14 +40,14 @@ export const msUntil = (state, iso, mono) => {
   return iso === null || iso === undefined || now === null ? null : Date.parse(iso) - now;
 };
 export const running = (state, mono) =>
-  state.phase?.kind === "running" && (state.phase.end === null || msUntil(state, state.phase.end, mono) > 0);
+  state.phase?.kind === "running" && !state.phase.away && (state.phase.end === null || msUntil(state, state.phase.end, mono) > 0);
 export const mayHandIn = (state, mono) => {
   if (!running(state, mono) || !state.phase.hand_in_opens) return false;
   const closes = state.phase.hand_in_closes;
   return msUntil(state, state.phase.hand_in_opens, mono) <= 0 && (!closes || msUntil(state, closes, mono) > 0);
 };
 
-const FINAL = ["done", "moved", "voided"];
+const FINAL = ["done", "moved", "halted", "voided"];
 
 export const step = (state, message, mono) => {
   switch (message.type) {
@@ -56,7 +56,8 @@ export const step = (state, message, mono) => {
       const stage = state.stage === "seated" || FINAL.includes(state.stage) ? state.stage : "sign-in";
       return { ...state, line: "open", seat, stage, handing: false };
     }
-    case "expecting": return { ...state, expecting: message.on };
+    // After a halt the seat waits for whoever is checked in here again.
+    case "expecting": return { ...state, expecting: message.on, stage: state.stage === "halted" && message.on ? "sign-in" : state.stage };
     case "beacon": return { ...state, beacon: message, beaconAt: mono };
     case "phase": return { ...state, phase: message, phaseAt: mono };
     case "seated": {
@@ -83,6 +84,7 @@ export const step = (state, message, mono) => {
     case "collected": return forgotten(state, { stage: "done", ended: { ...message, kind: message.type, candidate: state.seated } });
     case "voided": return forgotten(state, { stage: "voided", ended: message });
     case "moved": return { ...state, stage: "moved", ended: message };
+    case "halted": return { ...state, stage: "halted", ended: message };
     case "replaced": return { ...state, stage: "moved", ended: state.stage === "moved" ? state.ended : null };
     case "message": return { ...state, notices: [...state.notices.filter((n) => n.id !== message.id), message] };
     case "called": return { ...state, called: true };

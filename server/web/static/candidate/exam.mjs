@@ -5,17 +5,18 @@ import { HINTS, Material, Question, TYPES, caseOf, chosen } from "./item.mjs";
 import { Bang, Cut, Dots, Left, Problem, Right, Tick, clockText, grouped, html, span, wait } from "./words.mjs";
 
 const SIZES = ["size-1", "size-2", "size-3"];
-const MINUTES_SAID = [30, 15, 5, 1];
+const MINUTES_SAID = [15, 5, 1];
+const FAULTS = ["wording", "picture", "options", "other"];
 
 export const Exam = (p) => {
   const { state, mono, say, act, size } = p;
   const { seated, phase, paper } = state;
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(false), [reporting, setReporting] = useState(null);
   const item = paper.items[state.current - 1];
   const first = caseOf(paper.items, item);
   const live = running(state, mono);
   const left = phase.kind === "running" ? msUntil(state, phase.end, mono) : null;
-  useKeys(p, item, live, asking);
+  useKeys(p, item, live, asking || reporting !== null);
   useEffect(() => { if (!live) setAsking(false); }, [live]);
   return html`<div class=${`exam ${SIZES[size]}`}>
     <${Head} ...${p} left=${left}/>
@@ -25,17 +26,19 @@ export const Exam = (p) => {
       <${Watermark} ticket=${seated.ticket} at=${legalNow(state, mono)}/>
       <div class="no"><h2 id="number">${say("question-number", { number: item.number })}</h2><span class="chip">${say(TYPES[item.type])}</span><span class="chip">${say("points", { score: item.score })}</span>${first && html`<span class="chip">${say("sub-item-of", { part: item.part, parts: item.parts })}</span>`}
         <span class="of">${say("questions-of", { count: paper.items.length })}</span></div>
-      ${phase.kind === "paused" ? html`<p class="halt" role="alert"><${Bang}/><span>${say("paused")}</span></p>` : html`
+      ${phase.kind === "paused" || phase.away ? html`<p class="halt" role="alert"><${Bang}/><span>${say(phase.away ? "away" : "paused")}</span></p>` : html`
         ${!live && html`<p class="halt" role="alert"><${Bang}/><span>${say("time-over")}</span></p>`}
         ${first && html`<${Material} key=${`${paper.id}/material/${first.number}`} first=${first} item=${item} say=${say}/>`}
         <${Question} key=${`${paper.id}/${item.number}`} item=${item} value=${state.answers.get(item.number) ?? []} answer=${(value) => act.answer(item.number, value)} say=${say} live=${live}/>`}
       <div class="foot"><button disabled=${state.current === 1} onClick=${() => act.go(state.current - 1)}><${Left}/>${say("previous")}</button>
         <button aria-pressed=${state.marks.has(item.number)} onClick=${() => act.mark(item.number)}>${say(state.marks.has(item.number) ? "unmark" : "mark")}</button>
+        <button class="plain" onClick=${() => setReporting(item.number)}>${say(state.reported.has(item.number) ? "reported" : "report")}</button>
         <${ItemState} ...${p} number=${item.number}/>
         <button class="primary" disabled=${state.current === paper.items.length} onClick=${() => act.go(state.current + 1)}>${say("next")}<${Right}/></button></div>
     </article><p class="keys">${say(HINTS[item.type] ?? "keys-hint")}</p></main>
     <${Side} ...${p} live=${live} ask=${() => setAsking(true)}/>
     ${asking && live && html`<${Confirm} ...${p} close=${() => setAsking(false)}/>`}
+    ${reporting !== null && html`<${Report} ...${p} number=${reporting} close=${() => setReporting(null)}/>`}
     <${Notices} ...${p}/>
   </div>`;
 };
@@ -68,7 +71,7 @@ const Head = (p) => {
   return html`<header><h1>${state.paper.title}<small>${say("exam-level", { title: seated.title })}</small></h1>
     <div class="who"><span>${say("candidate-label")} <b>${seated.candidate}</b></span><span class="wide-only">${say("ticket-short")} <b>${grouped(seated.ticket)}</b></span><span>${say("seat-label")} <b>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</b></span></div>
     <${SavedLine} ...${p}/>
-    <div class="sizes"><button aria-label=${say("text-smaller")} title=${say("text-smaller")} disabled=${size === 0} onClick=${() => act.resize(size - 1)}>A−</button><button aria-label=${say("text-larger")} title=${say("text-larger")} disabled=${size === 2} onClick=${() => act.resize(size + 1)}>A+</button><button onClick=${() => act.otherLanguage()}>${say("language-short")}</button></div>
+    <div class="sizes"><button aria-label=${say("text-smaller")} title=${say("text-smaller")} disabled=${size === 0} onClick=${() => act.resize(size - 1)}>A−</button><button aria-label=${say("text-larger")} title=${say("text-larger")} disabled=${size === 2} onClick=${() => act.resize(size + 1)}>A+</button><button aria-label=${say("contrast")} title=${say("contrast")} aria-pressed=${p.high} onClick=${() => act.contrast(!p.high)}>◐</button><button onClick=${() => act.otherLanguage()}>${say("language-short")}</button></div>
     <div class=${left !== null && left < 300000 ? "clock soon" : "clock"}><b role="timer" aria-live="off">${phase.kind === "paused" ? say("paused-short") : span(left ?? 0)}</b><small>${ends}</small></div></header>`;
 };
 
@@ -137,28 +140,43 @@ const Cell = ({ number, answered, marked, current, say, act }) => {
     aria-label=${say("palette-label", { number, state: say(answered ? "state-answered" : "state-open"), mark: marked ? say("palette-marked") : "" })} onClick=${() => act.go(number)}>${number}</button>`;
 };
 
-const Confirm = ({ state, say, act, close }) => {
-  const open = state.paper.items.filter((i) => !isAnswered(state, i.number)).map((i) => i.number);
-  const box = useRef(null), first = useRef(null);
+// A box over the paper that keeps the focus, closes on Esc and gives the focus back.
+const Dialog = ({ title, close, children }) => {
+  const box = useRef(null);
   useEffect(() => {
-    const before = document.activeElement;
-    first.current?.focus();
+    const before = document.activeElement, inside = () => [...box.current.querySelectorAll("button, input, textarea")];
+    inside()[0]?.focus();
     const key = (event) => {
-      if (event.key === "Escape") close();
+      if (event.key === "Escape" && !event.isComposing) close();
       if (event.key !== "Tab") return;
-      const buttons = [...box.current.querySelectorAll("button")], i = buttons.indexOf(document.activeElement);
+      const all = inside(), i = all.indexOf(document.activeElement);
       event.preventDefault();
-      buttons[(i + (event.shiftKey ? buttons.length - 1 : 1)) % buttons.length].focus();
+      all[(i + (event.shiftKey ? all.length - 1 : 1)) % all.length].focus();
     };
     addEventListener("keydown", key);
     return () => { removeEventListener("keydown", key); before?.focus?.(); };
   }, []);
+  return html`<div class="veil"><div ref=${box} class="card dialog" role="dialog" aria-modal="true" aria-labelledby="ask"><h2 id="ask">${title}</h2>${children}</div></div>`;
+};
+
+const Confirm = ({ state, say, act, close }) => {
+  const open = state.paper.items.filter((i) => !isAnswered(state, i.number)).map((i) => i.number);
   const named = open.slice(0, 12).join(say("list-comma")) + (open.length > 12 ? "…" : "");
-  return html`<div class="veil"><div ref=${box} class="card dialog" role="dialog" aria-modal="true" aria-labelledby="ask"><h2 id="ask">${say("hand-in-ask")}</h2>
+  return html`<${Dialog} title=${say("hand-in-ask")} close=${close}>
     <p>${say("candidate-line", { name: state.seated.candidate, ticket: grouped(state.seated.ticket) })}</p>
     <p class=${open.length ? "halt" : "sealed"}>${open.length ? html`<${Bang}/>` : html`<${Tick}/>`}<span>${open.length ? say("hand-in-open", { count: open.length, numbers: named }) : say("hand-in-complete")}</span></p>
     <p>${say("hand-in-final")}</p>
-    <div class="foot"><button ref=${first} onClick=${close}>${say("hand-in-back")}</button><span class="sp"></span><button class="primary" onClick=${() => { close(); act.handIn(); }}>${say("hand-in-yes")}</button></div></div></div>`;
+    <div class="foot"><button onClick=${close}>${say("hand-in-back")}</button><span class="sp"></span><button class="primary" onClick=${() => { close(); act.handIn(); }}>${say("hand-in-yes")}</button></div></${Dialog}>`;
+};
+
+// What is wrong with a question goes to the invigilators' board; the answer stays as it is and time goes on.
+const Report = ({ say, act, number, close }) => {
+  const [fault, setFault] = useState(FAULTS[0]), [text, setText] = useState("");
+  return html`<${Dialog} title=${say("report-title", { number })} close=${close}><p>${say("report-lead")}</p>
+    <form onSubmit=${(e) => { e.preventDefault(); act.report(number, fault, text.trim()); close(); }}>
+    <fieldset class="faults"><legend>${say("report-what")}</legend>${FAULTS.map((one) => html`<label key=${one}><input type="radio" name="fault" checked=${fault === one} onChange=${() => setFault(one)}/>${say(`fault-${one}`)}</label>`)}</fieldset>
+    <div class="blanks"><label>${say("report-words")}<input type="text" maxlength="200" value=${text} onInput=${(e) => setText(e.target.value)}/></label></div>
+    <div class="foot"><button type="button" onClick=${close}>${say("hand-in-back")}</button><span class="sp"></span><button class="primary">${say("report-send")}</button></div></form></${Dialog}>`;
 };
 
 const Notices = ({ state, say, act }) => state.notices.map((n) => html`<div key=${n.id} class="notice-bar" role="alert"><p><b>${say("notice-from")}\u3000${clockText(n.at)}</b><br/>${n.text}</p><button onClick=${() => act.putAway(n.id)}>${say("notice-seen")}</button></div>`);

@@ -8,7 +8,8 @@ import { Wire, answersDigest, answeredCount } from "./wire.mjs";
 import { Page } from "./view.mjs";
 
 const RETRY_MS = 1000, REDRAW_MS = 250, CALL_AGAIN_MS = 20000;
-const LANGUAGE_COOKIE = "gongyuan-language", SIZE = "gongyuan-size";
+const LANGUAGE_COOKIE = "gongyuan-language", SIZE = "gongyuan-size", CONTRAST = "gongyuan-contrast";
+const LEAVING = ["moved", "halted"];
 
 class Controller {
   constructor(vault) {
@@ -17,16 +18,18 @@ class Controller {
     this.outbox = new Map();      // "lease/seq" → answer that the server has not acknowledged
     this.offers = [];             // sealed journals of others on their way to the centre
     this.nextSeq = 1;
+    this.obeyed = [];              // acts that were seen and are not yet said to be done
     this.held = null;             // the sitting that this device holds: sitting, lease, token, position
     this.order = Promise.resolve();
     this.root = document.getElementById("app");
-    this.size = Number(sessionStorage.getItem(SIZE) ?? 0);
+    this.size = Number(localStorage.getItem(SIZE) ?? 0);
+    this.contrast(localStorage.getItem(CONTRAST) === "high");
   }
   now() { return performance.now(); }
   say(code, facts = {}) { return (this.texts[code] ?? code).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? ""); }
   set(change) { this.state = { ...this.state, ...change }; this.draw(); }
   draw() {
-    render(h(Page, { state: this.state, mono: this.now(), say: this.say.bind(this), act: this, language: this.language, size: this.size }), this.root);
+    render(h(Page, { state: this.state, mono: this.now(), say: this.say.bind(this), act: this, language: this.language, size: this.size, high: this.high }), this.root);
   }
 
   async speak(language) {
@@ -41,7 +44,13 @@ class Controller {
     await this.speak(language);
     this.draw();
   }
-  resize(size) { this.size = size; sessionStorage.setItem(SIZE, String(size)); this.draw(); }
+  resize(size) { this.size = size; localStorage.setItem(SIZE, String(size)); this.draw(); }
+  contrast(high) {
+    this.high = high;
+    localStorage.setItem(CONTRAST, high ? "high" : "");
+    document.documentElement.dataset.contrast = high ? "high" : "";
+    if (this.texts) this.draw();
+  }
 
   async start() {
     for (const answer of await this.vault.answers()) this.outbox.set(`${answer.lease}/${answer.seq}`, answer);
@@ -114,16 +123,19 @@ class Controller {
       case "voided": await this.forget(); break;
       case "journal_kept": await this.journalKept(message); break;
       case "moved":
-      case "replaced": if (was !== "moved") this.resend(); break;
+      case "halted":
+      case "replaced": if (!LEAVING.includes(was)) this.resend(); break;
+      case "command": this.command(message); break;
       case "called": setTimeout(() => this.set({ called: false }), CALL_AGAIN_MS); break;
     }
-    if (this.state.stage === "moved" && this.outbox.size === 0) await this.leave();
+    if (LEAVING.includes(this.state.stage) && this.outbox.size === 0) await this.leave();
     if (this.state.stage === "done" && this.held && this.outbox.size === 0) await this.forget();
     this.draw();
+    this.sayDone();
   }
   async refused({ about, code, seq }) {
     if (about === "resume") {
-      this.state = forgotten(this.state, { stage: this.state.stage === "moved" ? "moved" : "sign-in" });
+      this.state = forgotten(this.state, { stage: LEAVING.includes(this.state.stage) ? this.state.stage : "sign-in" });
       await this.forget();
       await this.offerJournals();
     } else if (about === "journal") {
@@ -178,7 +190,7 @@ class Controller {
     }
   }
   async forget() { this.outbox.clear(); this.held = null; await this.vault.forgetCandidate(); }
-  async leave() { await this.forget(); this.state = forgotten(this.state, { stage: "moved", ended: this.state.ended }); }
+  async leave() { await this.forget(); this.state = forgotten(this.state, { stage: this.state.stage, ended: this.state.ended }); }
   resend() {
     const waiting = [...this.outbox.values()].sort((a, b) => a.lease - b.lease || a.seq - b.seq);
     for (const { sitting, ...answer } of waiting) this.wire.send({ type: "answer", ...answer });
@@ -251,6 +263,20 @@ class Controller {
     this.set({ current: number, refusal: null });
     if (this.held) { this.held = { ...this.held, position: number }; this.vault.keepSitting(this.held); }
   }
+  // Every act is acknowledged: seen when it is here, done when its effect is on the screen and nothing is left to send.
+  command({ id, kind }) {
+    this.wire.send({ type: "heard", id, step: "seen" });
+    if (kind !== "message") this.obeyed.push(id);
+  }
+  sayDone() {
+    if (this.outbox.size && this.state.stage !== "seated") return;
+    for (const id of this.obeyed.splice(0)) this.wire?.send({ type: "heard", id, step: "done" });
+  }
+  report(number, fault, text) {
+    if (!this.wire.open) { this.set({ refusal: { about: "call", code: "call-offline", facts: {} } }); return; }
+    this.wire.send({ type: "call", reason: "item", number, fault, text });
+    this.set({ reported: new Set(this.state.reported).add(number) });
+  }
   call() {
     if (!this.wire.open) { this.set({ refusal: { about: "call", code: "call-offline", facts: {} } }); return; }
     this.wire.send({ type: "call", reason: "help", number: this.state.paper ? this.state.current : null, text: "" });
@@ -265,10 +291,12 @@ class Controller {
   }
   async nextCandidate() {
     this.state = forgotten(this.state, { stage: "sign-in", ended: null });
+    this.resize(0);               // the next candidate sets his own
+    this.contrast(false);
     this.draw();
     if (this.held) { await this.forget(); await this.offerJournals(); }
   }
-  putAway(id) { this.set({ notices: this.state.notices.filter((n) => n.id !== id) }); }
+  putAway(id) { this.wire.send({ type: "heard", id, step: "done" }); this.set({ notices: this.state.notices.filter((n) => n.id !== id) }); }
   time() { return legalNow(this.state, this.now()); }
 }
 

@@ -2,7 +2,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { msUntil } from "./brain.mjs";
 import { Exam } from "./exam.mjs";
+import { Practice } from "./practice.mjs";
 import { Bang, Problem, Tick, clockText, grouped, html, span } from "./words.mjs";
+
+const BEFORE = ["waiting", "halted"];   // the paper stays closed
 
 export const Page = (p) => {
   const { state, say } = p;
@@ -11,8 +14,10 @@ export const Page = (p) => {
   switch (state.stage) {
     case "enrol": return html`<${Enrol} ...${p}/>`;
     case "sign-in": return html`<${SignIn} ...${p}/>`;
-    case "seated": return state.paper && state.phase && state.phase.kind !== "waiting" ? html`<${Exam} ...${p}/>` : html`<${Waiting} ...${p}/>`;
+    case "seated": return state.paper && state.phase && !BEFORE.includes(state.phase.kind) ? html`<${Exam} ...${p}/>` : html`<${Waiting} ...${p}/>`;
     case "done": return html`<${Done} ...${p}/>`;
+    case "halted": return html`<${Card} ...${p} title=${say("halted-title")}><p class="big">${say("halted")}</p>
+      ${state.waiting ? html`<p role="status">${say("moved-sending", { waiting: state.waiting })}</p>` : html`<${Next} ...${p}/>`}</${Card}>`;
     case "moved": return html`<${Moved} ...${p}/>`;
     case "voided": return html`<${Card} ...${p} title=${say("voided-title")}><p class="big">${say("voided")}</p><${Next} ...${p}/></${Card}>`;
     default: return html`<${Card} ...${p} title=${say("candidate-title")}><p role="status">${say(state.line === "lost" ? "line-lost" : "line-connecting")}</p></${Card}>`;
@@ -70,16 +75,19 @@ const RULES = ["rule-sit", "rule-hand-in", "rule-saved", "rule-end", "rule-call"
 const Waiting = (p) => {
   const { state, mono, say } = p;
   const { seated, sealed, phase } = state;
-  const begun = phase && phase.kind !== "waiting";
-  const left = begun ? null : msUntil(state, phase?.end ?? seated.planned_start, mono);
-  const words = begun ? say("opening-paper") : left === null || left <= 0 ? say("bell-soon") : span(left);
+  const halted = phase?.kind === "halted", begun = phase && !BEFORE.includes(phase.kind);
+  const [trying, setTrying] = useState(false);
+  const left = begun ? null : msUntil(state, halted ? phase.resumes_at : phase?.end ?? seated.planned_start, mono);
+  const words = begun ? say("opening-paper") : left === null || left <= 0 ? say(halted && !phase.resumes_at ? "halted-no-time" : "bell-soon") : span(left);
   const seatline = html`<span>${say("exam-of", { title: seated.title, plan: seated.plan })}</span><span>${say("candidate-line", { name: seated.candidate, ticket: grouped(seated.ticket) })}</span><span>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</span><${Line} ...${p}/>`;
   return html`<${Card} ...${p} wide title=${say("candidate-title")} seatline=${seatline}>
-    <div class="countdown"><small>${say(begun || left === null || left <= 0 ? "countdown-over" : "countdown-to")}</small><b role="timer" class=${/^\d/.test(words) ? "" : "words"}>${words}</b>
-      <small>${say("planned-start", { time: clockText(seated.planned_start), minutes: seated.minutes })}</small></div>
+    <div class="countdown"><small>${say(halted ? "countdown-continue" : begun || left === null || left <= 0 ? "countdown-over" : "countdown-to")}</small><b role="timer" class=${/^\d/.test(words) ? "" : "words"}>${words}</b>
+      <small>${halted ? say("halted-lead") : say("planned-start", { time: clockText(seated.planned_start), minutes: seated.minutes })}</small></div>
     ${state.paperFault
       ? html`<p class="problem" role="alert"><${Bang}/><span>${say("paper-fault")}</span></p>`
       : html`<p class=${sealed ? "sealed" : "sealed not"}>${sealed && html`<${Tick}/>`}<span>${sealed ? say("paper-sealed", { hash: sealed.id.slice(0, 8) }) : say("paper-coming")}</span></p>`}
+    ${!begun && !halted && html`<p><button onClick=${() => setTrying(!trying)} aria-expanded=${trying}>${say(trying ? "practice-close" : "practice-open")}</button></p>`}
+    ${trying && !begun && html`<${Practice} say=${say} size=${p.size}/>`}
     <h2>${say("rules-title")}</h2><ol class="rules">${RULES.map((code) => html`<li>${say(code)}</li>`)}</ol>
     <details><summary>${say("privacy-title")}</summary><p>${say("privacy")}</p></details></${Card}>`;
 };

@@ -1,7 +1,8 @@
 // Check-in at the door: find by name or ticket, look at four things, go on to the next.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Box, Form } from "./forms.mjs";
-import { Sign, grouped, html } from "./words.mjs";
+import { legalNow } from "./state.mjs";
+import { Sign, grouped, html, minuteText } from "./words.mjs";
 
 const LOOKED_AT = ["ticket", "document", "photo", "signature"], SHOWN = 8;
 
@@ -11,7 +12,7 @@ export const CheckIn = (p) => {
   const box = useRef(null);
   useEffect(() => { box.current?.focus(); }, [chosen]);
   const wanted = find.replace(/\s+/g, "");
-  const open = state.snapshot.seats.filter((s) => ["prepared", "absent"].includes(s.state) && act.mayAct(s.room));
+  const open = state.snapshot.seats.filter((s) => ["prepared", "absent", "halted"].includes(s.state) && act.mayAct(s.room));
   const found = wanted ? open.filter((s) => s.ticket.endsWith(wanted) || s.ticket.includes(wanted) || s.name.includes(wanted)) : open;
   const seat = chosen && state.snapshot.seats.find((s) => s.sitting === chosen);
   const { checked_in: done, enrolled } = state.snapshot.counts;
@@ -27,11 +28,15 @@ export const CheckIn = (p) => {
 
 export const CheckInForm = (p) => {
   const { act, say, seat, done } = p;
-  const [seen, setSeen] = useState([]), [exception, setException] = useState(""), first = useRef(null);
+  const [seen, setSeen] = useState([]), [exception, setException] = useState(""), [late, setLate] = useState(""), first = useRef(null);
   useEffect(() => { first.current?.focus(); }, []);
+  const closes = p.state.snapshot.rooms.find((r) => r.number === seat.room)?.entry_closes;
+  const closed = closes && seat.state !== "halted" && legalNow(p.state, p.mono) >= Date.parse(closes);
   const all = seen.length === LOOKED_AT.length;
-  const send = () => act.sittingAct(seat.sitting, "check-in", { ...Object.fromEntries(LOOKED_AT.map((name) => [name, seen.includes(name)])), exception: all ? "" : exception });
-  return html`<${Form} ...${p} send=${send} done=${done} label=${say("board-check-in-do", { name: seat.name })} ready=${all || exception.trim()}>
+  const send = () => act.sittingAct(seat.sitting, "check-in", { ...Object.fromEntries(LOOKED_AT.map((name) => [name, seen.includes(name)])), exception: all ? "" : exception, admitted_late: closed && act.leads() ? late : "" });
+  return html`<${Form} ...${p} send=${send} done=${done} label=${say("board-check-in-do", { name: seat.name })} ready=${(all || exception.trim()) && (!closed || late.trim())}>
+    ${closed && html`<p class="problem">${say("board-entry-closed", { time: minuteText(closes) })}</p>`}
+    ${closed && act.leads() && html`<label>${say("board-admit-late")}<input value=${late} maxlength="300" onInput=${(e) => setLate(e.target.value)}/></label>`}
     <div class="checks four">${LOOKED_AT.map((name, i) => html`<label key=${name}><input ref=${i === 0 ? first : null} type="checkbox" checked=${seen.includes(name)} onChange=${() => setSeen(seen.includes(name) ? seen.filter((n) => n !== name) : [...seen, name])}/>${say(`board-look-${name}`)}</label>`)}</div>
     ${!all && html`<label>${say("board-exception")}<input value=${exception} maxlength="300" onInput=${(e) => setException(e.target.value)}/></label>`}</${Form}>`;
 };

@@ -3,12 +3,13 @@ import { useState } from "preact/hooks";
 import { legalNow } from "./state.mjs";
 import { Sign, grouped, html, lasting, minuteText, secondText } from "./words.mjs";
 import { CheckIn, CheckInForm } from "./check_in.mjs";
+import { Acts, LostTime } from "./acts.mjs";
 import { Box, Form, Reason } from "./forms.mjs";
 
 export const Dialogs = (p) => {
   const { dialog } = p.act;
   if (!dialog) return null;
-  const Shown = { "check-in": CheckIn, seat: SeatPanel, bell: Bell, seals: Seals, steps: Steps, hall: HallActs, room: RoomActs, picture: Picture }[dialog.kind];
+  const Shown = { "check-in": CheckIn, seat: SeatPanel, bell: Bell, seals: Seals, steps: Steps, hall: HallActs, room: RoomActs, acts: Acts, picture: Picture }[dialog.kind];
   return html`<${Shown} key=${JSON.stringify(dialog)} ...${p} dialog=${dialog}/>`;
 };
 
@@ -25,15 +26,16 @@ const SeatPanel = (p) => {
   const before = ["prepared", "checked_in"].includes(seat.state), active = ["checked_in", "opened"].includes(seat.state);
   const may = act.mayAct(seat.room), leads = act.leads();
   const acts = [
-    ["check-in", may && ["prepared", "absent"].includes(seat.state)],
+    ["check-in", may && ["prepared", "absent", "halted"].includes(seat.state)],
     ["undo", may && seat.state === "checked_in" && !rung],
     ["absent", may && before && rung],
     ["message", may && active], ["incident", may],
-    ["reseat", leads && (before || seat.state === "opened")],
+    [seat.away_since ? "return" : "leave", may && seat.state === "opened"],
+    ["reseat", leads && (before || ["opened", "halted"].includes(seat.state))],
     ["credit", leads && seat.state === "opened"], ["extra", leads && (before || seat.state === "opened")],
     [seat.sign === "paused" ? "resume" : "pause", leads && seat.state === "opened"],
-    ["collect", leads && seat.state === "opened"],
-    ["void", act.chief() && ["opened", "handed_in", "collected"].includes(seat.state)],
+    ["collect", leads && ["opened", "halted"].includes(seat.state)],
+    ["void", act.chief() && ["opened", "halted", "handed_in", "collected"].includes(seat.state)],
   ].filter(([, shown]) => shown).map(([name]) => name);
   const row = (code, value) => html`<dt>${say(code)}</dt><dd>${value}</dd>`;
   return html`<${Box} ...${p} title=${say("board-seat", { room: seat.room, seat: seat.seat })} sub=${seat.name}>
@@ -50,13 +52,15 @@ const SeatPanel = (p) => {
 const SeatAct = (p) => {
   const { act, say, seat, doing, dialog } = p;
   const whom = { name: seat.name, place: say("board-seat", { room: seat.room, seat: seat.seat }) };
-  const [reason, setReason] = useState(""), [minutes, setMinutes] = useState(5), [room, setRoom] = useState(seat.room), [number, setNumber] = useState(""), [kind, setKind] = useState(FINDINGS[0]);
+  const [reason, setReason] = useState(""), [minutes, setMinutes] = useState(5), [room, setRoom] = useState(seat.room), [number, setNumber] = useState(""), [kind, setKind] = useState(FINDINGS[0]), [escort, setEscort] = useState("");
   const own = { sitting: seat.sitting };
   const send = () => ({
     absent: () => act.sittingAct(seat.sitting, "absent", { reason }),
     undo: () => act.sittingAct(seat.sitting, "check-in/undo", { reason }),
     collect: () => act.sittingAct(seat.sitting, "collect", { reason }),
     void: () => act.sittingAct(seat.sitting, "void", { reason }),
+    leave: () => act.sittingAct(seat.sitting, "leave", { escort, reason }),
+    return: () => act.sittingAct(seat.sitting, "return"),
     reseat: () => act.sittingAct(seat.sitting, "reseat", { room, seat: Number(number), reason }),
     message: () => act.slotAct("message", { text: reason, ...own }),
     credit: () => act.slotAct("time", { kind: "credit", seconds: minutes * 60, reason, ...own }),
@@ -66,13 +70,14 @@ const SeatAct = (p) => {
     incident: () => act.slotAct("incidents", { kind, note: reason, ...own, ...(dialog.alert ? { alert: dialog.alert } : {}) }),
   })[doing]();
   if (doing === "check-in") return html`<${CheckInForm} ...${p} seat=${seat} done=${() => act.close()}/>`;
-  return html`<${Form} ...${p} send=${send} done=${() => act.close()} grave=${GRAVE.includes(doing)} label=${say(`board-do-${doing}`, whom)} ready=${reason.trim() && (doing !== "reseat" || Number(number) > 0)}>
+  return html`<${Form} ...${p} send=${send} done=${() => act.close()} grave=${GRAVE.includes(doing)} label=${say(`board-do-${doing}`, whom)} ready=${(doing === "return" || reason.trim()) && (doing !== "reseat" || Number(number) > 0) && (doing !== "leave" || escort.trim())}>
     <p>${say(`board-ask-${doing}`, whom)}</p>
     ${doing === "reseat" && html`<div class="pair"><label>${say("board-to-room")}<select value=${room} onChange=${(e) => setRoom(e.target.value)}>${p.state.snapshot.rooms.map((r) => html`<option value=${r.number}>${say("board-room", { room: r.number })}</option>`)}</select></label>
       <label>${say("board-to-seat")}<input type="number" min="1" required value=${number} onInput=${(e) => setNumber(e.target.value)}/></label></div>`}
+    ${doing === "leave" && html`<label>${say("board-escort")}<input value=${escort} maxlength="120" required onInput=${(e) => setEscort(e.target.value)}/></label>`}
     ${["credit", "extra"].includes(doing) && html`<label>${say("board-how-long")}<input type="number" min="1" max="240" value=${minutes} onInput=${(e) => setMinutes(Number(e.target.value))}/></label>`}
     ${doing === "incident" && html`<label>${say("board-what")}<select value=${kind} onChange=${(e) => setKind(e.target.value)}>${FINDINGS.map((k) => html`<option value=${k}>${say(`board-incident-${k}`)}</option>`)}</select></label>`}
-    <${Reason} say=${say} value=${reason} set=${setReason} code=${doing === "message" ? "board-words" : doing === "incident" ? "board-seen" : "board-reason"}/></${Form}>`;
+    ${doing !== "return" && html`<${Reason} say=${say} value=${reason} set=${setReason} code=${doing === "message" ? "board-words" : doing === "incident" ? "board-seen" : "board-reason"}/>`}</${Form}>`;
 };
 
 // The bell is asked once, and says what it will do and at what time it is struck.
@@ -124,35 +129,39 @@ const StepForm = (p) => {
 // Acts on the hall or on one room differ only in their extent.
 const Extent = (p) => {
   const { act, say, room, names, title } = p;
-  const [doing, setDoing] = useState(names[0] ?? null), [reason, setReason] = useState(""), [minutes, setMinutes] = useState(5), [kind, setKind] = useState("equipment");
+  const [doing, setDoing] = useState(names[0] ?? null), [reason, setReason] = useState(""), [minutes, setMinutes] = useState(5), [kind, setKind] = useState("equipment"), [when, setWhen] = useState("");
   const own = room ? { room } : {};
   const send = () => ({
     message: () => act.slotAct("message", { text: reason, ...own }),
     pause: () => act.slotAct("pause", { reason, ...own }), resume: () => act.slotAct("resume", { reason, ...own }),
+    halt: () => act.slotAct("halt", { reason, ...own }), continue: () => act.slotAct("continue", { reason, ...own }),
+    plan: () => act.slotAct("continuation", { starts_at: `${when}:00+08:00`, reason, ...own }),
     credit: () => act.slotAct("time", { kind: "credit", seconds: minutes * 60, reason, ...own }),
     delay: () => act.slotAct("time", { kind: "delay", seconds: minutes * 60, reason, ...own }),
     incident: () => act.slotAct("incidents", { kind, note: reason, ...own }),
     record: () => act.slotAct(`rooms/${room}/record`), cancel: () => act.slotAct("cancel", { reason }), close: () => act.slotAct("close"),
   })[doing]();
   const free = ["record", "close"].includes(doing), whom = { name: "", place: room ? say("board-room", { room }) : say("board-whole-hall") };
-  return html`<${Box} ...${p} title=${title}><div class="tabs" role="group" aria-label=${say("board-acts")}>${names.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${["cancel"].includes(name) ? "grave" : ""} onClick=${() => setDoing(name)}>${say(`board-act-${name}`)}</button>`)}</div>
-    ${doing && html`<${Form} key=${doing} ...${p} send=${send} done=${() => act.close()} grave=${doing === "cancel"} label=${say(`board-do-${doing}`, whom)} ready=${free || reason.trim()}>
+  return html`<${Box} ...${p} title=${title}><div class="tabs" role="group" aria-label=${say("board-acts")}>${names.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${["cancel", "halt"].includes(name) ? "grave" : ""} onClick=${() => setDoing(name)}>${say(`board-act-${name}`)}</button>`)}</div>
+    ${doing && html`<${Form} key=${doing} ...${p} send=${send} done=${() => act.close()} grave=${["cancel", "halt"].includes(doing)} label=${say(`board-do-${doing}`, whom)} ready=${(free || reason.trim()) && (doing !== "plan" || when)}>
       <p>${say(`board-ask-${doing}`, whom)}</p>
       ${doing === "close" && p.state.snapshot.counts.gaps.length > 0 && html`<p class="problem">${say("board-gaps")}<br/>${p.state.snapshot.counts.gaps.map((gap) => html`<span>${say(gap)}<br/></span>`)}</p>`}
+      ${doing === "plan" && html`<label>${say("board-continue-at")}<input type="datetime-local" required value=${when} onInput=${(e) => setWhen(e.target.value)}/></label>`}
+      ${doing === "credit" && html`<${LostTime} ...${p} room=${room} minutes=${setMinutes}/>`}
       ${["credit", "delay"].includes(doing) && html`<label>${say("board-how-long")}<input type="number" min="1" max="240" value=${minutes} onInput=${(e) => setMinutes(Number(e.target.value))}/></label>`}
       ${doing === "incident" && html`<label>${say("board-what")}<select value=${kind} onChange=${(e) => setKind(e.target.value)}>${["equipment", "outsider", "leak", "disaster", "staff", "other"].map((k) => html`<option value=${k}>${say(`board-incident-${k}`)}</option>`)}</select></label>`}
       ${!free && html`<${Reason} say=${say} value=${reason} set=${setReason} code=${doing === "message" ? "board-words" : doing === "incident" ? "board-seen" : "board-reason"}/>`}</${Form}>`}</${Box}>`;
 };
 
 const HallActs = (p) => {
-  const { act, say, state } = p, rung = state.snapshot.slot.bell === "rung", open = state.snapshot.slot.outcome === null;
-  const names = [["message", act.leads() || act.me.scope === null], ["incident", true], ["pause", act.leads() && rung], ["resume", act.leads() && rung], ["credit", act.leads() && rung], ["delay", act.leads() && !rung], ["cancel", act.chief() && !rung && open], ["close", act.chief() && rung && open]].filter(([, shown]) => shown).map(([name]) => name);
+  const { act, say, state } = p, rung = state.snapshot.slot.bell === "rung", open = state.snapshot.slot.outcome === null, halted = state.snapshot.rooms.every((r) => r.halted);
+  const names = [["message", act.leads() || act.me.scope === null], ["incident", true], ["pause", act.leads() && rung], ["resume", act.leads() && rung], ["credit", act.leads() && rung], ["delay", act.leads() && !rung], ["halt", act.chief() && rung && open && !halted], ["plan", act.chief() && halted], ["continue", act.chief() && halted], ["cancel", act.chief() && !rung && open], ["close", act.chief() && rung && open]].filter(([, shown]) => shown).map(([name]) => name);
   return html`<${Extent} ...${p} title=${say("board-hall-acts")} names=${names}/>`;
 };
 
 const RoomActs = (p) => {
   const { act, say, dialog, state } = p, room = state.snapshot.rooms.find((r) => r.number === dialog.room), rung = room?.bell === "rung";
-  const names = [["message", true], ["incident", true], [room?.paused ? "resume" : "pause", act.leads() && rung], ["credit", act.leads() && rung], ["record", rung]].filter(([, shown]) => shown).map(([name]) => name);
+  const names = [["message", true], ["incident", true], [room?.paused ? "resume" : "pause", act.leads() && rung], ["credit", act.leads() && rung], ["halt", act.chief() && rung && !room?.halted], ["plan", act.chief() && room?.halted], ["continue", act.chief() && room?.halted], ["record", rung]].filter(([, shown]) => shown).map(([name]) => name);
   return html`<${Extent} ...${p} room=${dialog.room} title=${say("board-room", { room: dialog.room })} names=${names}/>`;
 };
 

@@ -15,6 +15,7 @@ export const Feed = (p) => {
   return html`<aside class="feed" aria-label=${say("board-feed")}><h2><span role="status">${say("board-feed-count", { count: waiting })}</span>
       <small>${say("board-feed-hour", { rang })}${decided > 0 && ` · ${say("board-feed-precision", { confirmed, decided })}`}</small></h2>
     ${waiting === 0 && html`<p class="quiet">${say("board-feed-empty")}</p>`}
+    ${reported(act.calls).map(([number, count]) => html`<p key=${`item-${number}`} class="al c"><b>${say("board-reports", { number, count })}</b>${act.leads() && html` <a href="/results">${say("board-decide")}</a>`}</p>`)}
     ${act.calls.map((call) => html`<${Call} key=${call.id} ...${p} call=${call}/>`)}
     ${urgent.map((one) => html`<${Urgent} key=${one.id} ...${p} incident=${one}/>`)}
     ${open.map((one) => html`<${Finding} key=${one.id} ...${p} incident=${one}/>`)}
@@ -22,6 +23,13 @@ export const Feed = (p) => {
     ${settled.length > 0 && html`<h3>${say("board-feed-settled")}</h3>`}
     ${settled.slice(0, SETTLED_SHOWN).map((alert) => html`<div key=${alert.key} class="al past"><p><b>${subject(alert, say)}</b> · ${say(`board-kind-${alert.kind}`)} <span class="quiet">${say(`alert-state-${alert.state}`)} ${minuteText(alert.last_at)}</span></p>${alert.picture && html`<button class="plain" onClick=${() => act.open({ kind: "picture", key: alert.key })}>${say("board-look")}</button>`}</div>`)}
   </aside>`;
+};
+
+// Which questions were reported, by their number on the papers, the most reported first.
+const reported = (calls) => {
+  const counts = new Map();
+  for (const call of calls) if (call.reason === "item" && call.number) counts.set(call.number, (counts.get(call.number) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
 };
 
 export const subject = (alert, say) => {
@@ -75,7 +83,7 @@ const Call = ({ call, say, act, state, mono }) => {
   const { problem, busy, run } = useAct();
   const reason = act.has(`board-call-${call.reason}`) ? say(`board-call-${call.reason}`) : call.reason;
   return html`<article class="al c"><p><span class="inline"><${Sign} of="call"/></span><b>${say("board-seat", { room: call.room, seat: call.seat })} · ${reason}</b> ${lasting(legalNow(state, mono) - Date.parse(call.at), say)}</p>
-    ${(call.number || call.text) && html`<p class="why">${call.number ? say("board-call-item", { number: call.number }) : ""} ${call.text}</p>`}
+    ${(call.number || call.text) && html`<p class="why">${call.number ? say("board-call-item", { number: call.number }) : ""} ${call.fault ? say(`board-fault-${call.fault}`) : ""} ${call.text}</p>`}
     <${Problem} problem=${problem} say=${say}/>
     ${act.mayAct(call.room) && html`<div class="act"><button class="primary" disabled=${busy} onClick=${() => run(act.act(`/api/hall/slots/${act.slot}/calls/${call.id}`, {}, "DELETE").then((no) => { if (!no) act.calls = act.calls.filter((c) => c.id !== call.id); return no; }))}>${say("board-call-done")}</button>
       <button onClick=${() => act.open({ kind: "seat", sitting: call.sitting })}>${say("board-open-seat")}</button></div>`}</article>`;

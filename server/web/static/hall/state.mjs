@@ -24,6 +24,7 @@ export const applied = (snapshot, change) => {
     alerts: replaced(snapshot.alerts, change.alerts, "key").filter((alert) => !gone.has(alert.key)),
     cameras: replaced(snapshot.cameras, change.cameras, "camera"),
     incidents: replaced(snapshot.incidents, change.incidents, "id"),
+    acts: replaced(snapshot.acts, change.acts, "id"),
   };
 };
 
@@ -70,6 +71,10 @@ export const seatsInPlace = (snapshot, room) => {
   const free = Array.from({ length: room.seats }, (_, i) => i + 1).filter((n) => !taken.has(n)).map((n) => ({ seat: n, sitting: null }));
   return [...[...placed, ...free].sort((a, b) => a.seat - b.seat), ...here.filter(gone)];
 };
+
+// The newest acts first; one that some kiosk has not done yet is still on its way.
+export const actsInOrder = (snapshot) => [...snapshot.acts].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+export const onTheirWay = (snapshot) => snapshot.acts.filter((a) => a.done < a.reached && !a.undone_by);
 
 const rank = (number) => [Number.parseInt(number, 10) || 0, number];
 export const roomsInOrder = (snapshot) => [...snapshot.rooms].sort((a, b) => rank(a.number)[0] - rank(b.number)[0] || (a.number < b.number ? -1 : 1));

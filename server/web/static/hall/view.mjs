@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Dialogs } from "./dialogs.mjs";
 import { Feed } from "./feed.mjs";
-import { lateSteps, legalNow, liveness, nextStep, pendingAlerts, roomsInOrder, seatSign, seatsInPlace, silentSeconds } from "./state.mjs";
+import { lateSteps, legalNow, liveness, nextStep, onTheirWay, pendingAlerts, roomsInOrder, seatSign, seatsInPlace, silentSeconds } from "./state.mjs";
 import { Sign, dayText, html, lasting, masked, minuteText, secondText } from "./words.mjs";
 
 export const Board = (p) => {
@@ -74,6 +74,7 @@ const Strip = (p) => {
     ${slot.outcome ? html`<div class="next"><p><b>${say(`board-outcome-${slot.outcome}`)}</b></p></div>` : slot.bell === "rung" ? inOrder : html`<${Ready} ...${p}/>`}
     <div class="doing">${act.acts() && html`<button onClick=${() => act.open({ kind: "check-in" })}>${say("board-check-in")}<kbd>/</kbd></button>`}
       <button onClick=${() => act.open({ kind: "steps" })}>${say("board-steps", { done, count: steps.length })}</button>
+      <button onClick=${() => act.open({ kind: "acts" })}>${say("board-given", { count: onTheirWay(state.snapshot).length })}</button>
       ${act.acts() && html`<button onClick=${() => act.open({ kind: "hall" })}>${say("board-hall-acts")}</button>`}</div></div>`;
 };
 
@@ -105,7 +106,7 @@ const Room = (p) => {
   ].filter(Boolean);
   const about = alerts.filter((a) => a.room === room.number && !/^\d+$/.test(a.about)).length;
   return html`<section class="room" aria-label=${say("board-room", { room: room.number })}>
-    <h2>${say("board-room", { room: room.number })}<small>${facts.join(" · ")}</small>${room.paused && html`<span class="chip warn"><${Sign} of="paused"/>${say("board-paused")}</span>`}${about > 0 && html`<span class="chip bad">${say("board-room-alerts", { count: about })}</span>`}
+    <h2>${say("board-room", { room: room.number })}<small>${facts.join(" · ")}</small>${room.paused && html`<span class="chip warn"><${Sign} of="paused"/>${say("board-paused")}</span>`}${room.halted && html`<span class="chip bad"><${Sign} of="halted"/>${room.resumes_at ? say("board-halted-until", { time: `${dayText(room.resumes_at, p.language)} ${minuteText(room.resumes_at)}` }) : say("board-halted")}</span>`}${about > 0 && html`<span class="chip bad">${say("board-room-alerts", { count: about })}</span>`}
       ${act.mayAct(room.number) && html`<button class="plain" onClick=${() => act.open({ kind: "room", room: room.number })}>${say("board-room-acts")}</button>`}</h2>
     <${Seats} ...${p} seats=${seats} alerts=${alerts}/></section>`;
 };
@@ -130,7 +131,7 @@ const Seats = (p) => {
     : html`<div key=${`free-${seat.seat}`} class="seat free"><span class="n"><b>${seat.seat}</b></span><span class="who">${p.say("board-seat-free")}</span></div>`))}</div>`;
 };
 
-const KIND = { done: "done", absent: "abs", offline: "off", call: "call", alert: "alert", lead: "lead", paused: "off", voided: "abs", checked_in: "in", waiting: "wait", writing: "" };
+const KIND = { halted: "off", away: "call", done: "done", absent: "abs", offline: "off", call: "call", alert: "alert", lead: "lead", paused: "off", voided: "abs", checked_in: "in", waiting: "wait", writing: "" };
 
 const Seat = ({ state, seat, alerts, say, act, stop, mono }) => {
   const sign = seatSign(seat, alerts);
@@ -139,6 +140,7 @@ const Seat = ({ state, seat, alerts, say, act, stop, mono }) => {
   const text = {
     absent: say("board-sign-absent"), voided: say("board-sign-voided"), waiting: say("board-sign-waiting"), checked_in: say("board-sign-checked_in"), paused: say("board-sign-paused"),
     done: say(seat.state === "collected" ? "board-sign-collected" : "board-sign-handed-in"), offline: say("board-sign-offline"), call: say("board-sign-call"),
+    halted: say("board-sign-halted"), away: seat.away_since ? say("board-sign-away", { time: lasting(legalNow(state, mono) - Date.parse(seat.away_since), say) }) : "",
     alert: say("board-sign-alert"), lead: say("board-sign-lead"),
   }[sign] ?? say("board-progress", { answered: seat.answered, items: seat.items || "—" });
   const label = [say("board-seat", { room: seat.room, seat: seat.seat }), seat.name, text, seat.items ? say("board-progress-of", { answered: seat.answered, items: seat.items }) : "", sign === "offline" && silent !== null ? say("board-silent-for", { time: lasting(silent * 1000, say) }) : ""].filter(Boolean).join(say("board-comma"));
@@ -148,5 +150,5 @@ const Seat = ({ state, seat, alerts, say, act, stop, mono }) => {
     <span class="p"><i style=${{ transform: `scaleX(${seat.state === "absent" ? 0 : share})` }}></i></span></button>`;
 };
 
-const LEGEND = ["waiting", "checked_in", "done", "offline", "call", "alert", "absent"];
+const LEGEND = ["waiting", "checked_in", "done", "offline", "away", "call", "alert", "absent"];
 const Legend = ({ say }) => html`<div class="leg">${LEGEND.map((sign) => html`<span class=${`k ${KIND[sign]}`} key=${sign}><${Sign} of=${sign}/>${say(`board-legend-${sign}`)}</span>`)}<span class="k bar"><i></i>${say("board-legend-progress")}</span></div>`;

@@ -34,6 +34,8 @@ const SIGNS = {
   call: html`<${Svg}><path d="M4 14V7.5M4 8V4.2a1.1 1.1 0 0 1 2.2 0V7m0-.5V3a1.1 1.1 0 0 1 2.2 0v3.5m0 0V3.8a1.1 1.1 0 0 1 2.2 0V8m0-1.6a1.1 1.1 0 0 1 2.2 0V10c0 2.5-1.5 4-3 4"/></${Svg}>`,
   paused: html`<${Svg}><path d="M5.5 3.5v9M10.5 3.5v9"/></${Svg}>`,
   voided: html`<${Svg}><path d="M4 4l8 8M12 4l-8 8"/></${Svg}>`,
+  halted: html`<${Svg}><path d="M5 2.5h6l2.5 2.5v6L11 13.5H5L2.5 11V5z"/></${Svg}>`,
+  away: html`<${Svg}><path d="M9.5 2.5H3.5v11h6M7 8h6.5M11 5.5 13.5 8 11 10.5"/></${Svg}>`,
   checked_in: html`<${Svg}><circle cx="8" cy="8" r="2.6" fill="currentColor"/></${Svg}>`,
   waiting: html`<${Svg}><circle cx="8" cy="8" r="3.6"/></${Svg}>`,
   live: html`<${Svg}><circle cx="8" cy="8" r="4.6" fill="currentColor" stroke="none"/></${Svg}>`,
