@@ -245,6 +245,7 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
                 CsrfMiddleware,
                 config=CSRFConfig(
                     secret=identity.secret_for("csrf"),
+                    cookie_name=site.csrf_cookie,
                     cookie_secure=settings.secure_cookies,
                     cookie_samesite="strict",
                     exclude=_WITHOUT_CSRF,

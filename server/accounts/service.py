@@ -180,6 +180,24 @@ async def verified(
     return found.account
 
 
+async def confirm_password(
+    session: AsyncSession,
+    failures: SignInFailures,
+    username: str,
+    password: str,
+    address: str,
+    monotonic: float,
+) -> None:
+    """Ask a signed-in person for the password once more, before what a borrowed browser must not do.
+
+    Refused `sign-in-locked` while waiting is due, `password-wrong` otherwise; a wrong one counts as at sign-in.
+    """
+    try:
+        await verified(session, failures, username, password, address, monotonic)
+    except NotSignedIn as error:
+        raise Refused(Refusal("password-wrong")) from error
+
+
 async def begin_login(act: Act, account: Account, address: str, monotonic: float) -> str:
     """Make a login for a verified account; return the token for the cookie (43 characters, shown once)."""
     token = secrets.token_urlsafe(32)

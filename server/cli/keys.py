@@ -6,6 +6,7 @@ import getpass
 import sys
 from pathlib import Path
 
+from server.cli import custody
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import SHANGHAI
 from server.db.act import Act
@@ -15,6 +16,7 @@ from server.db.migrate import upgrade
 from server.errors import BadInput, Fact
 from server.keys import ring, service
 from server.keys.ceremony import create_bank_key, prepare_custodians, store_custodians
+from server.keys.custody import left
 from server.keys.identity import Identity
 from server.keys.openings import OpeningEvent, OpeningKind
 from server.keys.openings_child import harden
@@ -27,9 +29,19 @@ def _asked(what: str) -> str:
     return first
 
 
+def _asked_people(args: argparse.Namespace) -> list[str]:
+    """Ask who the custodians are, when the command line names nobody."""
+    if args.passphrases_stdin:
+        raise BadInput("ceremony-of-nobody")
+    people: list[str] = []
+    while text := input(f"custodian {len(people) + 1} as USERNAME=NAME (empty: no more): ").strip():
+        people.append(text)
+    return people
+
+
 def _people(args: argparse.Namespace) -> list[tuple[str, str, str]]:
     names: list[tuple[str, str]] = []
-    for text in args.custodian:
+    for text in args.custodian or _asked_people(args):
         username, _, name = text.partition("=")
         names.append((username, name or username))
     if not args.passphrases_stdin:
@@ -56,7 +68,8 @@ def _ceremony(args: argparse.Namespace) -> int:
     upgrade(db)
     journal = Journal("ceremony")
     actor = f"terminal:{getpass.getuser()}"
-    people = _people(args) if args.custodian else []
+    people = _people(args) if args.custodian or not args.bank else []
+    purpose = ring.Purpose.REHEARSAL if args.rehearsal else ring.Purpose.LIVE
 
     async def run() -> dict[str, Fact]:
         try:
@@ -72,8 +85,8 @@ def _ceremony(args: argparse.Namespace) -> int:
                 if people:
                     await store_custodians(act, prepared)
                 if args.bank:
-                    outcome["bank"] = args.bank
-                    outcome["check"] = (await create_bank_key(act, args.bank)).check_value.hex()
+                    outcome |= {"bank": args.bank, "purpose": purpose.value}
+                    outcome["check"] = (await create_bank_key(act, args.bank, purpose)).check_value.hex()
                 await service.move(act, opening, OpeningEvent.FINISH, outcome=outcome)
             return outcome
         finally:
@@ -93,12 +106,15 @@ def _list(args: argparse.Namespace) -> int:
             async with db.reading() as session:
                 for person in await ring.custodians(session):
                     print(f"custodian\t{person.username}\t{person.name}")
+                for username, name, how in await left(session):
+                    print(f"former\t{username}\t{name}\t{how}")
                 for key in await ring.keys(session):
                     state = "retired" if key.retired else "in force"
                     check = key.check_value.hex()[:16]
                     print(
                         f"key\t{key.kind}\t{key.subject}\tgeneration {key.generation}\t"
-                        f"{len(key.custodians)} shares\tcheck {check}\t{state}"
+                        f"{len(key.custodians)} shares\tcheck {check}\t{key.purpose}\t"
+                        f"wrapping {key.wrapping}\t{state}"
                     )
                 for opening in await service.openings(session):
                     moment = opening.intended_at.astimezone(SHANGHAI)
@@ -159,10 +175,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     ceremony.add_argument("--bank", help="id of the bank to make a key for")
     ceremony.add_argument(
+        "--rehearsal", action="store_true", help="a bank for rehearsals: its key never opens for a live plan"
+    )
+    ceremony.add_argument(
         "--passphrases-stdin", action="store_true", help="read lines username:passphrase from standard input"
     )
     add_config(ceremony)
     ceremony.set_defaults(run=_ceremony)
+    custody.add(acts)
     listing = acts.add_parser("list", help="custodians, keys and openings, without any secret")
     add_config(listing)
     listing.set_defaults(run=_list)

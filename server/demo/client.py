@@ -80,7 +80,8 @@ class Person:
         await self._http.aclose()
 
     def _token(self) -> dict[str, str]:
-        return {"x-csrftoken": self._http.cookies.get("csrftoken") or ""}
+        held = (value for name, value in self._http.cookies.items() if name.startswith("gongyuan-csrf-"))
+        return {"x-csrftoken": next(held, "")}
 
     def _read(self, response: httpx.Response) -> Any:
         if response.status_code >= 400:

@@ -18,6 +18,7 @@ from server.accounts.service import (
     begin_login,
     change_password,
     close_account,
+    confirm_password,
     create_account,
     sign_out,
     verified,
@@ -25,7 +26,7 @@ from server.accounts.service import (
 from server.errors import BadInput, GongyuanError, NotSignedIn
 from server.keys.passwords import prepared_password
 from server.web.catalogue import language_of, say
-from server.web.guards import LOGIN_COOKIE, requires
+from server.web.guards import requires
 from server.web.pages import page
 from server.web.site import Site
 
@@ -52,8 +53,9 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A password in place of the old one."""
+    """A password in place of the present one."""
 
+    present: Password
     password: Password
 
 
@@ -99,7 +101,7 @@ async def _signed_in(request: Asking, site: Site, username: str, password: str) 
     async with site.db.reading() as session:
         account = await verified(session, _failures(request), name, password, address, monotonic)
     async with site.acting(f"staff:{account.username}") as act:
-        if before := request.cookies.get(LOGIN_COOKIE):
+        if before := request.cookies.get(site.login_cookie):
             await sign_out(act, before)
         token = await begin_login(act, account, address, monotonic)
     login = Login(account.id, account.username, account.display_name, account.roles, account.scope)
@@ -109,7 +111,7 @@ async def _signed_in(request: Asking, site: Site, username: str, password: str) 
 def _cookie(site: Site, token: str) -> Cookie:
     """Make the login cookie: no script reads it, no other site sends it, it ends with the browser."""
     return Cookie(
-        key=LOGIN_COOKIE,
+        key=site.login_cookie,
         value=token,
         path="/",
         httponly=True,
@@ -188,7 +190,7 @@ def _next(request: Asking) -> str | None:
 
 
 async def _end(request: Asking, site: Site) -> None:
-    token = request.cookies.get(LOGIN_COOKIE)
+    token = request.cookies.get(site.login_cookie)
     if not token:
         return
     who = f"staff:{request.user.username}" if request.user else "staff:unknown"
@@ -233,8 +235,16 @@ async def close(request: Asking, username: FromPath[str], site: NamedDependency[
 
 @post("/api/me/password", guards=[requires()], status_code=204)
 async def own_password(request: Asking, data: JSONBody[NewPassword], site: NamedDependency[Site]) -> None:
-    """Set one's own new password; every login of the account ends, this one too."""
+    """Set one's own new password with the present one; every login of the account ends, this one too.
+
+    409 `password-wrong` for another than the present one, `sign-in-locked` after several.
+    """
     assert request.user is not None
+    who, address = request.user.username, request.client.host if request.client else "unknown"
+    async with site.db.reading() as session:
+        await confirm_password(
+            session, _failures(request), who, data.present, address, site.clock.monotonic()
+        )
     hashed = await prepared_password(data.password, request.user.username)
     async with site.acting(request.user) as act:
         await change_password(act, request.user.username, hashed)

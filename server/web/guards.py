@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -12,8 +13,6 @@ from server.errors import NotPermitted, NotSignedIn
 
 if TYPE_CHECKING:
     from server.web.site import Site
-
-LOGIN_COOKIE = "gongyuan-login"
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 
@@ -26,13 +25,21 @@ class LoginMiddleware(AbstractAuthenticationMiddleware):
     ) -> AuthenticationResult:
         from server.accounts.service import login_of
 
-        token = connection.cookies.get(LOGIN_COOKIE)
+        site: Site = connection.app.state.site
+        token = connection.cookies.get(site.login_cookie)
         if not token:
             return AuthenticationResult(user=None, auth=None)
-        site: Site = connection.app.state.site
         async with site.db.reading() as session:
             login = await login_of(session, token, site.clock.monotonic())
         return AuthenticationResult(user=login, auth=token if login else None)
+
+
+def same_origin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Guard of a websocket: a browser's Origin must name this very host and port, for a socket is opened with the
+    cookies of whoever sits there, from any page of the world. A kiosk's agent is no browser and sends none."""
+    origin, host = connection.headers.get("origin"), connection.headers.get("host", "")
+    if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
+        raise NotPermitted("foreign-origin")
 
 
 def requires(*roles: Role) -> Guard:

@@ -46,5 +46,6 @@ def page(request: Request[Any, Any, Any], template: str, status_code: int = 200,
         "moment": lambda value: moment_text(language, value),
         "login": request.scope.get("user"),
         "site_name": request.app.state.site.settings.name,
+        "csrf_cookie": request.app.state.site.csrf_cookie,
     }
     return Template(template, context={**shared, **context}, status_code=status_code)

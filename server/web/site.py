@@ -1,5 +1,6 @@
 """What one server process holds and every handler may use; built by `app.create_app`."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -22,6 +23,14 @@ from server.proctor.feed import Feed
 from server.settings import Settings
 
 Part = TypeVar("Part")
+LOGIN_COOKIE, CSRF_COOKIE = "gongyuan-login", "gongyuan-csrf"
+
+
+def cookie_tag(role: str, fingerprint: str) -> str:
+    """Return what the names of a server's cookies end in: browsers keep one jar a host, whatever the port, and a
+    registry and a centre on one host must not sign each other's people out."""
+    return hashlib.sha256(f"{role} {fingerprint}".encode()).hexdigest()[:8]
+
 
 
 class Site:
@@ -47,6 +56,9 @@ class Site:
         self.db = db
         self.journal = journal
         self.identity = identity
+        tag = cookie_tag(settings.role, identity.fingerprint)
+        self.login_cookie = f"{LOGIN_COOKIE}-{tag}"
+        self.csrf_cookie = f"{CSRF_COOKIE}-{tag}"
         self.signals = signals
         self.pack = pack
         self.handlers = handlers

@@ -23,6 +23,7 @@ from server.packages.peers import register_peer
 from server.registry.certificate_form import verified
 from server.settings import Settings
 from tests.support.clock import FakeClock
+from tests.support.cookies import csrf
 from tests.support.database import database
 from tests.support.registry import ORGANISATION, PACK, PLACE, STAFF, TRAINER, identity_number, rows
 
@@ -43,7 +44,7 @@ class Registry:
 
     async def call(self, who: str, method: str, path: str, body: Any = None, status: int = 0) -> Any:
         client = self.people[who]
-        token = client.cookies.get("csrftoken", "")
+        token = csrf(client.cookies)
         answer = await client.request(method, path, json=body, headers={"x-csrftoken": token})
         expected = status or (201 if method == "POST" else 200)
         assert answer.status_code == expected, answer.text
@@ -73,7 +74,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
             transport = httpx.ASGITransport(app)
             own = httpx.AsyncClient(transport=transport, base_url="http://testserver")
             await own.get("/api/time")
-            token = own.cookies.get("csrftoken", "")
+            token = csrf(own.cookies)
             answer = await own.post(
                 "/api/login", json={"username": name, "password": _PASSWORD}, headers={"x-csrftoken": token}
             )

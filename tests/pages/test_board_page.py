@@ -114,7 +114,8 @@ def test_bell_before_its_time_is_refused_with_the_minute(page: Any, centre: Cent
     page.wait_for_selector("dialog .code")
     page.keyboard.press("Escape")
     refusal = page.evaluate(
-        """async (slot) => { const token = document.cookie.split("csrftoken=")[1].split(";")[0];
+        """async (slot) => { const name = document.documentElement.dataset.csrfCookie + "=";
+             const token = document.cookie.split(name)[1].split(";")[0];
              const answer = await fetch(`/api/hall/slots/${slot}/bell`, { method: "POST", body: '{"rooms":[]}',
                headers: { "content-type": "application/json", "x-csrftoken": token } });
              return [answer.status, (await answer.json()).title]; }""",

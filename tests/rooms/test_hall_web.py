@@ -23,7 +23,7 @@ from litestar.template import TemplateConfig
 from litestar.testing import AsyncTestClient
 
 from server.accounts.roles import Role
-from server.accounts.service import create_account
+from server.accounts.service import create_account, sign_out
 from server.db.journal import Journal
 from server.db.signals import Signals
 from server.delivery.sitting import State
@@ -39,13 +39,14 @@ from server.settings import Settings
 from server.web import accounts
 from server.web.guards import LoginMiddleware
 from server.web.hall import board, routes
-from server.web.hall.board import Boards
+from server.web.hall.board import LOGIN_AGAIN_S, Boards
 from server.web.hall.snapshot import snapshot
 from server.web.pages import engine
 from server.web.problems import answer
 from server.web.site import Site
 from server.web.technician import routes as technician
 from tests.support.clock import FakeClock
+from tests.support.cookies import csrf, login
 from tests.support.database import act_on, database
 from tests.support.delivery_server import server_config
 from tests.support.hall import BELL, LOOKED, PRACTICAL, HallDay
@@ -103,7 +104,7 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Centre]:
             [*accounts.ROUTES, *routes.ROUTES, *technician.ROUTES],
             dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
             middleware=[DefineMiddleware(LoginMiddleware)],
-            csrf_config=CSRFConfig(secret="x" * 32, cookie_secure=True),
+            csrf_config=CSRFConfig(secret="x" * 32, cookie_name=site.csrf_cookie, cookie_secure=True),
             template_config=TemplateConfig(instance=engine()),
             exception_handlers={Exception: answer},
             state=AppState({"site": site}),
@@ -123,7 +124,7 @@ class Browser:
         return await self.http.get(path)
 
     async def post(self, path: str, body: object = None) -> httpx.Response:
-        token = self.http.cookies.get("csrftoken") or ""
+        token = csrf(self.http.cookies)
         return await self.http.post(path, json=body, headers={"x-csrftoken": token})
 
 
@@ -260,7 +261,7 @@ async def test_seat_codes_are_issued_for_every_seat_and_printed(centre: Centre) 
         codes = (await tech.post("/api/seats/codes", {"slot": SLOT, "rooms": ["01"]})).json()
         assert [code["seat"] for code in codes] == [1, 2, 3, 4, 5, 6]
         assert len({code["code"] for code in codes}) == 6
-        token = tech.http.cookies.get("csrftoken") or ""
+        token = csrf(tech.http.cookies)
         page = await tech.http.post(
             "/api/seats/codes", json={"slot": SLOT}, headers={"x-csrftoken": token, "accept": "text/html"}
         )
@@ -410,12 +411,13 @@ async def served(centre: Centre) -> AsyncIterator[int]:
 
 
 async def test_the_board_socket_needs_a_login(centre: Centre) -> None:
-    """Over a real websocket a signed-in viewer gets snapshot and changes; without the login cookie he is refused."""
+    """Over a real websocket a signed-in viewer gets snapshot and changes until his login ends; without the login
+    cookie, or from a page of another site with it, he is refused."""
     async with signed_in(centre, "wang") as browser:
-        token = browser.http.cookies["gongyuan-login"]
+        name, token = login(browser.http.cookies)
     async with served(centre) as port:
         address = f"ws://127.0.0.1:{port}/ws/hall"
-        cookie = {"cookie": f"gongyuan-login={token}"}
+        cookie = {"cookie": f"{name}={token}"}
         async with asyncio.timeout(30), websockets.connect(address, additional_headers=cookie) as line:
             await line.send(encode(Watch(slot=SLOT)).decode())
             first = decode_to_board(await line.recv())
@@ -424,5 +426,19 @@ async def test_the_board_socket_needs_a_login(centre: Centre) -> None:
             while not isinstance(found := decode_to_board(await line.recv()), Change):
                 pass
             assert [seat.sign for seat in found.seats] == ["checked_in"]
+            async with centre.site.acting("staff:wang") as act:
+                await sign_out(act, token)
+            centre.day.clock.advance(seconds=LOGIN_AGAIN_S)
+            with pytest.raises(websockets.ConnectionClosed):
+                while True:
+                    await line.recv()
         with pytest.raises(websockets.InvalidStatus):
             await websockets.connect(address)
+        async with signed_in(centre, "wang") as browser:
+            name, token = login(browser.http.cookies)
+        cookie = {"cookie": f"{name}={token}"}
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(address, additional_headers=cookie, origin="https://elsewhere.example")
+        here = f"http://127.0.0.1:{port}"
+        async with websockets.connect(address, additional_headers=cookie, origin=here):
+            pass

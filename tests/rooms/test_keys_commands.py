@@ -25,6 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run one command in this process: (settings, words…, given=standard input) to (status, output, errors)."""
     # The commands forbid the reading of their process's memory; this process goes on with other tests.
     monkeypatch.setattr("server.cli.keys.harden", lambda: None)
+    monkeypatch.setattr("server.cli.custody.harden", lambda: None)
 
     def running(config: Path, *words: str, given: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr("sys.stdin", io.StringIO(given))
@@ -75,6 +76,31 @@ def test_the_ceremony_at_the_terminal_makes_custodians_and_a_bank_key(config: Pa
     status, _, refused = run(config, *words, given=PASSPHRASES)
     assert (status, "The custodians exist already." in refused) == (1, True)
     assert run(config, "keys", "ceremony", "--bank", "bank-2")[0] == 0
+
+
+def test_custody_goes_on_at_the_terminal(config: Path, run: Run) -> None:
+    """At the terminal chen retires for xu, a drill passes, a rotation wraps anew and sun's new passphrase opens; a
+    change that leaves one custodian is refused before any passphrase is read, and no secret is said."""
+    words = ("keys", "ceremony", "--custodian", "chen=陈", "--custodian", "sun=孙", "--passphrases-stdin")
+    assert run(config, *words, "--bank", "bank-1", "--rehearsal", given=PASSPHRASES)[0] == 0
+    stdin = "--passphrases-stdin"
+    status, _, refused = run(config, "keys", "change", "--retire", "chen", stdin, given="no line")
+    assert (status, "只剩 1 名保密员" in refused) == (1, True)
+    given = f"{PASSPHRASES}+xu:third long passphrase\n"
+    status, said, _ = run(config, "keys", "change", "--add", "xu=许", "--retire", "chen", stdin, given=given)
+    assert (status, said) == (0, "custodians: 2\nkeys: 1\n")
+    status, _, refused = run(config, "keys", "drill", stdin, given=PASSPHRASES)
+    assert (status, "没有名为 chen 的保密员" in refused) == (1, True)
+    new = "sun:second long passphrase\n+sun:fourth long passphrase\n"
+    assert run(config, "keys", "passphrase", "sun", stdin, given=new)[0] == 0
+    two = "sun:fourth long passphrase\nxu:third long passphrase\n"
+    assert run(config, "keys", "rotate", stdin, given=two)[:2] == (0, "custodians: 2\nkeys: 1\n")
+    assert run(config, "keys", "drill", stdin, given=two)[:2] == (0, "keys: 1\n")
+    _, listed, _ = run(config, "keys", "list")
+    assert "former\tchen\t陈\tretired\n" in listed
+    assert "2 shares\t" in listed and "\trehearsal\twrapping 3\tin force" in listed
+    assert "opening\tcustody\t+xu -chen\tdone\tchen sun" in listed
+    assert "opening\tdrill\t\tfailed" in listed and "opening\tcustody\trotate\tdone\tsun xu" in listed
 
 
 def test_one_custodian_alone_is_no_ceremony(config: Path, run: Run) -> None:

@@ -39,6 +39,7 @@ from server.web.pages import engine
 from server.web.problems import answer
 from server.web.site import Site
 from tests.support.clock import START, FakeClock
+from tests.support.cookies import csrf
 from tests.support.database import act_on, database
 
 PASSWORD = "a good password"
@@ -106,7 +107,12 @@ def make_app(site: Site) -> Litestar:
         [*accounts.ROUTES, *packages_routes.ROUTES, *custody.ROUTES],
         dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
         middleware=[DefineMiddleware(LoginMiddleware)],
-        csrf_config=CSRFConfig(secret="x" * 32, cookie_secure=True, exclude=["^/api/packages$"]),
+        csrf_config=CSRFConfig(
+            secret="x" * 32,
+            cookie_name=site.csrf_cookie,
+            cookie_secure=True,
+            exclude=["^/api/packages$"],
+        ),
         template_config=TemplateConfig(instance=engine()),
         exception_handlers={Exception: answer},
         state=State({"site": site}),
@@ -124,7 +130,7 @@ class Browser:
         return await self.http.get(path, headers=headers)
 
     async def post(self, path: str, body: object) -> httpx.Response:
-        token = self.http.cookies.get("csrftoken") or ""
+        token = csrf(self.http.cookies)
         return await self.http.post(path, json=body, headers={"x-csrftoken": token})
 
     async def sign_in(self, username: str, password: str = PASSWORD) -> httpx.Response:
@@ -144,7 +150,7 @@ async def test_a_sign_in_gives_a_cookie_that_no_script_and_no_other_site_can_use
     response = await browser.sign_in("chief")
     assert response.status_code == 200
     cookie = next(
-        value for value in response.headers.get_list("set-cookie") if value.startswith("gongyuan-login=")
+        value for value in response.headers.get_list("set-cookie") if value.startswith("gongyuan-login-")
     )
     lowered = cookie.lower()
     assert "httponly" in lowered
@@ -203,7 +209,7 @@ async def test_the_login_page_signs_in_without_script(browser: Browser) -> None:
     """The form signs in and goes on to the asked page, never to another site; a mistake shows the form again."""
     form = await browser.get("/login?next=/custody", accept="text/html")
     assert 'name="next" value="/custody"' in form.text
-    token = browser.http.cookies.get("csrftoken") or ""
+    token = csrf(browser.http.cookies)
 
     async def submit(password: str, target: str) -> httpx.Response:
         return await browser.http.post(

@@ -5,15 +5,19 @@ import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
 import pytest_asyncio
+from litestar import WebSocket
+from litestar.routes import WebSocketRoute
 
 from server.accounts.roles import Role
 from server.conduct.models import RoomRecordRow
 from server.delivery.models import CallRow
+from server.errors import NotPermitted
 from server.keys.identity import Identity
 from server.keys.sealing import hpke_seal
 from server.packages import envelope
@@ -21,8 +25,10 @@ from server.packages.contents import StandingContent
 from server.packages.outbox import pack
 from server.packages.peers import register_peer
 from server.web.edges import HEADERS
-from server.web.guards import LOGIN_COOKIE
+from server.web.guards import same_origin
+from server.web.site import CSRF_COOKIE, LOGIN_COOKIE, cookie_tag
 from tests.support.clock import FakeClock
+from tests.support.cookies import csrf
 from tests.support.database import act_on, database
 from tests.support.hall import HallDay
 from tests.support.papers import SLOT
@@ -93,7 +99,7 @@ async def test_the_login_cookie_is_kept_from_scripts_and_other_sites(server: Ser
     browser = server.stranger()
     token = (await browser.get("/api/time")).headers["set-cookie"]
     assert "Secure" in token and "samesite=strict" in token.lower()
-    browser.headers["x-csrftoken"] = browser.cookies["csrftoken"]
+    browser.headers["x-csrftoken"] = csrf(browser.cookies)
     answer = await _sign_in(browser)
     login = next(one for one in answer.headers.get_list("set-cookie") if one.startswith(LOGIN_COOKIE))
     assert "HttpOnly" in login and "Secure" in login and "samesite=strict" in login.lower()
@@ -103,13 +109,13 @@ async def test_the_login_cookie_is_kept_from_scripts_and_other_sites(server: Ser
 async def test_a_foreign_csrf_cookie_is_replaced(server: Server) -> None:
     """A CSRF cookie of another server at the same host name is replaced with the next page, and acts work again."""
     browser = server.stranger()
-    browser.cookies.set("csrftoken", "ab" * 64, domain="testserver.local")
+    browser.cookies.set(server.site.csrf_cookie, "ab" * 64, domain="testserver.local")
     assert (await _sign_in(browser)).status_code == 403
-    fresh = (await browser.get("/login")).cookies["csrftoken"]
+    fresh = csrf((await browser.get("/login")).cookies)
     answer = await browser.post(
         "/api/login",
         json={"username": "chief", "password": PASSWORD},
-        headers={"x-csrftoken": fresh, "cookie": f"csrftoken={fresh}"},
+        headers={"x-csrftoken": fresh, "cookie": f"{server.site.csrf_cookie}={fresh}"},
     )
     assert answer.status_code == 200
 
@@ -123,7 +129,7 @@ async def test_wrong_passwords_lock_a_name(server: Server) -> None:
     assert (locked.status_code, locked.json()["type"]) == (409, "sign-in-locked")
     assert locked.json()["facts"]["wait_seconds"] <= 31
     form = await browser.post("/login", data={"username": " CHIEF", "password": PASSWORD})
-    assert form.status_code == 409 and LOGIN_COOKIE not in form.cookies
+    assert form.status_code == 409 and server.site.login_cookie not in form.cookies
     server.clock.advance(seconds=31)
     assert (await _sign_in(browser)).status_code == 200
 
@@ -141,11 +147,11 @@ async def test_an_endless_name_or_password_costs_nothing(server: Server) -> None
 async def test_a_planted_login_is_not_taken_over(server: Server) -> None:
     """Signing in gives a new token whatever cookie the browser brought, and ends the login it brought."""
     planted = await server.signed_in("invigilator")
-    before = planted.cookies[LOGIN_COOKIE]
+    before = planted.cookies[server.site.login_cookie]
     answer = await _sign_in(planted)
-    assert answer.cookies[LOGIN_COOKIE] != before
+    assert answer.cookies[server.site.login_cookie] != before
     thief = await server.anonymous()
-    thief.cookies.set(LOGIN_COOKIE, before, domain="testserver.local")
+    thief.cookies.set(server.site.login_cookie, before, domain="testserver.local")
     assert (await thief.get("/api/me")).status_code == 401
 
 
@@ -153,14 +159,13 @@ async def test_signing_out_ends_the_login_everywhere(server: Server) -> None:
     """After signing out, by program or by form, the old token opens nothing, and the cookie is taken away."""
     for path in ("/api/logout", "/logout"):
         browser = await server.signed_in("chief")
-        token = browser.cookies[LOGIN_COOKIE]
+        token = browser.cookies[server.site.login_cookie]
         assert (await browser.get("/api/me")).status_code == 200
         answer = await browser.post(path)
-        assert (
-            f"{LOGIN_COOKIE}=" in answer.headers["set-cookie"] and "Max-Age=0" in answer.headers["set-cookie"]
-        )
+        gone = answer.headers["set-cookie"]
+        assert f"{server.site.login_cookie}=" in gone and "Max-Age=0" in gone
         again = await server.anonymous()
-        again.cookies.set(LOGIN_COOKIE, token, domain="testserver.local")
+        again.cookies.set(server.site.login_cookie, token, domain="testserver.local")
         assert (await again.get("/api/me")).status_code == 401
 
 
@@ -349,3 +354,53 @@ async def test_a_sound_package_in_small_pieces_is_taken(
 
     answer = await server.stranger().post("/api/packages", content=pieces())
     assert (answer.status_code, answer.json()["type"]) == (409, "standing-of-other-organisation")
+
+
+async def test_a_new_password_asks_for_the_present_one(server: Server) -> None:
+    """Without the present password nothing changes; with it every login of the account ends, in other browsers too,
+    and only the new password signs in."""
+    browser, other = await server.signed_in("chief"), await server.signed_in("chief")
+    new = "quite another password"
+    wrong = await browser.post("/api/me/password", json={"present": "not this one", "password": new})
+    assert (wrong.status_code, wrong.json()["type"]) == (409, "password-wrong")
+    assert (await browser.post("/api/me/password", json={"password": new})).status_code == 400
+    assert (await other.get("/api/me")).status_code == 200
+    answer = await browser.post("/api/me/password", json={"present": PASSWORD, "password": new})
+    assert answer.status_code == 204
+    assert [(await one.get("/api/me")).status_code for one in (browser, other)] == [401, 401]
+    stranger = await server.anonymous()
+    assert (await _sign_in(stranger)).status_code == 401
+    assert (await _sign_in(stranger, new)).status_code == 200
+
+
+async def test_two_servers_on_one_host_do_not_share_cookies(server: Server) -> None:
+    """The names of login and CSRF cookie differ between roles and between nodes, and pages name the CSRF cookie."""
+    site = server.site
+    tags = {cookie_tag(role, print_) for role in ("registry", "centre") for print_ in ("AA", "BB")}
+    assert len(tags) == 4
+    tag = cookie_tag(site.settings.role, site.identity.fingerprint)
+    assert (site.login_cookie, site.csrf_cookie) == (f"{LOGIN_COOKIE}-{tag}", f"{CSRF_COOKIE}-{tag}")
+    shown = await server.stranger().get("/login", headers={"accept": "text/html"})
+    assert f'data-csrf-cookie="{site.csrf_cookie}"' in shown.text
+    assert site.csrf_cookie in shown.cookies
+
+
+async def test_sockets_are_opened_from_this_site_only(server: Server) -> None:
+    """Each websocket refuses a browser whose Origin is another host or port, and takes an agent that sends none."""
+    sockets = [route for route in server.app.routes if isinstance(route, WebSocketRoute)]
+    assert sockets
+    assert all(same_origin in route.route_handler.guards for route in sockets)
+
+    def asked(origin: str | None) -> None:
+        headers = [(b"host", b"testserver.local")]
+        if origin is not None:
+            headers.append((b"origin", origin.encode()))
+        scope = {"type": "websocket", "path": "/", "headers": headers, "query_string": b"", "app": server.app}
+        same_origin(WebSocket(cast(Any, scope)), sockets[0].route_handler)
+
+    for origin in (None, "https://testserver.local", "HTTPS://TestServer.local"):
+        asked(origin)
+    elsewhere = ("https://testserver.local:8443", "https://testserver.local.evil.example", "null", "")
+    for origin in elsewhere:
+        with pytest.raises(NotPermitted, match="foreign-origin"):
+            asked(origin)

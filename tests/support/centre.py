@@ -25,6 +25,7 @@ from server.keys.openings_wire import opening_info
 from server.keys.sealing import hpke_seal
 from server.packages.peers import register_peer
 from tests.support.clock import START
+from tests.support.cookies import csrf
 from tests.support.database import act_on
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ class Centre:
 
     async def post(self, path: str, body: object = None, content: bytes | None = None) -> Any:
         """Send JSON or raw bytes and return the JSON answer; an AssertionError names what was refused."""
-        token = self.http.cookies.get("csrftoken") or ""
+        token = csrf(self.http.cookies)
         headers = {"x-csrftoken": token}
         if content is not None:
             answer = await self.http.post(path, content=content, headers=headers)

@@ -21,9 +21,9 @@ from server.db.journal import JournalRecord
 from server.keys.passwords import HashedPassword, prepared_password
 from server.settings import Role as Side
 from server.settings import Settings
-from server.web.guards import LOGIN_COOKIE
 from server.web.site import Site
 from tests.support.clock import FakeClock
+from tests.support.cookies import csrf
 
 PASSWORD = "a good password 7"
 BASE = "https://testserver.local"
@@ -86,7 +86,7 @@ class Server:
         """Give a browser that has been here (it holds a CSRF token, sent with every request) and has no login."""
         browser = self.stranger()
         await browser.get("/api/time")
-        browser.headers["x-csrftoken"] = browser.cookies["csrftoken"]
+        browser.headers["x-csrftoken"] = csrf(browser.cookies)
         return browser
 
     async def signed_in(self, username: str) -> httpx.AsyncClient:
@@ -96,7 +96,7 @@ class Server:
             account = await account_named(act.session, username)
             assert account is not None
             token = await begin_login(act, account, "127.0.0.1", self.clock.monotonic())
-        browser.cookies.set(LOGIN_COOKIE, token, domain="testserver.local")
+        browser.cookies.set(self.site.login_cookie, token, domain="testserver.local")
         return browser
 
     async def records(self) -> int:

@@ -16,7 +16,7 @@ IMPORT_MAP_HASH = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest())
 """Named by the content security policy: an import map must stand inline."""
 
 _SHELL = """<!doctype html>
-<html lang="{lang}">
+<html lang="{lang}" data-csrf-cookie="{csrf}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -42,6 +42,7 @@ def shell(request: Request[Any, Any, Any], folder: str, title: str, theme: str =
         title=texts(language)[title],
         folder=folder,
         imports=IMPORT_MAP,
+        csrf=request.app.state.site.csrf_cookie,
         theme=f' data-theme="{theme}"' if theme else "",
     )
     return Response(body, media_type=MediaType.HTML, headers={"cache-control": "no-store"})

@@ -15,11 +15,12 @@ from litestar.exceptions import WebSocketDisconnect
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.roles import Role
+from server.accounts.service import login_of
 from server.clock import Clock
 from server.db.signals import Signals
 from server.errors import GongyuanError
 from server.protocol.board import Change, Ended, Snapshot, Tick, ToBoard, change, decode_watch, encode
-from server.web.guards import requires
+from server.web.guards import requires, same_origin
 from server.web.hall.snapshot import snapshot
 from server.web.site import Site
 
@@ -33,6 +34,8 @@ REST = 4.0
 answers.
 """
 TICK_S = 2.0
+LOGIN_AGAIN_S = 10.0
+"""Monotonic seconds after which an open board asks again whether its login still stands."""
 SEND_TIMEOUT_S = 10.0
 WATCH_TIMEOUT_S = 10.0
 REMEMBERED = 600
@@ -196,7 +199,11 @@ def boards_of(socket: WebSocket) -> Boards:  # type: ignore[type-arg]
     return found
 
 
-@websocket("/ws/hall", guards=[requires(*VIEWERS)])
+class _LoginEnded(Exception):
+    """Who watches has signed out, changed the password or been closed out."""
+
+
+@websocket("/ws/hall", guards=[same_origin, requires(*VIEWERS)])
 async def hall_socket(socket: WebSocket) -> None:  # type: ignore[type-arg]
     """The invigilator board's socket; see `protocol/board`."""
     site: Site = socket.app.state.site
@@ -217,12 +224,21 @@ async def hall_socket(socket: WebSocket) -> None:  # type: ignore[type-arg]
         listening = asyncio.create_task(listen())
         return text
 
+    checked = site.clock.monotonic()
+
     async def send(data: bytes) -> None:
+        nonlocal checked
+        now = site.clock.monotonic()
+        if now - checked >= LOGIN_AGAIN_S:
+            checked = now
+            async with site.db.reading() as session:
+                if await login_of(session, str(socket.auth), now) is None:
+                    raise _LoginEnded
         await socket.send_text(data.decode())
 
     try:
         await serve(first, send, boards_of(socket), site.clock)
-    except (WebSocketDisconnect, TimeoutError):
+    except (WebSocketDisconnect, TimeoutError, _LoginEnded):
         pass
     except asyncio.CancelledError:
         if listening is None or not listening.done():

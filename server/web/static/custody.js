@@ -6,8 +6,8 @@ import { offerIsSigned, sealPassphrase } from "/static/hpke.js";
 const texts = document.getElementById("texts").dataset;
 
 function csrf() {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
-  return found ? found.slice("csrftoken=".length) : "";
+  const name = `${document.documentElement.dataset.csrfCookie}=`;
+  return document.cookie.split("; ").find((pair) => pair.startsWith(name))?.slice(name.length) ?? "";
 }
 
 async function ask(path, body) {

@@ -1,8 +1,8 @@
 // Sends forms with data-json as one JSON message and shows the page again, or the refusal's sentence beside the form.
 
 function csrf() {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
-  return found ? found.slice("csrftoken=".length) : "";
+  const name = `${document.documentElement.dataset.csrfCookie}=`;
+  return document.cookie.split("; ").find((pair) => pair.startsWith(name))?.slice(name.length) ?? "";
 }
 
 function message(form) {

@@ -109,7 +109,7 @@ class Controller {
   // One act over HTTP; null when it was done, else the server's refusal { title, type, article, facts }.
   async act(path, body = {}, method = "POST") {
     try {
-      const answer = await fetch(path, { method, headers: { "content-type": "application/json", "x-csrftoken": cookie("csrftoken") }, body: method === "DELETE" ? undefined : JSON.stringify(body) });
+      const answer = await fetch(path, { method, headers: { "content-type": "application/json", "x-csrftoken": cookie(document.documentElement.dataset.csrfCookie) }, body: method === "DELETE" ? undefined : JSON.stringify(body) });
       if (answer.ok) { this.answered = answer.status === 204 ? null : await answer.json().catch(() => null); return null; }
       const refusal = await answer.json().catch(() => ({}));
       return { ...refusal, title: refusal.title ?? this.say("internal-error") };
