@@ -56,7 +56,9 @@ class Database:
             self._sync_url = self.url.set(drivername="sqlite")
         else:
             self._async_url = self._sync_url = self.url.set(drivername="postgresql+psycopg")
-        self.engine: AsyncEngine = create_async_engine(self._async_url)
+        # A connection past the pool's size is opened and closed for one use, which costs more than the use.
+        pool = {} if self.url.database in (None, "", ":memory:") else {"pool_size": 15, "max_overflow": 5}
+        self.engine: AsyncEngine = create_async_engine(self._async_url, **pool)
         if self.is_sqlite:
             _prepare_sqlite(self.engine.sync_engine)
         self._read = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -8,6 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+REST_S = 0.02
+"""Monotonic seconds between two batches while busy, so that batches form; an idle one begins at once."""
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -49,5 +52,6 @@ class Gathered(Generic[Key, Value]):
                     for key, future in batch.items():
                         if not future.done():
                             future.set_result(found.get(key))
+                await asyncio.sleep(REST_S)
         finally:
             self._running = None

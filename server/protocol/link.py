@@ -33,7 +33,8 @@ CLOSE_STOPPING = 1012
 """The server is stopping; come back after the back-off."""
 
 RECONNECT_FIRST_S = 0.5
-RECONNECT_MOST_S = 15.0
+RECONNECT_MOST_S = 6.0
+"""So that a hall is back within ten seconds of a restart that took as long."""
 STABLE_AFTER_S = 30.0
 """The back-off starts from the first step again only after a socket has held for this long."""
 

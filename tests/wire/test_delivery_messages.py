@@ -310,10 +310,10 @@ def test_typed_codes() -> None:
 
 
 def test_back_off_is_bounded_and_never_nothing() -> None:
-    """Waits grow to at most 15 s and are never shorter than an eighth of a second."""
+    """Waits grow to at most 6 s and are never shorter than an eighth of a second."""
     waits = [reconnect_wait(n, chance) for n in range(40) for chance in (0.0, 0.5, 0.999)]
     assert min(waits) >= 0.125
-    assert max(waits) <= 15.0
+    assert max(waits) <= 6.0
 
 
 def test_schema_names_every_message() -> None:

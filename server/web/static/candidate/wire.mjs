@@ -1,7 +1,7 @@
 // The kiosk protocol's socket: connects, proves the seat, comes back with a jittered back-off. Messages are JSON.
 import { bytesOfHex, hexOfBytes } from "./bytes.mjs";
 
-const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 15000, STABLE_MS = 30000;
+const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 6000, STABLE_MS = 30000;
 
 export const seatProof = (nonceHex, seat) => {
   const head = new TextEncoder().encode("gongyuan/seat/1\0");
