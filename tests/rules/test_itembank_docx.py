@@ -71,6 +71,12 @@ def document(*blocks: str, **parts: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def table(*rows: tuple[str, ...]) -> str:
+    """Write a table of texts."""
+    cells = ("".join(f"<w:tc>{paragraph(run(text))}</w:tc>" for text in row) for row in rows)
+    return f"<w:tbl>{''.join(f'<w:tr>{row}</w:tr>' for row in cells)}</w:tbl>"
+
+
 def read(data: bytes) -> Reading:
     """Read a document."""
     table = read_docx(data)
@@ -133,14 +139,17 @@ def test_raised_and_lowered_text_and_pictures_come_along() -> None:
 @pytest.mark.parametrize(
     ("block", "code"),
     [
-        ("<w:tbl><w:tr><w:tc><w:p><w:r><w:t>格</w:t></w:r></w:p></w:tc></w:tr></w:tbl>", "table-left-out"),
-        ("<w:p><m:oMath><m:r><m:t>x=1</m:t></m:r></m:oMath></w:p>", "formula-flattened"),
+        (table(("题目", "选项A", "选项B", "答案"), ("甲", "x", "y", "A")), "table-left-out"),
+        (
+            "<w:p><m:oMath><m:phant><m:e><m:r><m:t>x=1</m:t></m:r></m:e></m:phant></m:oMath></w:p>",
+            "formula-not-whole",
+        ),
         ('<w:p><w:r><w:drawing><a:blip r:embed="rId2"/></w:drawing></w:r></w:p>', "picture-format-unknown"),
         ("<w:p><w:r><w:pict/></w:r></w:p>", "textbox-left-out"),
     ],
 )
 def test_what_is_passed_over_makes_its_item_doubtful(block: str, code: str) -> None:
-    """A table, a formula, a picture from outside or a drawing is named on the item above it."""
+    """A table of items, a part of a formula, a picture from outside or a drawing is named on the item above it."""
     outcomes = read(document(*lines("1. 甲（√）"), block, *lines("2. 乙（√）"))).outcomes
     assert [one.status for one in outcomes] == [RowStatus.DOUBTFUL, RowStatus.IMPORTED]
     assert code in [remark.code for remark in outcomes[0].remarks]
@@ -199,3 +208,75 @@ def test_a_damaged_document_is_read_or_refused(data: st.DataObject) -> None:
         read(bytes(damaged))
     except BadInput:
         return
+
+
+def t(text: str) -> str:
+    """Write a run of a formula."""
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+@pytest.mark.parametrize(
+    ("formula", "mathml"),
+    [
+        (f"<m:f><m:num>{t('1')}</m:num><m:den>{t('2a')}</m:den></m:f>",
+         "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn><mi>a</mi></mrow></mfrac>"),
+        (f"<m:f><m:fPr><m:type m:val='lin'/></m:fPr><m:num>{t('x')}</m:num><m:den>{t('y')}</m:den></m:f>",
+         "<mrow><mrow><mi>x</mi></mrow><mo>/</mo><mrow><mi>y</mi></mrow></mrow>"),
+        (f"<m:sSup><m:e>{t('x')}</m:e><m:sup>{t('2')}</m:sup></m:sSup>",
+         "<msup><mrow><mi>x</mi></mrow><mrow><mn>2</mn></mrow></msup>"),
+        (f"<m:sSubSup><m:e>{t('x')}</m:e><m:sub>{t('i')}</m:sub><m:sup>{t('2')}</m:sup></m:sSubSup>",
+         "<msubsup><mrow><mi>x</mi></mrow><mrow><mi>i</mi></mrow><mrow><mn>2</mn></mrow></msubsup>"),
+        (f"<m:rad><m:radPr><m:degHide m:val='1'/></m:radPr><m:deg/><m:e>{t('b-4')}</m:e></m:rad>",
+         "<msqrt><mi>b</mi><mo>−</mo><mn>4</mn></msqrt>"),
+        (f"<m:rad><m:deg>{t('3')}</m:deg><m:e>{t('8')}</m:e></m:rad>",
+         "<mroot><mrow><mn>8</mn></mrow><mrow><mn>3</mn></mrow></mroot>"),
+        (f"<m:d><m:dPr><m:begChr m:val='{{'/><m:endChr m:val=''/></m:dPr><m:e>{t('x')}</m:e></m:d>",
+         '<mrow><mo stretchy="true" fence="true">{</mo><mrow><mrow><mi>x</mi></mrow></mrow></mrow>'),
+        (f"<m:nary><m:naryPr><m:chr m:val='∑'/></m:naryPr><m:sub>{t('i')}</m:sub><m:sup>{t('n')}</m:sup><m:e>{t('i')}"
+         "</m:e></m:nary>",
+         '<mrow><munderover><mo largeop="true" movablelimits="false">∑</mo><mrow><mi>i</mi></mrow>'
+         "<mrow><mi>n</mi></mrow></munderover><mrow><mi>i</mi></mrow></mrow>"),
+        (f"<m:m><m:mr><m:e>{t('1')}</m:e><m:e>{t('0')}</m:e></m:mr></m:m>",
+         "<mtable><mtr><mtd><mn>1</mn></mtd><mtd><mn>0</mn></mtd></mtr></mtable>"),
+        ("<m:r><m:rPr><m:sty m:val='p'/></m:rPr><m:t>sin</m:t></m:r>", "<mi>sin</mi>"),
+        (t("电压=220"), "<mtext>电压</mtext><mo>=</mo><mn>220</mn>"),
+        (t("a&lt;b"), "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
+    ],
+)  # fmt: skip
+def test_formulas_become_mathml(formula: str, mathml: str) -> None:
+    """Each usual structure of Word's formulas stands in the stem as MathML that the sanitiser keeps as it is."""
+    data = document(paragraph(run("1. 求 "), f"<m:oMath>{formula}</m:oMath>", run("（√）")))
+    (outcome,) = read(data).outcomes
+    assert outcome.content is not None
+    assert f"<math>{mathml}</math>" in outcome.content.stem
+    assert "formula-not-whole" not in [one.code for one in outcome.remarks]
+
+
+def test_a_table_stands_in_its_item() -> None:
+    """A table keeps its cells, joined ones among them, and a formula within a cell."""
+    joined = (
+        '<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr><w:p><w:r><w:t>参数&lt;表</w:t></w:r></w:p>'
+        "</w:tc></w:tr>"
+        f"<w:tr><w:tc><w:p><w:r><w:t>甲</w:t></w:r></w:p></w:tc><w:tc><w:p><m:oMath>{t('x')}</m:oMath></w:p></w:tc></w:tr></w:tbl>"
+    )
+    (outcome,) = read(document(*lines("1. 见下表（√）"), joined)).outcomes
+    assert outcome.content is not None
+    assert (
+        '<table><tbody><tr><td colspan="2">参数&lt;表</td></tr><tr><td>甲</td><td><math><mi>x</mi></math></td></tr>'
+        "</tbody></table>"
+    ) in outcome.content.stem
+
+
+def test_options_laid_out_in_a_table_and_answers_in_one() -> None:
+    """A table of lettered cells gives options; a table of numbers and answers is the list of answers."""
+    data = document(
+        *lines("一、单选题", "1. 甲（　）"),
+        table(("A. 一", "B. 二"), ("C. 三", "D. 四")),
+        *lines("2. 乙（　）", "A. 一  B. 二"),
+        table(("题号", "1", "2"), ("答案", "C", "B")),
+    )
+    contents = [one.content for one in read(data).outcomes]
+    assert [(one.options, one.key) for one in contents if one] == [
+        (("一", "二", "三", "四"), ("C",)),
+        (("一", "二"), ("B",)),
+    ]

@@ -1,16 +1,19 @@
 """Word in: the paragraphs of a .docx as typed lines, with automatic numbers and letters, raised and lowered
-text, and pictures. Tables and formulas are passed over with a doubt.
+text, pictures, formulas as MathML and tables. What is passed over or held in part only is a doubt.
 """
 
 import html
 import posixpath
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 
-from server.errors import BadInput
+from server.errors import BadInput, Fact
 from server.itembank.interchange.archive import Archive
 from server.itembank.interchange.docx_numbers import Numbering
+from server.itembank.interchange.docx_tables import table_read
+from server.itembank.interchange.omml import mathml_of
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
 from server.itembank.interchange.sanitising import LARGEST_PICTURE, picture_html
 from server.itembank.interchange.typed import table_of_lines
@@ -20,6 +23,7 @@ _DOCUMENT = "word/document.xml"
 # Marks that stand in the lines while items are read, and become markup when their row is made.
 _UP, _UP_END, _DOWN, _DOWN_END, _PICTURE, _PICTURE_END = (chr(0xE100 + place) for place in range(6))
 _MARKS = {_UP: "<sup>", _UP_END: "</sup>", _DOWN: "<sub>", _DOWN_END: "</sub>"}
+_OPTION_LINE = re.compile(r"^\s*[（(]?[A-HＡ-Ｈ]")
 _SKIPPED = frozenset({"del", "moveFrom", "Fallback", "pPr", "rPr", "sectPr", "instrText", "txbxContent"})
 
 
@@ -88,9 +92,32 @@ class _Document:
             self.lines.append((place, line))
 
     def table(self, place: str, element: Element) -> None:
-        rows = len(element.elements("tr"))
-        text = " ".join(element.text().split())[:60]
-        self.remarks.append(Remark("table-left-out", place, True, {"rows": rows, "text": text}))
+        read = table_read(element, lambda one: "".join(self._texts(place, one)), self._html)
+        if read.left_out:
+            text = " ".join(element.text().split())[:60]
+            facts: dict[str, Fact] = {"rows": len(element.elements("tr")), "text": text}
+            # A box for scores is no part of an item; anything else may be.
+            doubt = read.left_out not in ("form for the marker", "empty table")
+            self.remarks.append(Remark("table-left-out", place, doubt, facts))
+        elif read.html:
+            self.lines.append((place, self._held(read.html)))
+        else:
+            if "答案" not in (self.lines[-1][1] if self.lines else "") and not _OPTION_LINE.match(
+                read.lines[0]
+            ):
+                self.lines.append((place, "参考答案"))
+            self.lines += [(place, line) for text in read.lines for line in text.split("\n")]
+
+    def _held(self, markup: str) -> str:
+        """Return the mark of markup that stands in an item as it is."""
+        self.pictures.append(markup)
+        return f"{_PICTURE}{len(self.pictures) - 1}{_PICTURE_END}"
+
+    def _formula(self, place: str, element: Element) -> str:
+        markup, unknown = mathml_of(element)
+        if unknown:
+            self._doubt("formula-not-whole", place, ", ".join(unknown)[:60])
+        return self._held(markup) if element.text().strip() else ""
 
     def _texts(self, place: str, element: Element) -> list[str]:
         found: list[str] = []
@@ -101,8 +128,7 @@ class _Document:
             elif one.name == "r":
                 found.append(self._run(place, one))
             elif one.name in ("oMath", "oMathPara"):
-                self._doubt("formula-flattened", place, one.text()[:60])
-                found.append(one.text())
+                found.append(self._formula(place, one))
             else:
                 found += self._texts(place, one)
         return found
@@ -149,8 +175,7 @@ class _Document:
             except BadInput as error:
                 self.remarks.append(Remark(error.code, place, True, error.facts))
                 continue
-            self.pictures.append(picture)
-            shown += f"{_PICTURE}{len(self.pictures) - 1}{_PICTURE_END}"
+            shown += self._held(picture)
         if not shown:
             self._doubt("textbox-left-out", place, " ".join(element.text().split())[:60])
         return shown
@@ -170,6 +195,9 @@ class _Document:
     def _markup(self, text: str) -> str:
         if not any(mark in text for mark in (*_MARKS, _PICTURE, _UP_END, _DOWN_END, _PICTURE_END)):
             return text
+        return self._html(text)
+
+    def _html(self, text: str) -> str:
         shown = html.escape(text, quote=False).replace("\n", "<br>")
         for mark, markup in _MARKS.items():
             shown = shown.replace(mark, markup)
