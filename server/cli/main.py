@@ -19,6 +19,7 @@ GROUPS = (
     "proctor",
     "certificate",
     "database",
+    "receipt",
     "assets",
 )
 _CHILDREN = {"opening": "opening", "proctor-worker": "proctor_worker", "demo-cameras": "demo_cameras"}

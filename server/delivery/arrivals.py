@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.delivery.facts import Sitting
 from server.delivery.models import AnswerRow, HeadRow, MarkRow, SittingRow
 from server.delivery.sitting import State
-from server.delivery.store import sitting_fact, value_of
+from server.delivery.store import of_this_paper, sitting_fact, value_of
 from server.papers import store as papers
 from server.protocol.exam import SavedAnswer
 from server.protocol.paper import SealedPaper
@@ -113,7 +113,7 @@ async def _answers(session: AsyncSession, sittings: Sequence[str]) -> Mapping[st
         gathered = func.json_group_array(func.json_array(*parts))
     else:
         gathered = func.json_agg(func.json_build_array(*parts))
-    query = select(AnswerRow.sitting, gathered).where(AnswerRow.sitting.in_(sittings))
+    query = select(AnswerRow.sitting, gathered).where(AnswerRow.sitting.in_(sittings), of_this_paper())
     found = {}
     for sitting, told in await session.execute(query.group_by(AnswerRow.sitting)):
         rows = msgspec.json.decode(told) if isinstance(told, str) else told

@@ -4,7 +4,7 @@ told.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.delivery import acts, late_journals, service, store
+from server.delivery import acts, late_journals, replacing, service, store
 from server.delivery import conversation as talk
 from server.delivery.admission import Admission
 from server.delivery.arrivals import Arrival, arrivals, sittings_of, standing_of
@@ -55,6 +55,7 @@ class Following:
         admission: Admission,
         collector: Collector,
         note_lost: Callable[[Line], None],
+        go_on: Callable[[Line, str], Awaitable[None]],
     ) -> None:
         self._db = db
         self._clock = clock
@@ -302,6 +303,8 @@ class Following:
         live.sitting, live.times = found, times
         if found.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
             await self.tell_end(line, found)
+        elif found.lease > line.conversation.lease and await self.goes_on(line, found):
+            await self._go_on(line, found.id)
         elif found.lease > line.conversation.lease and line.conversation.stage is talk.Stage.SEATED:
             line.conversation = talk.flushing(line.conversation, found.id, line.conversation.lease)
             self.tell_replaced(line, found)
@@ -311,6 +314,14 @@ class Following:
 
         if (found.room, found.seat) != (seat_of(line).room, seat_of(line).number):
             await self._tell_place(found)
+
+    async def goes_on(self, line: Line, sitting: Sitting) -> bool:
+        """Tell whether this device goes on by itself under the newest lease: its paper was replaced."""
+        seat = seat_of(line)
+        if sitting.paper is None or (sitting.room, sitting.seat) != (seat.room, seat.number):
+            return False
+        async with self._db.reading() as session:
+            return await replacing.takes_up(session, sitting.id, sitting.lease, seat.id)
 
     async def _tell_place(self, sitting: Sitting) -> None:
         line = self._lines.by_place.get((sitting.room, sitting.seat))

@@ -91,6 +91,7 @@ class Hall:
             self._admission,
             self._collector,
             lambda line: self._note_line(line, here=False),
+            self._go_on,
         )
         self._commanding = self._following.commanding
         self._tasks: list[asyncio.Task[None]] = []
@@ -244,6 +245,8 @@ class Hall:
         if sitting.state in (State.HANDED_IN, State.COLLECTED, State.VOIDED):
             line.conversation = talk.seated(line.conversation, sitting.id, lease)
             await self._following.tell_end(line, sitting)
+        elif lease < sitting.lease and await self._following.goes_on(line, sitting):
+            await self._seat(line, arrival)
         elif lease < sitting.lease:
             line.conversation = talk.flushing(line.conversation, sitting.id, lease)
             self._following.tell_replaced(line, sitting)
@@ -255,6 +258,12 @@ class Hall:
         else:
             return Refusal("resume-refused")
         return None
+
+    async def _go_on(self, line: Line, sitting: str) -> None:
+        """Bring a device to the newest lease of its sitting: it was given another paper."""
+        arrival = await self._following.arrivals.get(sitting)
+        if arrival is not None:
+            await self._take_up(line, arrival, arrival.sitting.lease)
 
     async def _seat(self, line: Line, arrival: Arrival) -> None:
         """Tell a device that holds the newest lease all it needs, the key too when it is time."""

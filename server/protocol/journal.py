@@ -21,7 +21,7 @@ ENTRIES_A_FRAME = 40
 """Entries that one `late_journal` frame carries at most."""
 MOST_ENTRIES = 20_000
 """Entries that one journal holds at most."""
-MOST_FILE = 32 * 1024 * 1024
+MOST_FILE = 8 * 1024 * 1024
 """Longest journal file, in bytes."""
 
 Wrapped = Annotated[str, msgspec.Meta(min_length=160, max_length=160, pattern="^[0-9a-f]{160}$")]

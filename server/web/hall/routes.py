@@ -1,6 +1,6 @@
 """All routes of the hall that are the exam day's own; custody's stand beside them."""
 
-from server.web.hall import acts, board, day_acts, marks, practical, results, views
+from server.web.hall import acts, board, day_acts, late, marks, practical, receipts, results, views
 
 ROUTES = [
     *views.ROUTES,
@@ -9,5 +9,7 @@ ROUTES = [
     *practical.ROUTES,
     *results.ROUTES,
     *marks.ROUTES,
+    *late.ROUTES,
+    *receipts.ROUTES,
     *board.ROUTES,
 ]

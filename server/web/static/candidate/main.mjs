@@ -229,7 +229,7 @@ class Controller {
   // Journals of candidates who are gone, which the centre has not all of: one after the other, frame by frame.
   async offerJournals() {
     if (this.offers.length) return;
-    this.offers = await this.vault.copies({ open: true });
+    this.offers = await this.vault.copies({ mine: false });
     this.offerNext(0);
   }
   offerNext(first) { if (this.offers.length) this.wire.send(frameOf(this.offers[0], first)); }
@@ -243,7 +243,7 @@ class Controller {
   }
   // Sealed: whoever carries the file can neither read nor change it.
   async exportJournals() {
-    const copies = await this.vault.copies({ open: false });
+    const copies = await this.vault.copies({ mine: true });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([fileOf(copies)], { type: "application/json" }));
     link.download = `journal-${this.vault.seat?.room ?? "x"}-${this.vault.seat?.number ?? "x"}.json`;

@@ -121,13 +121,14 @@ export class Vault {
     }
   }
 
-  // Journals as they are offered or carried; `open`: those without a candidate here that the server has not all of.
-  async copies({ open }) {
+  // Journals that the server has not all of, as they are offered (those of candidates who are gone) or carried
+  // (`mine`: the present candidate's whole one, too).
+  async copies({ mine }) {
     const found = [];
     for (const row of await this.db.getAll("journals")) {
-      if (!row.head || (open && row.key)) continue;
+      if (!row.head || (!mine && row.key)) continue;
       const entries = await this.db.getAll("entries", rangeOf(nameOf(row.sitting, row.lease)));
-      if (!entries.length || (open && entries.every((entry) => entry.settled))) continue;
+      if (!entries.length || (!row.key && entries.every((entry) => entry.settled))) continue;
       found.push({ head: row.head, entries: entries.map(({ seq, iv, data, signature }) => ({ seq, iv: base64OfBytes(iv), data: base64OfBytes(data), signature })) });
     }
     return found;
