@@ -33,6 +33,7 @@ from server.db.signals import Signals
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
+from server.keys.desk_opening import DeskOpening
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
 from server.keys.start_keys import StartKeys
@@ -59,11 +60,14 @@ from server.settings import Settings
 from server.web import accounts, home, packages_routes
 from server.web.candidate import page as candidate_page
 from server.web.candidate import routes as candidate
+from server.web.desk import routes as desk
+from server.web.desk.workplace import Workplace
 from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
 from server.web.guards import LoginMiddleware, requires
 from server.web.hall import custody, draws, pictures
 from server.web.hall import page as hall_page
 from server.web.hall import routes as hall
+from server.web.marker import routes as marker
 from server.web.organisation import routes as organisation
 from server.web.pages import engine
 from server.web.problems import answer
@@ -111,15 +115,18 @@ _OF_ROLE = {
 }
 
 
+def _files() -> Router:
+    return create_static_files_router(
+        path="/static", directories=[_STATIC], cache_control=CacheControlHeader(no_cache=True)
+    )
+
+
 def _routes(role: str) -> list[Any]:
-    found: list[Any] = [
-        _time,
-        create_static_files_router(
-            path="/static", directories=[_STATIC], cache_control=CacheControlHeader(no_cache=True)
-        ),
-    ]
+    found: list[Any] = [_time, _files()]
     for module in (*_SHARED, *_OF_ROLE[role]):
         found.extend(module.ROUTES)
+    if role == "centre":
+        found.extend(desk.CENTRE_ROUTES)
     return found
 
 
@@ -236,15 +243,80 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
         handlers=_handlers(settings.role),
     )
     proctoring = _furnish_centre(site, children) if settings.role == "centre" else None
+    return _application(site, _routes(settings.role), _living(site, proctoring))
+
+
+def create_desk_app(settings: Settings, clock: Clock, ended: Callable[[], None]) -> Litestar:
+    """Make the application of `bank serve`: a centre's desk and sign-in, no candidate and no hall.
+
+    `ended` is called when an opened bank was closed: the process is to end.
+    """
+    load_models()
+    db = Database(settings.database_url)
+    upgrade(db)
+    journal = Journal("desk")
+    identity = Identity.open_or_create(settings.folder)
+    site = Site(
+        settings=settings,
+        clock=clock,
+        db=db,
+        journal=journal,
+        identity=identity,
+        signals=Signals(db),
+        pack=load_pack(settings.jurisdiction),
+        handlers={},
+    )
+    workplace = Workplace(DeskOpening(db, journal, clock, identity, settings.folder), ended)
+    site.desk_held = workplace
+
+    @asynccontextmanager
+    async def living(_app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            running.push_async_callback(db.close)
+            running.push_async_callback(workplace.close, "stopped")
+            running.push_async_callback(_ended, asyncio.create_task(workplace.watch(db, clock)))
+            yield
+
+    return _application(site, [_time, _files(), *accounts.SIGNING_IN, *desk.ROUTES], living)
+
+
+def create_marking_app(settings: Settings, clock: Clock) -> Litestar:
+    """Make the application of `marking serve`: a centre's markers and sign-in, no candidate and no hall."""
+    load_models()
+    db = Database(settings.database_url)
+    upgrade(db)
+    site = Site(
+        settings=settings,
+        clock=clock,
+        db=db,
+        journal=Journal("marking"),
+        identity=Identity.open_or_create(settings.folder),
+        signals=Signals(db),
+        pack=load_pack(settings.jurisdiction),
+        handlers={},
+    )
+
+    @asynccontextmanager
+    async def living(_app: Litestar) -> AsyncIterator[None]:
+        yield
+        await db.close()
+
+    return _application(site, [_time, _files(), *accounts.SIGNING_IN, *marker.ROUTES], living)
+
+
+def _application(
+    site: Site, routes: list[Any], living: Callable[[Litestar], AbstractAsyncContextManager[None]]
+) -> Litestar:
+    settings = site.settings
     return Litestar(
-        _routes(settings.role),
+        routes,
         dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
         middleware=[
             DefineMiddleware(LoginMiddleware, exclude=["^/static/"]),
             DefineMiddleware(
                 CsrfMiddleware,
                 config=CSRFConfig(
-                    secret=identity.secret_for("csrf"),
+                    secret=site.identity.secret_for("csrf"),
                     cookie_name=site.csrf_cookie,
                     cookie_secure=settings.secure_cookies,
                     cookie_samesite="strict",
@@ -266,5 +338,5 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
         state=State({"site": site}),
-        lifespan=[_living(site, proctoring)],
+        lifespan=[living],
     )

@@ -13,6 +13,8 @@ class Role(StrEnum):
     INVIGILATOR = "invigilator"
     CUSTODIAN = "custodian"
     EXAM_OFFICE = "exam_office"
+    ITEM_WRITER = "item_writer"
+    ITEM_REVIEWER = "item_reviewer"
     MARKER = "marker"
     EXAMINER = "examiner"
     QUALITY = "quality"

@@ -15,7 +15,9 @@ GROUPS = (
     "accounts",
     "keys",
     "items",
+    "bank",
     "paper",
+    "marking",
     "proctor",
     "certificate",
     "database",
@@ -35,6 +37,8 @@ seats, keeps every acknowledged answer on disk, watches the room cameras, scores
   First administrator   gongyuan accounts create-administrator NAME --config centre.toml
   Custodians' keys      gongyuan keys ceremony --custodian A --custodian B --bank BANK --config centre.toml
   Items into the bank   gongyuan items import FILE.xlsx --bank BANK --config centre.toml
+  Edit and review       gongyuan bank serve --config centre.toml
+  Mark by people        gongyuan marking serve --config centre.toml
   Is the journal whole  gongyuan journal verify --config centre.toml
 """
 

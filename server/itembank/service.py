@@ -74,6 +74,8 @@ class ImportReport:
     unread_columns: tuple[str, ...]
     remarks: tuple[Any, ...]
     root: bytes
+    sure: tuple[tuple[str, int], ...] = ()
+    """(item, version) of what was stored as a draft without a doubt."""
 
 
 async def create_bank(act: Act, bank_id: str, name: str) -> None:
@@ -136,10 +138,12 @@ async def import_items(
         await store.bank(session, bank_id)
         placed = await plan_import(session, bank_id, bank_key, reading)
     batch = str(uuid.uuid4())
-    rows = [
-        _version_row(bank_id, bank_key, batch, one, review, writer or actor)
-        for one in placed
-        if one.version and one.outcome.content is not None
+    stored = [one for one in placed if one.version and one.outcome.content is not None]
+    rows = [_version_row(bank_id, bank_key, batch, one, review, writer or actor) for one in stored]
+    sure = [
+        (row["item"], row["version"])
+        for one, row in zip(stored, rows, strict=True)
+        if one.outcome.status is RowStatus.IMPORTED and row["state"] == ItemState.DRAFT.value
     ]
     outcomes = tuple(one.outcome for one in placed)
     counts = counted(outcomes)
@@ -182,7 +186,16 @@ async def import_items(
         )
     root = await record_root(db, journal, clock, actor, bank_id, "import")
     return ImportReport(
-        bank_id, batch, outcomes, counts, len(rows), approved, reading.unread_columns, reading.remarks, root
+        bank_id,
+        batch,
+        outcomes,
+        counts,
+        len(rows),
+        approved,
+        reading.unread_columns,
+        reading.remarks,
+        root,
+        tuple(sure),
     )
 
 

@@ -128,6 +128,11 @@ class DeskOpening:
         return self._offer
 
     @property
+    def accepted(self) -> tuple[str, ...]:
+        """Usernames whose passphrases were taken so far."""
+        return self._accepted
+
+    @property
     def ends_at(self) -> datetime | None:
         """The stated end of the opening that waits or is open."""
         return self._ends_at

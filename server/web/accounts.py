@@ -250,13 +250,11 @@ async def own_password(request: Asking, data: JSONBody[NewPassword], site: Named
         await change_password(act, request.user.username, hashed)
 
 
+SIGNING_IN: list[Any] = [login, logout, me, login_page, login_form, logout_form]
+"""Routes of a process whose accounts are kept elsewhere."""
+
 ROUTES: list[Any] = [
-    login,
-    logout,
-    me,
-    login_page,
-    login_form,
-    logout_form,
+    *SIGNING_IN,
     list_accounts,
     make_account,
     close,

@@ -21,6 +21,7 @@ from server.packages.dispatch import Handlers
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.settings import Settings
+from server.web.desk.workplace import Workplace
 
 Part = TypeVar("Part")
 LOGIN_COOKIE, CSRF_COOKIE = "gongyuan-login", "gongyuan-csrf"
@@ -30,7 +31,6 @@ def cookie_tag(role: str, fingerprint: str) -> str:
     """Return what the names of a server's cookies end in: browsers keep one jar a host, whatever the port, and a
     registry and a centre on one host must not sign each other's people out."""
     return hashlib.sha256(f"{role} {fingerprint}".encode()).hexdigest()[:8]
-
 
 
 class Site:
@@ -67,6 +67,7 @@ class Site:
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
+        self.desk_held: Workplace | None = None
         self.detectors: set[str] = set()
         """Face detectors that have looked at this centre's cameras since the start, by their own names."""
 
@@ -104,6 +105,11 @@ class Site:
     def evidence(self) -> EvidenceStore:
         """Pictures of findings; Unavailable on a registry."""
         return self._held(self.evidence_held)
+
+    @property
+    def desk(self) -> Workplace:
+        """The desk of `bank serve`; Unavailable in every other process."""
+        return self._held(self.desk_held)
 
     def _held(self, part: Part | None) -> Part:
         if part is None:

@@ -36,6 +36,8 @@ SEEING = LEAD | {R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN, R.SUPERVISOR}
 OPENERS = LEAD | {R.EXAM_OFFICE, R.CUSTODIAN}
 DRAW = frozenset({R.CHIEF, R.CUSTODIAN, R.EXAM_OFFICE})
 TECHNICIAN = frozenset({R.TECHNICIAN, R.CHIEF})
+DESK = frozenset({R.ITEM_WRITER, R.ITEM_REVIEWER, R.EXAM_OFFICE, R.CUSTODIAN, R.CHIEF, R.SUPERVISOR})
+"""The state of the banks, without text; the items themselves are another process's (test_desk_routes)."""
 ORGANISATION = frozenset({R.ORGANISATION})
 CITY = frozenset({R.CITY_OFFICER})
 DISTRICT = frozenset({R.DISTRICT_OFFICER})
@@ -181,6 +183,8 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("GET", "/api/technician/slots/{slot:str}/seats"): TECHNICIAN,
     ("GET", "/technician"): TECHNICIAN,
     ("POST", "/technician/codes"): TECHNICIAN,
+    ("GET", "/bank"): DESK,
+    ("GET", "/bank/{bank:str}"): DESK,
 }
 _PLAN = "/api/plans/{plan:str}"
 _FILING = "/api/filings/{filing:str}"

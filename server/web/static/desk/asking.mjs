@@ -1,0 +1,19 @@
+// Requests of the desk's pages: JSON in both directions, the CSRF token with each act, the server's sentence as the error.
+export function csrf() {
+  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
+  return found ? found.slice("csrftoken=".length) : "";
+}
+
+export async function ask(path, body, signal) {
+  const options = { headers: { accept: "application/json" }, signal };
+  if (body !== undefined) {
+    options.method = "POST";
+    options.headers["content-type"] = "application/json";
+    options.headers["x-csrftoken"] = csrf();
+    options.body = JSON.stringify(body);
+  }
+  const answer = await fetch(path, options);
+  const data = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Error(data?.title ?? "");
+  return data;
+}

@@ -1,0 +1,178 @@
+"""The desk as browsers meet it: opening by two, pages only while open, edit, review, import, export."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from tests.support.clock import FakeClock
+from tests.support.desk import PASSPHRASES, Desk, running_desk
+from tests.support.papers import BANK
+
+NEW = {
+    "type": "single",
+    "label": "N1",
+    "point": "1.1",
+    "difficulty": 0.6,
+    "score": 1.0,
+    "stem": "最大的行星是<script>alert(1)</script>",
+    "options": ["木星", "土星"],
+    "key": ["A"],
+}
+
+
+@pytest_asyncio.fixture
+async def desk(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Desk]:
+    """A desk whose bank is closed."""
+    async with running_desk(tmp_path / "data", clock) as running:
+        yield running
+
+
+async def page(browser: httpx.AsyncClient, path: str, status: int = 200) -> str:
+    answer = await browser.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == status, (path, answer.status_code, answer.text[:2000])
+    return answer.text
+
+
+async def submit(browser: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
+    return await browser.post(path, data=fields, headers={"accept": "text/html"})
+
+
+async def test_an_edit_is_written_by_one_and_approved_by_another(desk: Desk) -> None:
+    """Every page of the desk shows; an item goes from its editor over review to approved, never by one person."""
+    await desk.open()
+    writer, reviewer = await desk.signed_in("item_writer"), await desk.signed_in("item_reviewer")
+    shown = (await writer.post("/api/desk/preview", json=NEW)).json()
+    assert shown["fault"] is None
+    assert shown["entries"][0]["stem"] == "最大的行星是"
+    assert (await writer.post("/api/desk/preview", json={**NEW, "key": []})).json()["fault"]
+    made = (await writer.post("/api/desk/items", json={"content": NEW})).json()
+    item = made["item"]
+    again = {"content": {**NEW, "stem": "太阳系最大的行星是"}, "item": item, "version": 1}
+    assert (await writer.post("/api/desk/items", json=again)).json() == {"item": item, "version": 2}
+    assert (await writer.post("/api/desk/items", json=again)).json()["type"] == "item-edited-meanwhile"
+    assert "<ins>太阳系</ins>" in await page(writer, f"/desk/items/{item}")
+    assert "太阳系最大的行星是" in await page(writer, f"/desk/items/{item}/edit")
+    assert (await submit(writer, f"/desk/items/{item}/submit", version=2)).status_code == 303
+    assert item not in (await page(writer, "/desk/review")).split("我的草稿")[0]
+    assert f"{item}/2" in await page(reviewer, "/desk/review")
+    returned = await submit(reviewer, f"/desk/items/{item}/review", version=2, verdict="return", note="太易")
+    assert returned.status_code == 303
+    assert "太易" in await page(writer, f"/desk/items/{item}")
+    await submit(writer, f"/desk/items/{item}/submit", version=2)
+    assert (await submit(reviewer, "/desk/review", place=[f"{item}/2"])).status_code == 303
+    assert "可以抽用" in await page(reviewer, f"/desk/items/{item}")
+    assert (await submit(reviewer, f"/desk/items/{item}/enemies", enemies="S1\nS2\n")).status_code == 303
+    assert "single stem 1" in await page(reviewer, f"/desk/items/{item}")
+    assert (await submit(reviewer, f"/desk/items/{item}/retire", note="过时")).status_code == 303
+    assert "N1" in await page(writer, "/desk/items?words=行星&state=retired")
+    for path in ("/desk", "/desk/new", "/desk/import", "/desk/items?type=fill&band=medium&page=9", "/bank"):
+        for language in ("zh", "en"):
+            mark = "&" if "?" in path else "?"
+            assert "desk-" not in _words(await page(writer, f"{path}{mark}lang={language}"))
+    standing = await page(writer, f"/bank/{BANK}")
+    assert "1.1" in standing and "由于" in standing
+
+
+def _words(text: str) -> str:
+    """Return a page without addresses, data of its editor and class names."""
+    return re.sub(
+        r'<script.*?</script>|(?:data-\w+|href|src|id|class|action)="[^"]*"', "", text, flags=re.DOTALL
+    )
+
+
+async def test_a_file_is_imported_row_by_row(desk: Desk) -> None:
+    """Columns without known headers are guessed by their contents, a dry run stores nothing, every row stands in the
+    report, and what is without doubt is submitted at once; the mapping is saved and taken again."""
+    await desk.open()
+    writer = await desk.signed_in("item_writer")
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["编号", "Q", "P", "X", "Y", "Z", "K"])
+    for number in range(12):
+        options = [f"甲{number}", f"乙{number}", f"丙{number}"]
+        table.writerow(
+            [
+                f"I{number}",
+                f"第{number}道导入的单选题，请选出一项",
+                "1.1 职业道德",
+                *options,
+                "ABC"[number % 3],
+            ]
+        )
+    table.writerow(["I99", "这一道没有可用的答案，读不懂", "1.1 职业道德", "一", "二", "三", "Q"])
+    data = out.getvalue().encode("utf-8-sig")
+    taken = await writer.post(
+        "/desk/import", files={"file": ("items.csv", data, "text/csv")}, data={"format": ""}
+    )
+    assert taken.status_code == 303, taken.text
+    place = taken.headers["location"]
+    shown = await page(writer, place)
+    fields = {}
+    for index, field in enumerate(("label", "stem", "point", "option-A", "option-B", "option-C", "answer")):
+        start = shown.index(f'name="column-{index}"')
+        block = shown[start : shown.index("</select>", start)]
+        assert f'value="{field}" selected' in block, (index, block)
+        fields[f"column-{index}"] = field
+    read = await submit(writer, f"{place}/read", **fields, default_type="single", save_as="我们的表")
+    assert read.status_code == 303, read.text
+    report = await page(writer, f"{place}/report")
+    assert "共 13 行，可存入 12 道题" in report
+    assert "I99" in await page(writer, f"{place}/report?status=doubtful")
+    assert "I99" not in await page(writer, f"{place}/report?status=imported")
+    assert len(list(csv.reader(io.StringIO((await writer.get(f"{place}/report.csv")).text)))) == 14
+    assert "找到 27 道" in await page(writer, "/desk/items")
+    stored = await submit(writer, f"{place}/store", submit="1")
+    assert "存入 12 道题，其中 12 道已送审" in stored.text, stored.text
+    assert "找到 12 道，共 39 道" in await page(writer, "/desk/items?state=submitted")
+    assert (await writer.get(f"{place}/report")).status_code == 404
+    again = (await writer.post("/desk/import", files={"file": ("b.csv", data, "text/csv")})).headers[
+        "location"
+    ]
+    assert 'value="point" selected' in await page(writer, f"{again}?mapping=我们的表")
+    assert (await submit(writer, f"{again}/read", mapping="我们的表", **fields)).status_code == 303
+    assert "可存入 0 道题" in await page(writer, f"{again}/report")
+    other = await desk.signed_in("item_reviewer")
+    assert (await other.get(again)).status_code == 403
+    assert (await submit(writer, f"{again}/discard")).status_code == 303
+
+
+async def test_only_the_exam_office_takes_items_out(desk: Desk) -> None:
+    """An export gives the approved items as a file that no cache keeps, to the exam office alone."""
+    await desk.open()
+    writer, office = await desk.signed_in("item_writer"), await desk.signed_in("exam_office")
+    assert (await submit(writer, "/desk/export", format="json")).status_code == 403
+    out = await submit(office, "/desk/export", format="json")
+    assert out.status_code == 200
+    assert out.headers["cache-control"] == "no-store"
+    assert len(json.loads(out.content)) >= 1 and "single stem 3" in out.text
+
+
+async def test_two_custodians_open_and_the_time_closes(desk: Desk, clock: FakeClock) -> None:
+    """One custodian twice opens nothing, a wrong passphrase opens nothing; the stated time or check-in ends it all."""
+    office = await desk.signed_in("exam_office")
+    asked = await office.post("/api/desk", json={"bank": BANK, "minutes": 30})
+    offer = asked.json()
+    assert (await desk.give(office, offer, "chen", PASSPHRASES["chen"])).json()["state"] == "waiting"
+    twice = await desk.give(office, offer, "chen", PASSPHRASES["chen"])
+    wrong = await desk.give(office, offer, "sun", "something else here")
+    assert (twice.json()["type"], wrong.json()["type"]) == ("two-custodians-needed", "passphrase-wrong")
+    assert "口令" in await page(office, "/desk")
+    assert (await desk.give(office, offer, "sun", PASSPHRASES["sun"])).json()["state"] == "open"
+    assert (await office.post("/api/desk", json={"bank": BANK, "minutes": 30})).json()["type"] == "desk-state"
+    writer = await desk.signed_in("item_writer")
+    assert "single stem" in await page(writer, "/desk/items?words=single+stem")
+    key = desk.site.desk.bank().key
+    clock.set(clock.legal() + timedelta(minutes=30))
+    assert (await writer.get("/desk/items")).json()["type"] == "desk-closed"
+    await desk.site.desk.look(desk.site.db, clock)
+    assert desk.ended == ["ended"]
+    assert bytes(key) == bytes(32)
+    assert (await office.get("/api/desk")).json()["state"] == "over"
