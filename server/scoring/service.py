@@ -18,13 +18,14 @@ from server.errors import BadInput, Refusal, Refused, Tampered
 from server.keys.identity import Identity
 from server.papers import draw_store
 from server.papers.draw_store import SealedMarkingSheet
-from server.papers.marking_sheet import MarkingSheet
+from server.papers.marking_sheet import MarkingEntry, MarkingSheet
 from server.papers.sheet_seal import unseal_sheet
 from server.protocol.paper import AnswerValue
-from server.scoring import decision_service, store
+from server.scoring import decision_service, people_store, store
 from server.scoring.decisions import Question
 from server.scoring.facts import Mark, MarkingOutcome
 from server.scoring.marking import award
+from server.scoring.people_service import empty_guides, put_answers
 from server.scoring.points import points
 from server.scoring.runs import made, put
 from server.scoring.statistics_service import OptionCounts, keep_statistics
@@ -73,6 +74,7 @@ async def mark_slot(
     base = hashlib.sha256(slot_id.encode())
     papers: list[tuple[str, tuple[Mark, ...]]] = []
     options = OptionCounts()
+    entries: dict[Question, MarkingEntry] = {}
     for sitting in sorted(sittings, key=lambda s: s.id):
         if sitting.state not in (State.HANDED_IN, State.COLLECTED):
             continue
@@ -83,6 +85,7 @@ async def mark_slot(
         papers.append((sheet.paper, marks))
         _bind(base, marks, answers)
         options.add(sheet, answers)
+        entries.update(_guided(sheet, marks))
     if unnamed:
         found = [(one, _question(sheets.of(at, paper), number)) for one, at, paper, number in unnamed]
         async with db.writing() as session:
@@ -90,8 +93,11 @@ async def mark_slot(
             await decision_service.resolve(act, [(one, q) for one, q in found if q is not None])
     async with db.reading() as session:
         decided = await decision_service.voids(session, slot_id)
-    whole = made(slot_id, base.digest(), papers, decided, {})
+        people = await people_store.settled_points(session, slot_id)
+    whole = made(slot_id, base.digest(), papers, decided, people)
     outcome = await put(db, journal, clock, actor, slot_id, whole, "marking")
+    if entries:
+        await put_answers(db, identity, slot_id, (m for _, marks in papers for m in marks), entries)
     await keep_statistics(db, outcome, whole, options.sealed(slot_id, identity.storage_wrap))
     return outcome
 
@@ -111,9 +117,10 @@ async def score_again(
         paper_of = {script.sitting: script.paper for script in await store.scripts(session, slot_id)}
         marks = await store.marks(session, slot_id)
         decided = await decision_service.voids(session, slot_id)
+        people = await people_store.settled_points(session, slot_id)
     by_sitting = {sitting: tuple(found) for sitting, found in groupby(marks, key=lambda m: m.sitting)}
     papers = [(paper_of[sitting], by_sitting.get(sitting, ())) for sitting in sorted(paper_of)]
-    whole = await asyncio.to_thread(made, slot_id, run.base, papers, decided, {})
+    whole = await asyncio.to_thread(made, slot_id, run.base, papers, decided, people)
     outcome = await put(db, journal, clock, actor, slot_id, whole, cause)
     await keep_statistics(db, outcome, whole, {})
     return outcome
@@ -125,6 +132,7 @@ async def close_marks(act: Act, plan: str) -> None:
         run = await store.current_run(act.session, slot.id)
         if run is not None and run.closed_at is None:
             run.closed_at = act.now
+            await empty_guides(act, slot.id)
             await act.record("scoring:marks:closed", {"slot": slot.id, "run": run.id})
     await act.session.flush()
 
@@ -172,6 +180,12 @@ def earned_marks(sitting: str, sheet: MarkingSheet, answers: Mapping[int, Answer
             )
         )
     return tuple(marks)
+
+
+def _guided(sheet: MarkingSheet, marks: Sequence[Mark]) -> dict[Question, MarkingEntry]:
+    """Return the entries of a sheet whose answers people mark, by question."""
+    waiting = {mark.number for mark in marks if mark.by_people}
+    return {Question(e.item, e.version, e.part): e for e in sheet.entries if e.number in waiting}
 
 
 def _question(sheet: MarkingSheet, number: int) -> Question | None:

@@ -543,6 +543,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("slot", name=op.f("pk_scoring_form")),
     )
     op.create_table(
+        "scoring_guide",
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("item", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("spread", sa.Integer(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("slot", "item", "version", "part", name=op.f("pk_scoring_guide")),
+    )
+    op.create_table(
+        "scoring_marker",
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("marker", sa.String(length=120), nullable=False),
+        sa.Column("arbiter", sa.Boolean(), nullable=False),
+        sa.Column("recused", sa.Text(), nullable=False),
+        sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("assigned_by", sa.String(length=120), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("slot", "marker", name=op.f("pk_scoring_marker")),
+    )
+    op.create_table(
         "scoring_run",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.String(length=36), nullable=False),
@@ -561,6 +583,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("scoring_run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_scoring_run_slot"), ["slot"], unique=False)
+
+    op.create_table(
+        "scoring_written",
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("sitting", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("item", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("most", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("points", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_scoring_written")),
+        sa.UniqueConstraint("slot", "sitting", "number", name=op.f("uq_scoring_written_slot_sitting_number")),
+    )
+    with op.batch_alter_table("scoring_written", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_scoring_written_question", ["slot", "item", "version", "part", "state", "code"], unique=False
+        )
 
     op.create_table(
         "accounts_login",
@@ -1010,6 +1052,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_case_organisation"), ["organisation"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_case_state"), ["state"], unique=False)
 
+    op.create_table(
+        "scoring_grade",
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("marker", sa.String(length=120), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("arbiter", sa.Boolean(), nullable=False),
+        sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["code"], ["scoring_written.code"], name=op.f("fk_scoring_grade_code")),
+        sa.PrimaryKeyConstraint("code", "marker", "version", name=op.f("pk_scoring_grade")),
+    )
     op.create_table(
         "scoring_mark",
         sa.Column("run", sa.String(length=36), nullable=False),
@@ -1711,6 +1765,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scoring_mark_item"))
 
     op.drop_table("scoring_mark")
+    op.drop_table("scoring_grade")
     with op.batch_alter_table("registry_case", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_case_state"))
         batch_op.drop_index(batch_op.f("ix_registry_case_organisation"))
@@ -1801,10 +1856,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_accounts_login_account"))
 
     op.drop_table("accounts_login")
+    with op.batch_alter_table("scoring_written", schema=None) as batch_op:
+        batch_op.drop_index("ix_scoring_written_question")
+
+    op.drop_table("scoring_written")
     with op.batch_alter_table("scoring_run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scoring_run_slot"))
 
     op.drop_table("scoring_run")
+    op.drop_table("scoring_marker")
+    op.drop_table("scoring_guide")
     op.drop_table("scoring_form")
     with op.batch_alter_table("scoring_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scoring_entry_slot"))

@@ -1,0 +1,202 @@
+"""Answers in words from the marking opening to final points, on a real hall day."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import func, select
+
+from server.db.journal import JournalRecord
+from server.errors import NotFound, Refused
+from server.keys.identity import Identity
+from server.scoring import people_service as people
+from server.scoring import people_store, service, store
+from server.scoring.facts import MarkingOutcome
+from server.scoring.people import AnswerState
+from server.scoring.people_models import GuideRow
+from server.scoring.people_store import Marker
+from server.scoring.results import subject_standings
+from tests.support.clock import FakeClock
+from tests.support.database import database
+from tests.support.hall import HallDay
+from tests.support.papers import MARKING_KEY, PLAN, SLOT
+from tests.support.words import ask_for_words
+
+
+@pytest_asyncio.fixture
+async def day(tmp_path: Path, clock: FakeClock) -> AsyncIterator[HallDay]:
+    """A marked hall day with one question in words on each paper; zhao and qian mark, sun decides."""
+    async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
+        day = HallDay(db, clock, Identity.open_or_create(tmp_path / "data"))
+        await day.whole_day()
+        await ask_for_words(day)
+        assert (await mark(day)).pending == 5
+        async with day.act("staff:office") as act:
+            await people.assign(act, SLOT, "staff:zhao")
+            await people.assign(act, SLOT, "staff:qian")
+            await people.assign(act, SLOT, "staff:sun", arbiter=True)
+        yield day
+
+
+async def mark(day: HallDay) -> MarkingOutcome:
+    return await service.mark_slot(
+        day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY, day.identity
+    )
+
+
+async def marker(day: HallDay, name: str) -> Marker:
+    async with day.db.reading() as session:
+        return next(one for one in await people_store.markers(session, SLOT) if one.marker == name)
+
+
+async def waiting(day: HallDay, name: str) -> list[str]:
+    """Return the codes that the next answers of each question give to somebody, one a question."""
+    own = await marker(day, name)
+    codes = []
+    async with day.db.reading() as session:
+        for one in await people_store.progress(session, SLOT):
+            found = await people.next_for(session, own, one.question)
+            if found is not None:
+                codes.append(found.code)
+    return codes
+
+
+async def give(day: HallDay, name: str, code: str, points: int) -> tuple[AnswerState, int]:
+    async with day.act(name) as act:
+        return await people.grade(act, code, points)
+
+
+async def mark_all(day: HallDay, name: str, points: int) -> int:
+    """Let somebody mark everything that comes to him; return how many answers."""
+    count = 0
+    while codes := await waiting(day, name):
+        for code in codes:
+            await give(day, name, code, points)
+            count += 1
+    return count
+
+
+async def test_totals_are_final_only_when_the_last_mark_is_in(day: HallDay) -> None:
+    """Until then the result names how many answers wait and the slot counts as not scored; the run that follows
+    names the first and holds the mean.
+    """
+    async with day.db.reading() as session:
+        first = await store.current_run(session, SLOT)
+        assert await store.scored(session, SLOT) == 2
+        from server.affairs import store as affairs
+
+        standings = await subject_standings(session, await affairs.slot(session, SLOT))
+    missing = standings["candidate-0"].open
+    assert missing is not None and (missing.code, missing.facts["pending"]) == ("result-marks-pending", 1)
+    assert await mark_all(day, "staff:zhao", 300) == 5
+    assert await waiting(day, "staff:zhao") == []
+    assert await mark_all(day, "staff:qian", 350) == 5
+    outcome = await service.score_again(day.db, day.journal, day.clock, "staff:qian", SLOT, "last mark")
+    assert first is not None and (outcome.replaced, outcome.pending) == (first.id, 0)
+    async with day.db.reading() as session:
+        scripts = {one.sitting: one for one in await store.scripts(session, SLOT)}
+        assert await store.scored(session, SLOT) == 7
+        assert await people_store.left(session, SLOT) == 0
+    assert scripts["sitting-0"].points == 900 + 325
+    assert (await mark(day)).repeated
+
+
+async def test_a_difference_beyond_the_spread_goes_to_the_arbiter(day: HallDay) -> None:
+    """Marks 1 and 3.5 of 4 settle nothing; the arbiter's 2 counts, and nobody else sees that answer again."""
+    (code,) = (await waiting(day, "staff:zhao"))[:1]
+    assert await waiting(day, "staff:sun") == []
+    assert await give(day, "staff:zhao", code, 100) == (AnswerState.OPEN, 5)
+    assert await give(day, "staff:qian", code, 350) == (AnswerState.DISPUTED, 5)
+    assert await waiting(day, "staff:sun") == [code]
+    assert await give(day, "staff:sun", code, 200) == (AnswerState.SETTLED, 4)
+    async with day.db.reading() as session:
+        assert (await people_store.written(session, code)).points == 200
+    with pytest.raises(Refused, match="answer-marked-already"):
+        await give(day, "staff:qian", code, 200)
+    async with day.act() as act:
+        found = await people_store.written(act.session, code)
+        await people.review(act, SLOT, found.sitting, found.number, "the candidate asked for a re-check")
+    assert await waiting(day, "staff:sun") == []
+    assert await give(day, "staff:sun", code, 250) == (AnswerState.SETTLED, 4)
+
+
+async def test_a_marker_sees_a_code_and_words_and_nothing_of_the_candidate(day: HallDay) -> None:
+    """What a marker is given holds neither name, ticket, sitting nor seat, and a recused marker never gets it."""
+    async with day.db.reading() as session:
+        own = await marker(day, "staff:zhao")
+        question = (await people_store.progress(session, SLOT))[0].question
+        found = await people.next_for(session, own, question)
+        guide = await people.guide(session, day.identity, SLOT, question)
+    assert found is not None and re.fullmatch("[A-Z2-7]{8}", found.code)
+    assert re.fullmatch(r"text \d", found.text) and found.most == 400
+    assert "model answer" in guide.model and [one.score for one in guide.rubric] == [2.5, 1.5]
+    async with day.act("staff:office") as act:
+        tickets = [f"T{n:04d}" for n in range(4)]
+        await people.assign(act, SLOT, "staff:zhao", recused_tickets=tickets)
+        with pytest.raises(NotFound, match="ticket-unknown"):
+            await people.assign(act, SLOT, "staff:zhao", recused_tickets=["nobody"])
+    assert await mark_all(day, "staff:zhao", 300) == 1
+    assert await mark_all(day, "staff:qian", 300) == 5
+    (left,) = {c for c in [await _a_recused_code(day)] if c}
+    with pytest.raises(Refused, match="marker-recused"):
+        await give(day, "staff:zhao", left, 300)
+
+
+async def _a_recused_code(day: HallDay) -> str:
+    own = await marker(day, "staff:zhao")
+    async with day.db.reading() as session:
+        for mark in await store.marks(session, SLOT):
+            if mark.by_people and mark.sitting in own.recused:
+                found = await people_store.written_at(session, SLOT, mark.sitting, mark.number)
+                assert found is not None
+                return found.code
+    raise AssertionError
+
+
+async def test_the_rules_of_the_slot_stand_once_marking_began(day: HallDay) -> None:
+    """The spread is set before the first mark; points outside the question or by a stranger are refused; each mark
+    is journalled.
+    """
+    async with day.act() as act:
+        await people.set_spread(act, SLOT, 50)
+    (code,) = (await waiting(day, "staff:zhao"))[:1]
+    with pytest.raises(Refused, match="mark-out-of-range"):
+        await give(day, "staff:zhao", code, 425)
+    with pytest.raises(Refused, match="marker-not-assigned"):
+        await give(day, "staff:nobody", code, 100)
+    await give(day, "staff:zhao", code, 100)
+    await give(day, "staff:zhao", code, 150)
+    with pytest.raises(Refused, match="marking-begun"):
+        async with day.act() as act:
+            await people.set_spread(act, SLOT, 20)
+    assert (await give(day, "staff:qian", code, 350))[0] is AnswerState.SETTLED
+    async with day.db.reading() as session:
+        kept = (
+            select(func.count())
+            .select_from(JournalRecord)
+            .where(JournalRecord.kind == "scoring:answer:marked")
+        )
+        assert await session.scalar(kept) == 3
+        assert (await people_store.written(session, code)).points == 250
+
+
+async def test_guides_are_sealed_at_rest_and_gone_with_the_notice(day: HallDay) -> None:
+    """The database holds no word of rubric or model answer, and after the marks are closed no guide at all until
+    the marking is opened again.
+    """
+    async with day.db.reading() as session:
+        question = (await people_store.progress(session, SLOT))[0].question
+        sealed = list(await session.scalars(select(GuideRow.sealed)))
+    assert sealed and all(one is not None and b"model" not in one and b"names" not in one for one in sealed)
+    async with day.act("staff:office") as act:
+        await service.close_marks(act, PLAN)
+    with pytest.raises(Refused, match="guide-closed"):
+        async with day.db.reading() as session:
+            await people.guide(session, day.identity, SLOT, question)
+    async with day.act() as act:
+        await service.reopen_marks(act, SLOT, "objection 3 upheld")
+    assert (await mark(day)).repeated
+    async with day.db.reading() as session:
+        assert await people.guide(session, day.identity, SLOT, question)
