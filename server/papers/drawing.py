@@ -23,7 +23,7 @@ import numpy as np
 
 from server.errors import Refusal, Refused
 from server.itembank.blueprint import Blueprint, CellKey, blueprint_bytes, key_of
-from server.itembank.feasibility import Usable, refusal_of, shortages_of
+from server.itembank.feasibility import CellShortage, Usable, refusal_of, shortages_of
 from server.papers.bounds import Bounds, band_of_sums, breaches, neighbours_of, repaired
 from server.papers.dealing import deal
 from server.papers.stream import Stream, derived_id
@@ -189,24 +189,12 @@ def select(
     solver: Solver | None = None,
 ) -> tuple[list[list[int]], Solution]:
     """Return which items stand on each paper, cell after cell, and what the solver changed; refused as `draw`."""
-    pools = _pools(bank, blueprint)
     papers = len(candidates)
-    limit = blueprint.exposure_limit
-    caps = {
-        item: papers
-        if limit is None
-        else min(papers, max(0, limit - given.exposures.get((bank[item].item, bank[item].version), 0)))
-        for pool in pools
-        for item in pool
-    }
     fixed = blueprint.papers == "fixed"
-    if fixed:  # all papers are one hand: an item serves all of them or none
-        caps = {item: int(cap == papers) for item, cap in caps.items()}
-    dealt = 1 if fixed and papers else papers
-    enemies = _enemies(bank, blueprint, given)
-    usable = [[Usable(bank[item].item, caps[item]) for item in pool] for pool in pools]
-    named = [(bank[one].item, bank[other].item) for one, those in enemies.items() for other in those]
-    refusal = refusal_of(blueprint, shortages_of(blueprint, usable, named, dealt))
+    dealt = min(1, papers) if fixed else papers
+    table = _laid(bank, blueprint, papers, given)
+    pools, caps, enemies = table.pools, table.caps, table.enemies
+    refusal = refusal_of(blueprint, table.short)
     if refusal is not None:
         raise Refused(refusal)
     columns = [
@@ -237,6 +225,42 @@ def select(
             raise Refused(_unmet(candidates, left))
         _check_solution(blueprint, pools, caps, hands)
     return (hands * papers if fixed else hands), solution
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What a draw deals from: items of each cell, papers that each item may stand on, enemies, and what is short."""
+
+    pools: list[list[int]]
+    caps: dict[int, int]
+    enemies: dict[int, frozenset[int]]
+    short: tuple[CellShortage, ...]
+
+
+def _laid(bank: Sequence[DrawItem], blueprint: Blueprint, papers: int, given: Given) -> _Table:
+    pools = _pools(bank, blueprint)
+    limit = blueprint.exposure_limit
+    caps = {
+        item: papers
+        if limit is None
+        else min(papers, max(0, limit - given.exposures.get((bank[item].item, bank[item].version), 0)))
+        for pool in pools
+        for item in pool
+    }
+    if blueprint.papers == "fixed":  # all papers are one hand: an item serves all of them or none
+        caps = {item: int(cap == papers) for item, cap in caps.items()}
+    enemies = _enemies(bank, blueprint, given)
+    usable = [[Usable(bank[item].item, caps[item]) for item in pool] for pool in pools]
+    named = [(bank[one].item, bank[other].item) for one, those in enemies.items() for other in those]
+    hands = min(1, papers) if blueprint.papers == "fixed" else papers
+    return _Table(pools, caps, enemies, shortages_of(blueprint, usable, named, hands))
+
+
+def short_cells(
+    bank: Sequence[DrawItem], blueprint: Blueprint, papers: int, given: Given = NOTHING_GIVEN
+) -> tuple[CellShortage, ...]:
+    """Return the cells that cannot be filled for so many papers, and by how many items each is short."""
+    return _laid(bank, blueprint, papers, given).short
 
 
 def _unmet(candidates: Sequence[Place], left: Sequence[object]) -> Refusal:
