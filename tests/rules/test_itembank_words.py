@@ -142,3 +142,68 @@ def test_a_gift_essay_takes_its_feedback_as_model_answer() -> None:
     assert first.content is not None
     assert (first.content.type, first.content.model) == ("short", "because")
     assert (second.content, second.status) == (None, RowStatus.DOUBTFUL)
+
+
+TYPED = """一、简答题（每题5分）
+1. 简述启动前的检查步骤。（6分）
+答：1. 看油位。
+2. 看电压。
+3. 试点动。
+评分标准：看油位（2分）；看电压（2分）；试点动（2分）
+2. 什么是短路？
+参考答案：电流不经负载。
+二、案例分析题
+1. 某厂一台电机过热。（共10分）
+（1）原因是什么？（4分）
+A. 过载 B. 空载
+答案：A
+（2）怎样处理？（6分）
+答案：减载
+停机检查
+"""
+
+
+def test_short_answers_and_a_case_as_people_type_them() -> None:
+    """Numbered points of an answer stay in it, points behind a stem are its score, （1） and （2） make a case."""
+    first, second, case = [one.content for one in read(TYPED, "text").outcomes]
+    assert first is not None
+    assert second is not None
+    assert case is not None
+    assert (first.stem, first.score, first.model) == (
+        "简述启动前的检查步骤。", 6.0, "1. 看油位。<br>2. 看电压。<br>3. 试点动。"
+    )  # fmt: skip
+    assert [one.score for one in first.rubric] == [2.0, 2.0, 2.0]
+    assert (second.type, second.model, second.score) == ("short", "电流不经负载。", 5.0)
+    assert (case.type, case.stem, case.score) == ("case", "某厂一台电机过热。", 10.0)
+    assert [(one.type, one.stem, one.key, one.model, one.score) for one in case.parts] == [
+        ("single", "原因是什么？", ("A",), "", 4.0),
+        ("short", "怎样处理？", (), "减载<br>停机检查", 6.0),
+    ]
+
+
+def test_a_case_with_a_head_and_its_answers_together() -> None:
+    """Under `案例一：` plain numbers are its questions, and answers （1） （2） at its end are parted among them."""
+    reading = read(
+        "案例分析题（每题8分）\n案例一：某班组触电。\n经过如下。\n1. 直接原因？\n2. 如何急救？\n"
+        "答案：（1）漏电\n（2）断电\n"
+        "案例二：某车间火灾。\n1. 用什么灭火？\n答案：干粉\n",
+        "text",
+    )
+    first, second = [one.content for one in reading.outcomes]
+    assert first is not None
+    assert second is not None
+    assert (first.stem, first.score) == ("某班组触电。<br>经过如下。", 8.0)
+    assert [(one.stem, one.model, one.score) for one in first.parts] == [
+        ("直接原因？", "漏电", 4.0), ("如何急救？", "断电", 4.0)
+    ]  # fmt: skip
+    assert [(one.stem, one.model) for one in second.parts] == [("用什么灭火？", "干粉")]
+
+
+def test_a_number_that_may_be_either_is_told_by_its_answer() -> None:
+    """The next number after a point of an answer is a question when it is answered; else a point, and doubtful."""
+    first, second = read("简答题\n1. 甲？\n答：\n1. 一\n2. 乙？\n答：三\n", "text").outcomes
+    assert (first.status, second.status) == (RowStatus.IMPORTED, RowStatus.IMPORTED)
+    (both,) = read("简答题\n1. 甲？\n答：\n1. 一\n2. 二\n", "text").outcomes
+    assert both.content is not None
+    assert both.content.model == "1. 一<br>2. 二"
+    assert "answer-may-go-on" in [one.code for one in both.remarks if one.doubt]

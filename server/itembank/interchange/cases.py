@@ -37,13 +37,13 @@ def children_of(table: SourceTable, mapping: ColumnMapping) -> Mapping[str, tupl
 
 
 def written_parts(row: RowCells) -> list[RowCells]:
-    """Return the sub-items that stand in one cell of a case's row as a list of objects; empty without that cell.
+    """Return the sub-items that stand within a case's row: its parts, or one cell with a list of objects.
 
     Skip `parts-unreadable` when the cell is no such list.
     """
     text = row.text("parts")
     if not text:
-        return []
+        return [RowCells(one, row.mapping) for one in row.row.parts]
     try:
         listed: list[dict[str, Any]] = msgspec.json.decode(text, type=list[dict[str, Any]])
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

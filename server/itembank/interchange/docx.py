@@ -185,7 +185,8 @@ class _Document:
 
     def finished(self, row: SourceRow) -> SourceRow:
         """Return a row with its marks made markup."""
-        return replace(row, cells={name: self._marked(cell) for name, cell in row.cells.items()})
+        cells = {name: self._marked(cell) for name, cell in row.cells.items()}
+        return replace(row, cells=cells, parts=tuple(self.finished(one) for one in row.parts))
 
     def _marked(self, cell: Cell) -> Cell:
         if isinstance(cell, str):

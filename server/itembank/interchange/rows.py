@@ -16,6 +16,7 @@ class SourceRow:
     """One row: where it stands (`sheet!row` or `row`), its cells by column name, and its sheet's name.
 
     `remarks` are what its reader had to say of it; `not_held` names a kind of item that the bank does not hold.
+    `parts` are the sub-items of a case, with the same columns.
     """
 
     place: str
@@ -23,6 +24,7 @@ class SourceRow:
     sheet: str = ""
     remarks: tuple["Remark", ...] = ()
     not_held: str = ""
+    parts: tuple["SourceRow", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

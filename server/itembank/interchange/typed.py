@@ -10,10 +10,17 @@ from server.errors import BadInput
 from server.itembank.interchange import answers
 from server.itembank.interchange.csv import LARGEST, decoded
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
+from server.itembank.interchange.typed_cases import (
+    case_head,
+    kind_of,
+    parted_answer,
+    points_behind,
+    sub_question,
+)
 from server.itembank.interchange.typed_keys import Given, KeyList, begins_key_list
 from server.itembank.items import LABELS
 
-COLUMNS = ("题型", "题干", "选项", "答案", "解析", "知识点", "难度", "分值")
+COLUMNS = ("题型", "题干", "选项", "答案", "评分要点", "解析", "知识点", "难度", "分值")
 _NUMBERED = (
     re.compile(r"^\s*(\d{1,4})\s*[.．、:：)）]\s*(\S.*)$"),
     re.compile(r"^\s*第\s*(\d{1,4})\s*题\s*[.．、:：]?\s*(\S.*)$"),
@@ -24,11 +31,13 @@ _STRICT = re.compile(r"(?:^|(?<=[\s。；;）)】]))[（(]?([A-HＡ-Ｈ])\s*(?:[
 _LOOSE = re.compile(r"[（(]?([A-HＡ-Ｈ])[)）]?[.．、]\s*")
 _SPACED = re.compile(r"^\s*([A-HＡ-Ｈ])[\s　]+(?=\S)")
 _FIELD = re.compile(
-    r"^\s*[【\[（(]?\s*(?P<name>(?:正确|参考|标准)?答案(?:解析)?|试题解析|解析|详解|知识点|考点|难度(?:系数)?|分值)\s*"
+    r"^\s*[【\[（(]?\s*(?P<name>(?:正确|参考|标准)?答案(?:解析)?|试题解析|解析|详解|知识点|考点|难度(?:系数)?|分值|"
+    r"评分(?:标准|要点|细则)|得分(?:点|要点)|采分点|答(?=\s*[:：]))\s*"
     r"(?:[】\]）)]\s*[:：]?|[:：]|是|为)\s*(?P<value>.*)$"
 )
 _INLINE = re.compile(
-    r"(?:(?<=[\s。；;.）)])|(?=[【\[]))[【\[（(]?\s*(?:(?:正确|参考|标准)?答案|答案解析|解析|知识点|考点|难度)\s*"
+    r"(?:(?<=[\s。；;.）)])|(?=[【\[]))[【\[（(]?\s*(?:(?:正确|参考|标准)?答案|答案解析|解析|知识点|考点|难度|"
+    r"评分(?:标准|要点|细则))\s*"
     r"(?:[】\]）)]\s*[:：]?|[:：])"
 )
 _NAMES = {
@@ -38,6 +47,10 @@ _NAMES = {
     "知识点": "知识点",
     "考点": "知识点",
     "难度": "难度",
+    "评分": "评分要点",
+    "得分": "评分要点",
+    "采分": "评分要点",
+    "答": "答案",
 }
 _EACH = re.compile(r"每\s*小?题\s*(\d{1,3}(?:\.\d{1,2})?)\s*分")
 _TITLE_END = re.compile(r"[（(:：,，。].*$", re.DOTALL)
@@ -55,6 +68,14 @@ class _Question:
     stem: list[str]
     options: list[str] = field(default_factory=list)
     open: str = "stem"
+    headed: bool = False
+    parts: list["_Question"] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+
+    @property
+    def reading(self) -> "_Question":
+        """The question that further lines belong to: the last one of a case, or this one."""
+        return self.parts[-1] if self.parts else self
 
     def go_on(self, text: str) -> None:
         """Add a further line to the part that is open."""
@@ -81,15 +102,17 @@ def read_text(data: bytes, encoding: str | None = None) -> SourceTable:
 def table_of_lines(lines: Sequence[tuple[str, str]]) -> SourceTable:
     """Return the rows of typed lines, each given as (place, text)."""
     filled = [(place, text.replace("\u3000", "  ").strip()) for place, text in lines if text.strip()]
-    reader = _Typed()
+    reader = _Typed([text for _, text in filled])
     for index, (place, text) in enumerate(filled):
+        reader.at = index
         following = filled[index + 1][1] if index + 1 < len(filled) else ""
         reader.take(place, text, following)
     return reader.table()
 
 
 class _Typed:
-    def __init__(self) -> None:
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts, self.at = texts, 0
         self.questions: list[_Question] = []
         self.remarks: list[Remark] = []
         self.keys: KeyList | None = None
@@ -116,11 +139,72 @@ class _Typed:
             if rest and not self.keys.take(place, rest):
                 self._unread(place, rest)
             return
-        if not self._begun(place, text):
-            if self.questions:
-                _read_on(self.questions[-1], text)
-            else:
-                self._unread(place, text)
+        if self._begun_in_case(place, text):
+            return
+        if not self._goes_on_in_words(place, text) and self._begun(place, text):
+            return
+        if self.questions:
+            _read_on(self.questions[-1].reading, text)
+        else:
+            self._unread(place, text)
+
+    def _begun_in_case(self, place: str, text: str) -> bool:
+        """Begin a case by its head, or a question of the case that is being read."""
+        if answers.type_of(self.kind) != "case":
+            return False
+        head = case_head(text)
+        if head is not None:
+            number = self.questions[-1].number + 1 if self.questions and not self.fresh else 1
+            self.fresh = False
+            cells = {"分值": self.score} if self.score else {}
+            case = _Question(place, number, self.section, self.kind, cells, [], headed=True)
+            case.stem += [head] if head else []
+            self.questions.append(case)
+            return True
+        if self.fresh or not self.questions:
+            return False
+        case = self.questions[-1]
+        found = sub_question(text, case.headed)
+        held = case.reading
+        answering = held.open not in ("stem", "options")
+        if found is None:
+            return False
+        following = found[0] == len(case.parts) + 1 and (case.parts or not answering)
+        point = answering and _counted(held) == found[0] - 1  # of an answer that counts its points
+        if following and (not point or self._is_asked()):
+            case.parts.append(_Question(place, found[0], self.section, "", {}, []))
+            _read_on(case.parts[-1], found[1])
+            return True
+        if answering:
+            held.go_on(text)  # a point of an answer, or one of the answers to all questions, parted later
+        return answering
+
+    def _is_asked(self) -> bool:
+        """Say whether the line that is being read has an answer of its own below it, before the next number."""
+        for text in self.texts[self.at + 1 :]:
+            begin = _FIELD.match(text)
+            if begin is not None:
+                return "答" in begin["name"]
+            if _number_of(text) is not None or _heading(text) is not None:
+                return False
+        return False
+
+    def _goes_on_in_words(self, place: str, text: str) -> bool:
+        """Say whether a numbered line is a point of the answer in words above it, and not the next question."""
+        if not self.questions or self.fresh or answers.type_of(self.kind) not in ("short", "case"):
+            return False
+        question = self.questions[-1]
+        held = question.reading
+        if held.open not in ("答案", "评分要点", "解析"):
+            return False
+        number = _number_of(text)
+        if number is None or number != question.number + 1 or _counted(held) != question.number:
+            return number is not None and number != question.number + 1
+        # The next point of this answer, or the next question: only a question is answered.
+        if self._is_asked():
+            return False
+        question.remarks.append(Remark("answer-may-go-on", place, True, {"text": text[:60]}))
+        return True
 
     def _unread(self, place: str, text: str) -> None:
         self.remarks.append(Remark("line-not-read", place, False, {"text": text[:60]}))
@@ -152,6 +236,17 @@ class _Typed:
                 self.remarks.append(Remark("answer-without-item", one.place, True, {"answer": one.text[:60]}))
         rows = [_row(one, given.get(place)) for place, one in enumerate(self.questions)]
         return SourceTable(COLUMNS, tuple(rows), tuple(self.remarks))
+
+
+def _number_of(text: str) -> int | None:
+    """Return the number that a line begins with, or None."""
+    found = next((one for one in (pattern.match(text) for pattern in _NUMBERED) if one is not None), None)
+    return int(found[1]) if found is not None else None
+
+
+def _counted(question: _Question) -> int | None:
+    """Return the number that the last line of an open answer bears, or None."""
+    return _number_of(question.cells.get(question.open, "").rsplit("\n", 1)[-1])
 
 
 def _heading(text: str) -> str | None:
@@ -238,16 +333,44 @@ def _spaced(text: str, held: int) -> list[str]:
 
 
 def _row(question: _Question, listed: Given | None) -> SourceRow:
-    cells: dict[str, Cell] = {"题干": "\n".join(question.stem), "题型": question.kind}
-    cells |= {name: value for name, value in question.cells.items() if value}
+    stem = "\n".join(question.stem)
+    kind = answers.type_of(question.kind)
+    own_score = {}
+    if kind in ("short", "case"):
+        stem, points = points_behind(stem)
+        own_score = {"分值": points} if points else {}
+    cells: dict[str, Cell] = {"题干": stem, "题型": question.kind}
+    cells |= {name: value for name, value in {**question.cells, **own_score}.items() if value}
     if question.options:
         cells["选项"] = tuple(question.options)
-    remarks: tuple[Remark, ...] = ()
+    remarks = list(question.remarks)
     if listed is not None:
         own = question.cells.get("答案", "")
         if not own:
             cells["答案"] = listed.text
         elif answers.folded(own) != answers.folded(listed.text):
             facts = {"key": own[:60], "listed": listed.text[:60]}
-            remarks = (Remark("key-differs-from-list", question.place, True, facts),)
-    return SourceRow(question.place, cells, remarks=remarks)
+            remarks.append(Remark("key-differs-from-list", question.place, True, facts))
+    parts = _parts(question, str(cells.get("答案", "")))
+    return SourceRow(question.place, cells, remarks=tuple(remarks), parts=parts)
+
+
+def _parts(case: _Question, whole: str) -> tuple[SourceRow, ...]:
+    """Return the rows of a case's questions; answers that were given to all of them together are parted."""
+    if not case.parts:
+        return ()
+    answered = [one for one in case.parts if one.cells.get("答案")]
+    together = answered[0].cells["答案"] if answered == [case.parts[-1]] else "" if answered else whole
+    parted = parted_answer(together, len(case.parts))
+    rows: list[SourceRow] = []
+    for place, one in enumerate(case.parts):
+        stem, points = points_behind("\n".join(one.stem))
+        texts = {**one.cells, "题干": stem, **({"分值": points} if points else {})}
+        if parted is not None:
+            texts["答案"] = parted[place]
+        cells: dict[str, Cell] = {name: value for name, value in texts.items() if value}
+        cells["题型"] = kind_of(texts, one.options)
+        if one.options:
+            cells["选项"] = tuple(one.options)
+        rows.append(SourceRow(one.place, cells))
+    return tuple(rows)
