@@ -1,30 +1,37 @@
 """A desk of a centre: the real application of `bank serve` over a bank with a real key and two custodians."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import uvicorn
 from litestar.testing import AsyncTestClient
 
-from server.accounts.roles import CENTRE_ROLES
+from server.accounts.roles import CENTRE_ROLES, Role
+from server.accounts.service import begin_login, create_account
 from server.app import create_desk_app
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.keys.ceremony import NewCustodian, store_custodians, wrap_new
 from server.keys.openings_wire import opening_info
-from server.keys.passwords import prepared_password
+from server.keys.passwords import HashedPassword, prepared_password
 from server.keys.ring import KeyKind, create_key
 from server.keys.sealing import hpke_seal
 from server.settings import Listen, Settings
+from server.web.site import Site
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
 from tests.support.papers import BANK, BANK_KEY, filled_bank
 from tests.support.web import PASSWORD, Server
 
+Result = TypeVar("Result")
 PASSPHRASES = {"chen": "perihelion-saffron-41", "sun": "quarrystone-lilac-73"}
 
 
@@ -81,7 +88,7 @@ async def running_desk(folder: Path, clock: FakeClock) -> AsyncIterator[Desk]:
     """Run the desk with one account for each role of a centre, named as the role; the bank is closed."""
     ended: list[str] = []
     app = create_desk_app(desk_settings(folder), clock, lambda: ended.append("ended"))
-    desk = Desk(app, clock, await prepared_password(PASSWORD, "nobody"), ended=ended)
+    desk = Desk(app, clock, await _hashed(), ended=ended)
     async with AsyncTestClient(app):
         try:
             await with_bank(desk.site.db, clock)
@@ -91,3 +98,70 @@ async def running_desk(folder: Path, clock: FakeClock) -> AsyncIterator[Desk]:
         finally:
             for browser in desk.browsers:
                 await browser.aclose()
+
+
+@dataclass
+class VisitedDesk:
+    """A desk that real browsers open; `run` does something on its event loop."""
+
+    url: str
+    site: Site
+    clock: FakeClock
+    loop: asyncio.AbstractEventLoop
+    ended: list[str]
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do something on the desk's own event loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def login(self, username: str, name: str, roles: Iterable[Role]) -> dict[str, str]:
+        """Make an account and a login of it; return the cookie that a browser is given."""
+
+        async def make() -> str:
+            async with self.site.acting("setup") as act:
+                account = await create_account(act, username, name, await _hashed(), roles)
+                return await begin_login(act, account, "127.0.0.1", self.clock.monotonic())
+
+        return {"name": self.site.login_cookie, "value": self.run(make()), "url": self.url}
+
+
+async def _hashed() -> HashedPassword:
+    if "hashed" not in _KEPT:
+        _KEPT["hashed"] = await prepared_password(PASSWORD, "nobody")
+    return _KEPT["hashed"]
+
+
+_KEPT: dict[str, HashedPassword] = {}
+
+
+@contextmanager
+def visited_desk(folder: Path, clock: FakeClock) -> Iterator[VisitedDesk]:
+    """Serve a desk with the small bank on a free port of this machine."""
+    ended: list[str] = []
+    app = create_desk_app(desk_settings(folder, secure=False), clock, lambda: ended.append("ended"))
+    site: Site = app.state.site
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    config = uvicorn.Config(app, ws="none", log_level="error", access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve(sockets=[listener])
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="desk", daemon=True)
+    thread.start()
+    waiting = threading.Event()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the desk did not start")
+        waiting.wait(0.02)
+    desk = VisitedDesk(f"http://127.0.0.1:{listener.getsockname()[1]}", site, clock, loops[0], ended)
+    try:
+        desk.run(with_bank(site.db, clock))
+        yield desk
+    finally:
+        server.should_exit = True
+        thread.join(20)

@@ -66,7 +66,7 @@ def read_table(
         return read_qti_package(data) if data.startswith(b"PK") else read_qti_item(data, encoding, picture)
     table = read_csv(data, named, encoding) if form == "csv" else _TEXTS[form](data, encoding)
     assumed = assumed_encoding(data) if encoding is None and form != "moodle" else None
-    if assumed is not None:
+    if assumed == "gb18030":  # every other one stands in the file's own mark
         remark = Remark("encoding-assumed", "file", False, {"encoding": assumed})
         table = replace(table, remarks=(remark, *table.remarks))
     return table

@@ -1,7 +1,7 @@
 // Requests of the desk's pages: JSON in both directions, the CSRF token with each act, the server's sentence as the error.
 export function csrf() {
-  const found = document.cookie.split("; ").find((pair) => pair.startsWith("csrftoken="));
-  return found ? found.slice("csrftoken=".length) : "";
+  const name = `${document.documentElement.dataset.csrfCookie}=`;
+  return document.cookie.split("; ").find((pair) => pair.startsWith(name))?.slice(name.length) ?? "";
 }
 
 export async function ask(path, body, signal) {
