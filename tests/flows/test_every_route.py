@@ -156,6 +156,7 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("GET", "/api/banks/{bank:str}/statistics.csv"): MARK_READERS,
     ("POST", "/api/plans/{plan:str}/commitment"): DRAW,
     ("GET", "/api/banks"): DRAW,
+    ("POST", "/api/banks/{bank:str}/blueprint-check"): DRAW,
     ("GET", "/api/custodians"): SEEING,
     ("POST", "/api/ceremony"): frozenset({R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN}),
     ("POST", "/api/custody/changes"): frozenset({R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN}),

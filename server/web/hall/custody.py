@@ -15,11 +15,14 @@ from server.accounts.service import Login
 from server.affairs import store as affairs
 from server.conduct.opening_facts import desk_facts, opening_facts
 from server.errors import BadInput, Fact, NotFound, Refusal, Refused, required
+from server.itembank import store as bank_store
+from server.itembank.blueprint import read_blueprint
 from server.keys import ring, service
 from server.keys.changes import Change, change_of, change_refusal, words_of
 from server.keys.custody import left
 from server.keys.openings import OpeningFacts, OpeningKind
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
+from server.papers.trial import check_blueprint
 from server.web.guards import requires
 from server.web.pages import page
 from server.web.site import Site
@@ -239,6 +242,15 @@ async def _begin_custody(
     return _offer(await site.launcher.begin(kind, "", subject, actor, facts, None, people), site)
 
 
+async def _require_fillable(site: Site, bank: str, blueprint: str, slot: str) -> None:
+    """Refuse a draw whose blueprint the bank cannot fill for the seating of the slot; a bank without items is
+    judged by the draw itself."""
+    read = read_blueprint(blueprint.encode())
+    async with site.db.reading() as session:
+        if any(one.id == bank for one in await bank_store.banks(session)):
+            required((await check_blueprint(session, bank, read, 1, slot)).refusal)
+
+
 @post("/api/openings", guards=[_OPENERS])
 async def begin_opening(
     request: Request[Login, Any, Any], data: JSONBody[OpeningBody], site: NamedDependency[Site]
@@ -257,6 +269,8 @@ async def begin_opening(
         parameters |= {"bank": data.bank, "blueprint": data.blueprint}
         if key is not None and key.purpose.value != plan.purpose:
             raise Refused(Refusal("purpose-differs", facts={"bank": data.bank, "plan": plan.name}))
+        if not facts.papers_drawn:  # short cells are told before two custodians give their passphrases
+            await _require_fillable(site, data.bank, data.blueprint, slot.id)
     offer = await launcher.begin(
         data.kind, slot.plan, slot.id, f"staff:{request.user.username}", facts, parameters
     )

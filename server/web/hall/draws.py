@@ -1,15 +1,18 @@
 """The centre's side of a draw before the exam package comes: its commitment, and the root of its banks."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from server.accounts.roles import Role
 from server.itembank import store as itembank
+from server.itembank.blueprint import read_blueprint
 from server.papers import draw_service
+from server.papers.trial import check_blueprint
+from server.web.catalogue import language_of, say
 from server.web.guards import requires
 from server.web.site import Site
 
@@ -52,4 +55,69 @@ async def banks(site: NamedDependency[Site]) -> list[BankRoot]:
         ]
 
 
-ROUTES = [commit, banks]
+class CheckBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A blueprint as TOML text, and for how many candidates; with a slot, for those who are seated in it."""
+
+    blueprint: Annotated[str, msgspec.Meta(max_length=200_000)]
+    papers: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 30
+    slot: str | None = None
+
+
+class ShortView(msgspec.Struct, frozen=True):
+    """A short cell: `cause` is items, enemies or exposure; `missing` items are needed at least."""
+
+    point: str
+    type: str
+    band: str
+    cause: str
+    have: int
+    need: int
+    missing: int
+
+
+class CheckView(msgspec.Struct, frozen=True):
+    """Whether the bank can fill the blueprint; `reason` says in words why not. `solved`: papers that only the
+    solver could fill in a trial draw."""
+
+    bank: str
+    root: str
+    items: int
+    papers: int
+    fillable: bool
+    short: tuple[ShortView, ...]
+    reason: str
+    solved: int
+
+
+@post(
+    "/api/banks/{bank:str}/blueprint-check",
+    status_code=200,
+    guards=[requires(Role.CHIEF, Role.CUSTODIAN, Role.EXAM_OFFICE)],
+)
+async def check(
+    bank: FromPath[str],
+    data: JSONBody[CheckBody],
+    site: NamedDependency[Site],
+    request: Request[Any, Any, Any],
+) -> CheckView:
+    """Say which cells of a blueprint the bank cannot fill and by how many, from public columns, and try a draw."""
+    blueprint = read_blueprint(data.blueprint.encode())
+    async with site.db.reading() as session:
+        found = await check_blueprint(session, bank, blueprint, data.papers, data.slot)
+    refusal = found.refusal
+    return CheckView(
+        bank=bank,
+        root=found.root.hex(),
+        items=found.items,
+        papers=found.papers,
+        fillable=refusal is None,
+        short=tuple(
+            ShortView(one.key.point, one.key.type, one.key.band, one.cause, one.have, one.need, one.missing)
+            for one in found.short
+        ),
+        reason="" if refusal is None else say(language_of(request), refusal.code, refusal.facts),
+        solved=found.solved,
+    )
+
+
+ROUTES = [commit, banks, check]

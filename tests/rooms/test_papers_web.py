@@ -1,0 +1,33 @@
+"""The check of a blueprint through the doors of a centre."""
+
+from pathlib import Path
+
+from tests.support.clock import FakeClock
+from tests.support.papers import BANK, BLUEPRINT, SLOT, filed_plan, filled_bank
+from tests.support.web import running
+
+
+async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """The check passes a blueprint that can be filled; of one that cannot it names cell, cause and missing items, and
+    the opening of a draw by it is refused before any passphrase."""
+    greedy = BLUEPRINT.decode().replace("count = 2", "count = 9").replace("pass_mark = 6.0", "pass_mark = 6")
+    async with running("centre", tmp_path / "data", clock) as server:
+        site = server.site
+        root = await filled_bank(site.db, site.journal, clock)
+        await filed_plan(site.db, site.journal, site.identity, root)
+        custodian = await server.signed_in("custodian")
+        path = f"/api/banks/{BANK}/blueprint-check"
+        fine = (await custodian.post(path, json={"blueprint": BLUEPRINT.decode(), "papers": 8})).json()
+        assert (fine["fillable"], fine["short"], fine["items"]) == (True, [], 27)
+        short = (await custodian.post(path, json={"blueprint": greedy, "slot": SLOT})).json()
+        assert (short["fillable"], short["papers"]) == (False, 10)
+        assert short["short"] == [
+            {"point": "1.2", "type": "multiple", "band": "easy", "cause": "items", "have": 6, "need": 9, "missing": 3}
+        ]  # fmt: skip
+        assert "3" in short["reason"]
+        body = {"kind": "draw", "slot": SLOT, "bank": BANK, "blueprint": greedy}
+        refused = await custodian.post("/api/openings", json=body)
+        assert (refused.status_code, refused.json()["type"]) == (409, "blueprint-not-fillable")
+        assert (await custodian.get("/api/openings")).json() == []
