@@ -1,14 +1,15 @@
 """QTI 2.1, 2.2 and 3.0: one assessment item becomes one row.
 
-Taken: one choice interaction with one or several right choices; text entries (as blanks). Every other
-interaction, an item of several, and a templated item are rows of a kind that is not held, by name. Both
-vocabularies are read: `choiceInteraction` and `qti-choice-interaction`.
+Taken: choice and inline choice with one or several right choices; text entries (as blanks); extended text (marked
+by people: its right response or what scorers are told is the model answer). Several of these in one item make a
+case, with the body as its material. Every other interaction and a templated item are rows of a kind that is not
+held, by name. Both vocabularies are read: `choiceInteraction` and `qti-choice-interaction`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from server.errors import BadInput
+from server.errors import BadInput, Fact
 from server.itembank.interchange.answers import words
 from server.itembank.interchange.qti_html import Body
 from server.itembank.interchange.rows import Cell, Remark, SourceRow
@@ -21,6 +22,9 @@ _TEMPLATES = ("match_correct", "map_response", "cc2_match", "cc2_map_response")
 _PLAIN_SCORING = words(
     "responseprocessing responsecondition responseif responseelse responseelseif match variable correct "
     "setoutcomevalue basevalue mapresponse isnull not and sum exitresponse"
+)
+_HELD = frozenset(
+    {"choiceinteraction", "inlinechoiceinteraction", "textentryinteraction", "extendedtextinteraction"}
 )
 _TEMPLATED = frozenset({"templatedeclaration", "templateprocessing"})
 
@@ -40,14 +44,23 @@ def is_item(root: Element) -> bool:
     return word(root.name) == "assessmentitem"
 
 
-def item_row(root: Element, place: str, picture: Callable[[str], str] | None) -> SourceRow:
+Stimulus = Callable[[str], tuple[str, tuple[tuple[str, Mapping[str, Fact]], ...]]]
+"""From what an item names to the stimulus's HTML and doubts; raises BadInput when there is none."""
+
+
+def item_row(
+    root: Element, place: str, picture: Callable[[str], str] | None, stimulus: Stimulus | None = None
+) -> SourceRow:
     """Return the row of an assessment item; `picture` fetches a picture as HTML and raises BadInput."""
-    return _Item(root, place, picture).row()
+    return _Item(root, place, picture, stimulus).row()
 
 
 class _Item:
-    def __init__(self, root: Element, place: str, picture: Callable[[str], str] | None) -> None:
-        self.root, self.place, self.picture = root, place, picture
+    def __init__(
+        self, root: Element, place: str, picture: Callable[[str], str] | None, stimulus: Stimulus | None
+    ) -> None:
+        self.root, self.place, self.picture, self.stimulus = root, place, picture, stimulus
+        self.subs: tuple[SourceRow, ...] = ()
         self.remarks: list[Remark] = []
         self.parts: dict[str, list[Element]] = {}
         for one in root.walk():
@@ -59,40 +72,86 @@ class _Item:
 
     def row(self) -> SourceRow:
         body = next(iter(self.parts.get("itembody", [])), None)
-        interactions = [
-            one for name, held in self.parts.items() if name.endswith("interaction") for one in held
-        ]
+        interactions = [one for one in self.root.walk() if word(one.name).endswith("interaction")]
         kinds = {word(one.name) for one in interactions}
-        not_held = self._refused(interactions, kinds)
+        not_held = self._refused(interactions)
         if body is None or not_held:
             self.cells["stem"] = body.text().strip()[:2000] if body is not None else ""
             return self._row(not_held or "item without a body")
         if kinds == {"textentryinteraction"}:
             self._text_entry(body, interactions)
+        elif len(interactions) > 1:
+            self._case(body, interactions)
         else:
-            self._choice(body, interactions[0])
+            self.cells |= self._asked(interactions[0])
+            self.cells["stem"] = self._html(body, self.cells["type"] == "short")
         self._score()
         self._own_rules()
-        if "assessmentstimulusref" in self.parts:
-            for one in self.parts["assessmentstimulusref"]:
-                self._doubt("attachment-left-out", attachment=attribute(one, "href")[:120])
+        self._stimuli()
         return self._row("")
 
+    def _stimuli(self) -> None:
+        for one in self.parts.get("assessmentstimulusref", []):
+            href = attribute(one, "href")
+            try:
+                if self.stimulus is None:
+                    raise BadInput("attachment-left-out", attachment=href[:120])
+                text, doubts = self.stimulus(href)
+            except BadInput as error:
+                self.remarks.append(
+                    Remark("attachment-left-out", self.place, True, {"attachment": href[:120]})
+                )
+                if error.code != "attachment-left-out":
+                    self.remarks.append(Remark(error.code, self.place, True, error.facts))
+                continue
+            self.cells["stem"] = f"{text}{self.cells['stem']}"
+            self.remarks += [Remark(code, self.place, True, facts) for code, facts in doubts]
+
+    def _case(self, body: Element, interactions: list[Element]) -> None:
+        """Make a case: the body is its material, with a number where each question stands."""
+        self.cells["type"] = "case"
+        numbers = {id(one): number for number, one in enumerate(interactions, start=1)}
+        rows: list[SourceRow] = []
+        for number, one in enumerate(interactions, start=1):
+            cells = self._asked(one)
+            prompt = next((inner for inner in one.elements() if word(inner.name) == "prompt"), None)
+            stem = self._html(prompt) if prompt is not None else ""
+            gap = " ____" if cells["type"] == "fill" else ""
+            cells["stem"] = f"{stem or f'（{number}）'}{gap}"
+            rows.append(SourceRow(f"{self.place}/{number}", cells))
+        self.subs = tuple(rows)
+        self.cells["stem"] = self._html(body, any(one.cells["type"] == "short" for one in rows), numbers)
+
+    def _asked(self, interaction: Element) -> dict[str, Cell]:
+        """Return type, options and key of one interaction."""
+        kind = word(interaction.name)
+        if kind in ("choiceinteraction", "inlinechoiceinteraction"):
+            return self._choice(interaction)
+        right = [text for text in self._right(self._declaration(interaction)) if text]
+        if kind == "textentryinteraction":
+            return {"type": "fill", "answer": (" / ".join(right),) if right else ""}
+        told = "\n".join(right) or "".join(
+            Body(self.picture).html(one)
+            for one in self.parts.get("rubricblock", [])
+            if "scorer" in attribute(one, "view")
+        )
+        return {"type": "short", "answer": told}
+
     def _row(self, not_held: str) -> SourceRow:
-        return SourceRow(self.place, self.cells, remarks=tuple(self.remarks), not_held=not_held)
+        return SourceRow(
+            self.place, self.cells, remarks=tuple(self.remarks), not_held=not_held, parts=self.subs
+        )
 
     def _doubt(self, code: str, **facts: str) -> None:
         self.remarks.append(Remark(code, self.place, True, facts))
 
-    def _refused(self, interactions: list[Element], kinds: set[str]) -> str:
+    def _refused(self, interactions: list[Element]) -> str:
         """Return the name of what the bank does not hold in this item, or an empty text."""
         if not interactions:
             return "item without interaction"
         for one in interactions:
-            if word(one.name) not in ("choiceinteraction", "textentryinteraction"):
+            if word(one.name) not in _HELD:
                 return one.name
-        if len(kinds) > 1 or (len(interactions) > 1 and kinds != {"textentryinteraction"}):
-            return f"composite item ({', '.join(sorted({one.name for one in interactions}))})"
         if _TEMPLATED & self.parts.keys():
             return "templated item"
         if attribute(self.root, "adaptive") in ("true", "1"):
@@ -106,19 +165,22 @@ class _Item:
     def _declaration(self, interaction: Element) -> Element | None:
         return self.declared.get(attribute(interaction, "responseidentifier"))
 
-    def _choice(self, body: Element, interaction: Element) -> None:
-        choices = [one for one in interaction.elements() if word(one.name) == "simplechoice"]
+    def _choice(self, interaction: Element) -> dict[str, Cell]:
+        choices = [
+            one for one in interaction.elements() if word(one.name) in ("simplechoice", "inlinechoice")
+        ]
         names = [attribute(one, "identifier") for one in choices]
         declared = self._declaration(interaction)
         right = self._right(declared)
         several = declared is not None and attribute(declared, "cardinality") == "multiple"
-        self.cells["type"] = "multiple" if several else "single"
         places = [names.index(one) for one in right if one in names]
         if len(places) != len(right):
             self._doubt("item-key-outside-options", key=", ".join(right)[:60])
-        self.cells["answer"] = "".join(LABELS[place] for place in sorted(set(places)) if place < len(LABELS))
-        self.cells["options"] = tuple(self._html(one) for one in choices)
-        self.cells["stem"] = self._html(body)
+        return {
+            "type": "multiple" if several else "single",
+            "answer": "".join(LABELS[place] for place in sorted(set(places)) if place < len(LABELS)),
+            "options": tuple(self._html(one) for one in choices),
+        }
 
     def _text_entry(self, body: Element, interactions: list[Element]) -> None:
         accepted: list[str] = []
@@ -158,8 +220,9 @@ class _Item:
                 return list(dict.fromkeys([*correct, *mapped]))
         return list(dict.fromkeys(correct))
 
-    def _html(self, element: Element) -> str:
-        body = Body(self.picture)
+    def _html(self, element: Element, scored: bool = False, numbers: Mapping[int, int] | None = None) -> str:
+        """Return an element as HTML; `scored`: what scorers are told stands elsewhere; `numbers` as in `Body`."""
+        body = Body(self.picture, scored, numbers or {})
         text = body.html(element)
         for code, facts in body.doubts:
             self.remarks.append(Remark(code, self.place, True, facts))

@@ -17,10 +17,19 @@ _VOID = frozenset({"br", "hr", "img"})
 
 
 class Body:
-    """Writes elements as HTML; collects doubts as (code, facts)."""
+    """Writes elements as HTML; collects doubts as (code, facts).
 
-    def __init__(self, picture: Callable[[str], str] | None) -> None:
-        self.picture = picture
+    `scored`: what only scorers read is used elsewhere and no doubt. `numbers`: by an interaction's id(), the number
+    that stands in its place; its prompt and choices stand elsewhere then.
+    """
+
+    def __init__(
+        self,
+        picture: Callable[[str], str] | None,
+        scored: bool = False,
+        numbers: Mapping[int, int] | None = None,
+    ) -> None:
+        self.picture, self.scored, self.numbers = picture, scored, numbers or {}
         self.doubts: list[tuple[str, Mapping[str, Fact]]] = []
 
     def html(self, element: Element) -> str:
@@ -35,11 +44,15 @@ class Body:
 
     def _shown(self, element: Element) -> str:
         name = element.name.removeprefix("qti-").replace("-", "").lower()
-        if name == "simplechoice":
+        if id(element) in self.numbers:
+            return f"<b>（{self.numbers[id(element)]}）</b>"
+        if name in ("simplechoice", "inlinechoice"):
             return ""
+        if name == "inlinechoiceinteraction":
+            return "（　）"
         if name == "textentryinteraction":
             return "____"
-        if name in ("choiceinteraction", "prompt"):
+        if name in ("choiceinteraction", "extendedtextinteraction", "prompt"):
             return (
                 f"<div>{self._within(element).strip()}</div>" if name == "prompt" else self._within(element)
             )
@@ -47,7 +60,7 @@ class Body:
             text = " ".join(element.text().split())
             if name == "rubricblock" and "candidate" in element.attributes.get("view", ""):
                 return self._within(element)
-            if text:
+            if text and not (self.scored and name == "rubricblock"):
                 self.doubts.append(("part-left-out", {"part": element.name, "text": text[:60]}))
             return ""
         if name in _OTHER:

@@ -1,12 +1,21 @@
 """QTI files: a loose item, or a package (.zip) in which every part is an item, a known companion, or named."""
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
-from server.errors import BadInput
+from server.errors import BadInput, Fact
 from server.itembank.interchange.archive import Archive
-from server.itembank.interchange.qti import COLUMNS, attribute, is_item, item_row, refuse_other, word
+from server.itembank.interchange.qti import (
+    COLUMNS,
+    Stimulus,
+    attribute,
+    is_item,
+    item_row,
+    refuse_other,
+    word,
+)
+from server.itembank.interchange.qti_html import Body
 from server.itembank.interchange.rows import Remark, SourceRow, SourceTable
 from server.itembank.interchange.sanitising import LARGEST_PICTURE, picture_html
 from server.itembank.interchange.xml_tree import parsed
@@ -48,7 +57,7 @@ def read_qti_package(data: bytes) -> SourceTable:
             )
             continue
         if is_item(root):
-            rows.append(item_row(root, name, _pictures(archive, name)))
+            rows.append(item_row(root, name, _pictures(archive, name), _stimuli(archive, name)))
         elif word(root.name) not in _COMPANIONS:
             remarks.append(
                 Remark("part-not-an-item", name, False, {"part": name[:120], "root": root.name[:60]})
@@ -76,6 +85,22 @@ def _named(archive: Archive) -> tuple[list[str], list[Remark]]:
 def _below(part: str, href: str) -> str:
     """Return the name of a part that another refers to; one that leaves the package is found by nobody."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(part), unquote(href.split("#", 1)[0])))
+
+
+def _stimuli(archive: Archive, item: str) -> Stimulus:
+    def fetch(href: str) -> tuple[str, tuple[tuple[str, Mapping[str, Fact]], ...]]:
+        name = _below(item, href)
+        data = archive.read(name)
+        if data is None:
+            raise BadInput("part-missing", part=href[:120])
+        root = parsed(data, name)
+        held = next((one for one in root.walk() if word(one.name) == "stimulusbody"), None)
+        if held is None:
+            raise BadInput("part-missing", part=href[:120])
+        body = Body(_pictures(archive, name))
+        return f"<div>{body.html(held)}</div>", tuple(body.doubts)
+
+    return fetch
 
 
 def _pictures(archive: Archive, item: str) -> Callable[[str], str]:
