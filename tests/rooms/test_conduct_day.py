@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from server.affairs.models import OrganisationRow
-from server.conduct import incident_service, record_service, runsheet_service, service, store
+from server.conduct import incident_service, record_service, runsheet_service, service, spare_papers, store
 from server.conduct.incidents import IncidentEvent, IncidentKind
 from server.conduct.opening_facts import desk_facts, opening_facts
 from server.conduct.tally import slot_counts
@@ -15,6 +15,7 @@ from server.db.engine import Database
 from server.db.journal import JournalRecord
 from server.delivery import store as delivery
 from server.delivery.facts import Extent
+from server.delivery.replacing import replace_paper
 from server.delivery.service import start_key_aad
 from server.delivery.sitting import State
 from server.errors import GongyuanError, NotFound, Refused
@@ -208,18 +209,15 @@ async def test_an_unexplained_spare_blocks_closing(day: HallDay) -> None:
     await day.open(*range(7))
     async with day.act() as act:
         await service.mark_absent(act, "sitting-7", "never came")
-        row = await delivery.sitting_row(act.session, "sitting-0")
-        from server.papers.store import spare
-
-        given = await spare(act.session, SLOT, "01")
-        assert given is not None
-        row.paper = given.id
+        await replace_paper(act, "sitting-0", "page 2 unreadable")
+    async with day.act() as act:
+        await spare_papers.replace_paper(act, "sitting-4", "seal broken")
     for number in range(7):
         await day.end(number, State.COLLECTED)
     with pytest.raises(Refused) as caught:
         async with day.act() as act:
             await service.close_slot(act, SLOT)
-    assert caught.value.facts == {"gap": "opened=present+replaced", "left": 8, "right": 7}
+    assert caught.value.facts == {"gap": "opened=present+replaced", "left": 9, "right": 8}
     async with day.act() as act:
         await incident_service.record_incident(
             act, SLOT, IncidentKind.PAPER_REPLACED, "page 2 unreadable", room="01", sitting="sitting-0"
