@@ -133,6 +133,12 @@ async def staff(session: AsyncSession, plan: str) -> tuple[Staff, ...]:
     return tuple(Staff(row.id, row.plan, row.name, row.role, row.room, row.username) for row in rows)
 
 
+async def lodged_bank_root(session: AsyncSession, organisation: str) -> bytes | None:
+    """Return the root that an organisation has lodged of its item bank; None before the first."""
+    row = await session.get(OrganisationRow, organisation)
+    return None if row is None else row.bank_root
+
+
 async def draw_terms(session: AsyncSession, plan: str) -> DrawTerms:
     """Return what binds the plan's draw; Unavailable until commitment, nonce and bank root are all there."""
     row = await plan_row(session, plan)

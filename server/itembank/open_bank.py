@@ -36,7 +36,12 @@ class HeldItem:
 
     newest: HeldVersion
     versions: int
-    drawable: int | None
+    drawn: ItemVersion | None
+
+    @property
+    def drawable(self) -> int | None:
+        """Number of the version that may be drawn."""
+        return None if self.drawn is None else self.drawn.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +99,13 @@ def held_items(versions: Iterable[HeldVersion]) -> tuple[HeldItem, ...]:
     """Gather versions, ascending by (item, version), by their item."""
     newest: dict[str, HeldVersion] = {}
     count: dict[str, int] = {}
-    drawable: dict[str, int] = {}
+    drawn: dict[str, ItemVersion] = {}
     for one in versions:
         newest[one.public.item] = one
         count[one.public.item] = count.get(one.public.item, 0) + 1
         if one.public.state is ItemState.APPROVED:
-            drawable[one.public.item] = one.public.version
-    return tuple(HeldItem(one, count[item], drawable.get(item)) for item, one in newest.items())
+            drawn[one.public.item] = one.public
+    return tuple(HeldItem(one, count[item], drawn.get(item)) for item, one in newest.items())
 
 
 class OpenBank:

@@ -20,6 +20,11 @@ _PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
         ("/hall", "home-hall", _HALL),
         ("/results", "home-results", _MARKS),
         ("/custody", "home-custody", frozenset({Role.CUSTODIAN, Role.CHIEF})),
+        (
+            "/bank",
+            "home-bank",
+            frozenset({Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.EXAM_OFFICE, Role.CUSTODIAN}),
+        ),
         ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.CHIEF})),
     ),
     "registry": (

@@ -229,6 +229,7 @@ REGISTRY: Mapping[Route, frozenset[Role]] = {
     ("POST", f"{_PLAN}/accept"): CITY,
     ("POST", f"{_PLAN}/return"): CITY,
     ("POST", f"{_PLAN}/stop"): CITY,
+    ("POST", "/organisation/bank-root"): ORGANISATION,
     ("POST", "/api/changes/{change:str}/file"): CITY,
     ("POST", "/api/changes/{change:str}/refuse"): CITY,
     ("GET", f"{_PLAN}/spot-check"): OFFICERS,

@@ -50,13 +50,13 @@ def coverage_rows(held: Iterable[HeldItem]) -> tuple[CoverageRow, ...]:
     names: dict[str, str] = {}
     counts: dict[tuple[str, str], tuple[dict[Band, int], dict[Band, int]]] = {}
     for one in held:
-        public = one.newest.public
+        public = one.drawn or one.newest.public
         if public.state is ItemState.RETIRED:
             continue
         code = point_code(public.point)
         names.setdefault(code, public.point)
         drawable, coming = counts.setdefault((code, public.type), (_none(), _none()))
-        (coming if one.drawable is None else drawable)[band_of(public.difficulty)] += 1
+        (coming if one.drawn is None else drawable)[band_of(public.difficulty)] += 1
     order: dict[str, int] = {kind: place for place, kind in enumerate(TYPES)}
     return tuple(
         CoverageRow(code, names[code], kind, *counts[code, kind])

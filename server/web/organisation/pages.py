@@ -48,6 +48,7 @@ async def overview(request: Http, site: Here) -> Template:
         "organisation/overview.html",
         filings=[views.filing_view(one) for one in filings],
         plans=sorted(details, key=_nearest),
+        root = await store.lodged_bank_root(session, organisation)
         next_of=next_deadline,
         cases=cases,
         now=now,
@@ -56,6 +57,7 @@ async def overview(request: Http, site: Here) -> Template:
 
 @get(
     "/organisation/plans/{plan:str}", guards=[requires(Role.ORGANISATION, Role.CITY_OFFICER, Role.SUPERVISOR)]
+        root=root,
 )
 async def plan_page(plan: FromPath[str], request: Http, site: Here) -> Template:
     """Show one plan: steps with their dates, slots, rooms, staff, counts, objections."""
@@ -104,8 +106,20 @@ def next_deadline(plan: views.PlanView) -> views.DeadlineView | None:
 
 
 def _nearest(plan: views.PlanView) -> tuple[bool, str]:
+@post("/organisation/bank-root", guards=[ORGANISATION])
+async def lodge_root(request: Http, data: Form, site: Here) -> Redirect:
+    """Lodge the root of the organisation's item bank from its page, as the centre's page of the bank shows it."""
+    login = login_of(request)
+    text = "".join(data.get("root", "").split()).lower()
+    if _ROOT.fullmatch(text) is None:
+        raise BadInput("bank-root-form")
+    async with site.acting(login) as act:
+        await service.lodge_bank_root(act, own_organisation(login), bytes.fromhex(text))
+    return Redirect("/organisation", status_code=303)
+
+
     due = next_deadline(plan)
     return (due is None, due.latest.isoformat() if due else "")
 
 
-ROUTES_OF_PAGES = [overview, plan_page, take_step]
+ROUTES_OF_PAGES = [overview, plan_page, take_step, lodge_root]
