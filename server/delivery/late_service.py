@@ -143,6 +143,14 @@ async def merges(session: AsyncSession, slot: str) -> tuple[Merge, ...]:
     return tuple([await _merge(session, row) for row in rows])
 
 
+async def merged_numbers(session: AsyncSession, slot: str) -> dict[str, list[int]]:
+    """Return, by sitting of a slot, the items whose answer is a merged late one, ascending."""
+    found: dict[str, set[int]] = {}
+    for merge in await merges(session, slot):
+        found.setdefault(merge.sitting, set()).update(merge.accepted)
+    return {sitting: sorted(numbers) for sitting, numbers in sorted(found.items()) if numbers}
+
+
 async def merges_of(session: AsyncSession, sitting: str) -> tuple[Merge, ...]:
     """Return the merges of one sitting in order."""
     rows = await session.scalars(

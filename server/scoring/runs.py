@@ -12,6 +12,7 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
+from server.delivery import late_service
 from server.errors import Refusal, Refused
 from server.scoring import store
 from server.scoring.decision_service import Decision, voids
@@ -139,6 +140,7 @@ async def put(
                 "cause": cause,
                 "voids": list(whole.voids),
                 "pending": whole.pending,
+                "merged": await late_service.merged_numbers(session, slot),
             },
         )
     return _outcome(run, slot, whole, repeated=False, replaced=replaced)

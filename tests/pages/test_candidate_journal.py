@@ -188,3 +188,31 @@ def test_the_next_candidate_can_neither_read_nor_send_what_was_left(
     assert centre.run(kept()) == [1]
     assert answers_on_disk(centre) == {}
     assert json.dumps(left).count("sitting-0") == 1 and NUMBER
+
+
+def test_a_spare_paper_given_at_the_board_replaces_the_one_on_the_screen(page: Any, centre: Centre) -> None:
+    """The chief gives a spare at the board: the kiosk shows it at once, empty, and answers go to it alone."""
+    from server.accounts.roles import Role
+    from tests.pages.test_board_page import open_board, seat
+
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    page.click(".pal button >> nth=1")
+    centre.account("chief", "主考", Role.CHIEF)
+    board = page.context.browser.new_context().new_page()
+    open_board(board, centre)
+    seat(board, 1, 1).click()
+    board.click("text=换备用卷")
+    board.fill("dialog textarea, dialog input[maxlength]", "第 2 题图片缺失")
+    board.click("dialog form button.primary, dialog form button[type=submit], dialog form button >> nth=-1")
+    page.wait_for_selector("text=尚无作答")
+    assert page.inner_text("#number") == "第 1 题"
+    assert page.locator(".pal .a").count() == 0
+    page.keyboard.press("B")
+    page.wait_for_selector(".itemstate.ok")
+    assert answers_on_disk(centre) == {1: ("B",)}
+    page.reload()
+    page.wait_for_selector(".stem")
+    assert page.locator(".opt.on kbd").inner_text() == "B"
+    board.context.close()

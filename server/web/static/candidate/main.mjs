@@ -166,9 +166,9 @@ class Controller {
     await this.vault.beginJournal(message.sitting, message.lease, message.journal_key);
     const mine = [...this.outbox.values()].filter((a) => a.lease === message.lease).map((a) => a.seq + 1);
     this.nextSeq = Math.max(message.next_seq, ...mine);
-    const position = again ? this.held.position ?? 1 : 1;
     const samePaper = again && (this.held.paper ?? message.paper) === message.paper;
-    this.held = { sitting: message.sitting, lease: message.lease, token: message.token, paper: message.paper, position: samePaper ? position : 1 };
+    const position = samePaper ? this.held.position ?? 1 : 1;
+    this.held = { sitting: message.sitting, lease: message.lease, token: message.token, paper: message.paper, position };
     await this.vault.keepSitting(this.held);
     const older = [...this.outbox.values()].filter((a) => a.lease !== message.lease).sort((a, b) => a.lease - b.lease || a.seq - b.seq);
     for (const answer of older) {

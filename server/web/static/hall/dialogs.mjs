@@ -15,7 +15,7 @@ export const Dialogs = (p) => {
 
 const FINDINGS = ["phone", "cheating", "disorder", "identity", "absence", "illness", "paper_fault", "equipment", "other"];
 
-const GRAVE = ["void", "collect"];
+const GRAVE = ["void", "collect", "spare"];
 
 const SeatPanel = (p) => {
   const { state, say, act, dialog, mono } = p;
@@ -32,6 +32,7 @@ const SeatPanel = (p) => {
     ["message", may && active], ["incident", may],
     [seat.away_since ? "return" : "leave", may && seat.state === "opened"],
     ["reseat", leads && (before || ["opened", "halted"].includes(seat.state))],
+    ["spare", act.chief() && active],
     ["credit", leads && seat.state === "opened"], ["extra", leads && (before || seat.state === "opened")],
     [seat.sign === "paused" ? "resume" : "pause", leads && seat.state === "opened"],
     ["collect", leads && ["opened", "halted"].includes(seat.state)],
@@ -62,6 +63,7 @@ const SeatAct = (p) => {
     leave: () => act.sittingAct(seat.sitting, "leave", { escort, reason }),
     return: () => act.sittingAct(seat.sitting, "return"),
     reseat: () => act.sittingAct(seat.sitting, "reseat", { room, seat: Number(number), reason }),
+    spare: () => act.sittingAct(seat.sitting, "spare", { reason }),
     message: () => act.slotAct("message", { text: reason, ...own }),
     credit: () => act.slotAct("time", { kind: "credit", seconds: minutes * 60, reason, ...own }),
     extra: () => act.slotAct("time", { kind: "extra", seconds: minutes * 60, reason, ...own }),
@@ -150,13 +152,13 @@ const Extent = (p) => {
       ${doing === "credit" && html`<${LostTime} ...${p} room=${room} minutes=${setMinutes}/>`}
       ${["credit", "delay"].includes(doing) && html`<label>${say("board-how-long")}<input type="number" min="1" max="240" value=${minutes} onInput=${(e) => setMinutes(Number(e.target.value))}/></label>`}
       ${doing === "incident" && html`<label>${say("board-what")}<select value=${kind} onChange=${(e) => setKind(e.target.value)}>${["equipment", "outsider", "leak", "disaster", "staff", "other"].map((k) => html`<option value=${k}>${say(`board-incident-${k}`)}</option>`)}</select></label>`}
-      ${!free && html`<${Reason} say=${say} value=${reason} set=${setReason} code=${doing === "message" ? "board-words" : doing === "incident" ? "board-seen" : "board-reason"}/>`}</${Form}>`}</${Box}>`;
+      ${!free && html`<${Reason} say=${say} value=${reason} set=${setReason} code=${doing === "message" ? "board-words" : doing === "incident" ? "board-seen" : "board-reason"}/>`}</${Form}>`}${p.links}</${Box}>`;
 };
 
 const HallActs = (p) => {
   const { act, say, state } = p, rung = state.snapshot.slot.bell === "rung", open = state.snapshot.slot.outcome === null, halted = state.snapshot.rooms.every((r) => r.halted);
   const names = [["message", act.leads() || act.me.scope === null], ["incident", true], ["pause", act.leads() && rung], ["resume", act.leads() && rung], ["credit", act.leads() && rung], ["delay", act.leads() && !rung], ["halt", act.chief() && rung && open && !halted], ["plan", act.chief() && halted], ["continue", act.chief() && halted], ["cancel", act.chief() && !rung && open], ["close", act.chief() && rung && open]].filter(([, shown]) => shown).map(([name]) => name);
-  return html`<${Extent} ...${p} title=${say("board-hall-acts")} names=${names}/>`;
+  return html`<${Extent} ...${p} title=${say("board-hall-acts")} names=${names} links=${html`<p class="links"><a href=${`/hall/late/${act.slot}`}>${say("board-late")}</a> · <a href="/hall/receipt">${say("board-receipt")}</a></p>`}/>`;
 };
 
 const RoomActs = (p) => {
