@@ -1,14 +1,18 @@
 """Pages of an organisation: its filing, its plans with the deadlines ahead, and what blocks each."""
 
+import re
+from typing import Annotated
+
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template
 
 from server.accounts.roles import Role
 from server.affairs import roster_service, service, store
 from server.affairs.plans import PlanState
-from server.errors import NotFound
+from server.errors import BadInput, NotFound
 from server.publicity import store as notices
 from server.registry import filing_service
 from server.registry import store as registry
@@ -21,6 +25,8 @@ from server.web.pages import page
 from server.web.site import Site
 
 Here = NamedDependency[Site]
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+_ROOT = re.compile(r"[0-9a-f]{64}")
 
 _NEXT = {
     PlanState.DRAFT: "file",
@@ -42,22 +48,22 @@ async def overview(request: Http, site: Here) -> Template:
             await plan_detail(session, site, plan, now, language)
             for plan in await store.plans(session, organisation)
         ]
+        root = await store.lodged_bank_root(session, organisation)
         cases = [one for one in await registry.cases(session, organisation) if one.decided_at is None]
     return page(
         request,
         "organisation/overview.html",
         filings=[views.filing_view(one) for one in filings],
         plans=sorted(details, key=_nearest),
-        root = await store.lodged_bank_root(session, organisation)
         next_of=next_deadline,
         cases=cases,
+        root=root,
         now=now,
     )
 
 
 @get(
     "/organisation/plans/{plan:str}", guards=[requires(Role.ORGANISATION, Role.CITY_OFFICER, Role.SUPERVISOR)]
-        root=root,
 )
 async def plan_page(plan: FromPath[str], request: Http, site: Here) -> Template:
     """Show one plan: steps with their dates, slots, rooms, staff, counts, objections."""
@@ -100,12 +106,6 @@ async def take_step(plan: FromPath[str], step: FromPath[str], request: Http, sit
     return Redirect(f"/organisation/plans/{plan}", status_code=303)
 
 
-def next_deadline(plan: views.PlanView) -> views.DeadlineView | None:
-    """Return the earliest step that is not done, or None when all are."""
-    return next((one for one in plan.deadlines if one.done_at is None), None)
-
-
-def _nearest(plan: views.PlanView) -> tuple[bool, str]:
 @post("/organisation/bank-root", guards=[ORGANISATION])
 async def lodge_root(request: Http, data: Form, site: Here) -> Redirect:
     """Lodge the root of the organisation's item bank from its page, as the centre's page of the bank shows it."""
@@ -118,6 +118,12 @@ async def lodge_root(request: Http, data: Form, site: Here) -> Redirect:
     return Redirect("/organisation", status_code=303)
 
 
+def next_deadline(plan: views.PlanView) -> views.DeadlineView | None:
+    """Return the earliest step that is not done, or None when all are."""
+    return next((one for one in plan.deadlines if one.done_at is None), None)
+
+
+def _nearest(plan: views.PlanView) -> tuple[bool, str]:
     due = next_deadline(plan)
     return (due is None, due.latest.isoformat() if due else "")
 
