@@ -27,7 +27,7 @@ from server.itembank.interchange.rows import (
     text_of,
 )
 from server.itembank.interchange.sameness import marked_twice
-from server.itembank.interchange.sanitising import lost_sources
+from server.itembank.interchange.sanitising import sources
 from server.itembank.interchange.telling import key_told, type_told
 from server.itembank.items import ItemContent, Policy, fault_of
 from server.protocol.paper import ItemType
@@ -136,6 +136,8 @@ def _content(
     picture: Picture,
     below: Sequence[RowCells] = (),
 ) -> ItemContent:
+    counting = _Counting(clean)
+    clean = counting.clean
     if row.row.not_held:
         raise Skip("type-not-held", type=row.row.not_held[:60])
     stem = row.text("stem")
@@ -185,10 +187,21 @@ def _content(
     if inside:
         parts = [(one, _part(one, clean, picture)) for one in inside]
         content = with_parts(row, content, parts, scored)
-    lost = sum(map(lost_sources, (content.stem, *content.options, content.explanation, content.model)))
-    if lost:
-        row.doubt("picture-shows-nothing", count=lost)
+    if counting.lost:
+        row.doubt("picture-shows-nothing", count=counting.lost)
     return content
+
+
+class _Counting:
+    """Makes safe HTML and counts the pictures and sounds that are not in it any more."""
+
+    def __init__(self, clean: Clean) -> None:
+        self._clean, self.lost = clean, 0
+
+    def clean(self, text: str) -> str:
+        safe = self._clean(text)
+        self.lost += max(sources(text) - sources(safe), 0)
+        return safe
 
 
 def _part(row: RowCells, clean: Clean, picture: Picture) -> ItemContent:

@@ -58,7 +58,9 @@ _ATTRIBUTES = {
 }  # fmt: skip
 _PICTURE_URI = re.compile(r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$")
 _SOUND_URI = re.compile(r"^data:audio/(mpeg|ogg|wav|mp4);base64,[A-Za-z0-9+/]+=*$")
-_WITHOUT_SOURCE = re.compile(r"<(?:img|audio)(?![^>]*\ssrc=)[^>]*>")
+_SPOKEN_OF = re.compile(r"<(img|audio)\s*/?>", re.IGNORECASE)
+_SOURCE = re.compile(r"<(?:img|audio)\s[^>]{0,500}?\bsrc\s*=", re.IGNORECASE)
+_WITHOUT_SOURCE = re.compile(r"<img(?![^>]*\ssrc=)[^>]*>|<audio(?![^>]*\ssrc=)[^>]*></audio>")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
@@ -98,21 +100,25 @@ def sanitised(text: str) -> str:
     The result is canonical: sanitising it again changes nothing.
     """
     text = _UNSHOWN.sub("", text).replace("\r\n", "\n").replace("\r", "\n").strip()
+    # `the <img> tag`: a text about markup, and no picture
+    text = _SPOKEN_OF.sub(r"&lt;\1&gt;", text)
     if not _TAG.search(text):
         if _ENTITY.search(text):
             text = html.unescape(text)
         text = html.escape(text, quote=False).replace("\n", "<br>")
     for _ in range(4):
-        cleaned = in_core(_UNSHOWN.sub("", _cleaner.clean(text)).replace("\r", "").strip())
+        cleaned = _WITHOUT_SOURCE.sub("", _UNSHOWN.sub("", _cleaner.clean(text)).replace("\r", ""))
+        cleaned = in_core(cleaned.strip())
         if cleaned == text:
             break
         text = cleaned
     return text
 
 
-def lost_sources(text: str) -> int:
-    """Return how many pictures and sounds of a sanitised text show nothing: linked, too large, or of no known form."""
-    return len(_WITHOUT_SOURCE.findall(text))
+def sources(text: str) -> int:
+    """Return how many pictures and sounds a text names. What `sanitised` leaves out of them was linked, too large or
+    of no known form."""
+    return len(_SOURCE.findall(text))
 
 
 def plain_of(text: str) -> str:
