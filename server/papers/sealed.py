@@ -8,8 +8,8 @@ for each of its sub-items, one after the other.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import getitem
+from itertools import accumulate, chain, permutations
+from typing import cast
 
 import msgspec
 
@@ -26,10 +26,16 @@ LARGEST_PAPER = 3_000_000
 Order = tuple[int, ...]
 Pieces = list[dict[Order, tuple[bytes, ...]]]
 """For each item of the bank: order of options → the encoded form of its entries without their numbers."""
-Singles = list[dict[Order, bytes]]
-"""The same where every item is one entry."""
+Singles = list[bytes | None]
+"""The same where every item is one entry: one place for each order of each item, None where not encoded yet."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 _BEFORE_PIECE = len(b'{"number":0')
+_MOST_RANKED = 5
+_ORDERS = [tuple(permutations(range(count))) for count in range(_MOST_RANKED + 1)]
+_RANKS = {order: rank for orders in _ORDERS for rank, order in enumerate(orders)}
+"""Order of up to five options → its place in the lexical sequence."""
+_MISSES = 3
+"""Orders of an item that are encoded one by one; at the next all are, while its texts are at hand."""
 _BEFORE_OPTIONS = b'"options":'
 _BEFORE_TEXT = [b'{"label":"%c","html":' % label for label in LABELS.encode()]
 
@@ -90,9 +96,12 @@ class Composer:
         self._contents = contents
         self._items: Pieces = [{} for _ in bank]
         self._entries: Pieces = [{} for _ in bank]
-        self._single = all(one.type != "case" for one in contents)
-        self._single_items: Singles = [{} for _ in bank]
-        self._single_entries: Singles = [{} for _ in bank]
+        self._single = all(one.type != "case" and len(one.options) <= _MOST_RANKED for one in contents)
+        sizes = [len(_ORDERS[len(one.options)]) for one in contents] if self._single else []
+        self._bases = [0, *accumulate(sizes)]
+        self._single_items: Singles = [None] * self._bases[-1]
+        self._single_entries: Singles = [None] * self._bases[-1]
+        self._misses: dict[tuple[int, int], int] = {}
         self._by_key: dict[tuple[int, tuple[str, ...]], bytes] = {}
         self._cut: dict[int, tuple[bytes, bytes, list[bytes]]] = {}
         self._policies: dict[str, MarkingPolicy] = {"multiple": blueprint.multiple, "fill": blueprint.fill}
@@ -110,7 +119,7 @@ class Composer:
         make it longer than a kiosk may be sent."""
         head = _encoder.encode(self._headed(draw, ()))
         if self._single:
-            data = _joined_singles(head, draw, self._single_items, self._item_piece)
+            data = self._joined_singles(head, draw, self._single_items, self._item_piece)
         else:
             data = _joined(head, draw, self._items, self._shown)
         if len(data) > LARGEST_PAPER:
@@ -128,8 +137,42 @@ class Composer:
         """Return the canonical bytes of the marking sheet of a draw."""
         head = _encoder.encode(MarkingSheet(draw.paper, draw.place.sitting, ()))
         if self._single:
-            return _joined_singles(head, draw, self._single_entries, self._entry_piece)
+            return self._joined_singles(head, draw, self._single_entries, self._entry_piece)
         return _joined(head, draw, self._entries, self._entries_of)
+
+    def _joined_singles(
+        self, head: bytes, draw: Draw, pieces: Singles, make: Callable[[int, int, Order], bytes]
+    ) -> bytes:
+        """Return the same as `_joined` where every item is one entry."""
+        bases, ranks = self._bases, _RANKS
+        found = [
+            pieces[bases[index] + ranks[order]] for index, order in zip(draw.items, draw.orders, strict=True)
+        ]
+        if None in found:
+            for place, (index, cell, order) in enumerate(_drawn(draw)):
+                if found[place] is None:
+                    found[place] = self._encoded(pieces, make, index, cell, order)
+        parts = _template(len(found)).copy()
+        parts[2:-1:2] = cast(list[bytes], found)
+        parts[0] = head[:-2]
+        return b"".join(parts)
+
+    def _encoded(
+        self,
+        pieces: Singles,
+        make: Callable[[int, int, Order], bytes],
+        index: int,
+        cell: int,
+        order: Order,
+    ) -> bytes:
+        base, miss = self._bases[index], (id(pieces), index)
+        self._misses[miss] = self._misses.get(miss, 0) + 1
+        orders = _ORDERS[len(self._contents[index].options)]
+        if order and len(order) < _MOST_RANKED and self._misses[miss] > _MISSES:
+            pieces[base : base + len(orders)] = [make(index, cell, one) for one in orders]
+        else:
+            pieces[base + _RANKS[order]] = make(index, cell, order)
+        return cast(bytes, pieces[base + _RANKS[order]])
 
     def _item_piece(self, index: int, cell: int, order: Order) -> bytes:
         """Return the encoded form of an item without its number: encoded once, the options' texts put in order."""
@@ -261,22 +304,6 @@ def _joined(
     entries = list(chain.from_iterable(found))
     numbers = _NUMBERS if len(entries) <= len(_NUMBERS) else _numbers(len(entries))
     return b"".join((head[:-2], *chain.from_iterable(zip(numbers, entries, strict=False)), b"]}"))
-
-
-def _joined_singles(
-    head: bytes, draw: Draw, pieces: Singles, make: Callable[[int, int, Order], bytes]
-) -> bytes:
-    """Return the same as `_joined` where every item is one entry."""
-    parts = _template(len(draw.items)).copy()
-    try:
-        parts[2:-1:2] = map(getitem, map(pieces.__getitem__, draw.items), draw.orders)
-    except KeyError:
-        for index, cell, order in _drawn(draw):
-            if order not in pieces[index]:
-                pieces[index][order] = make(index, cell, order)
-        parts[2:-1:2] = map(getitem, map(pieces.__getitem__, draw.items), draw.orders)
-    parts[0] = head[:-2]
-    return b"".join(parts)
 
 
 @lru_cache(maxsize=8)
