@@ -80,10 +80,12 @@ def test_order_is_lease_then_seq(
 
 @pytest.mark.parametrize("state", list(State))
 def test_what_a_state_keeps(state: State) -> None:
-    """Answers are kept once a paper was opened and not cancelled, and count only while it is open."""
+    """Answers are kept once a paper was opened and not cancelled, and count only while it is open, or was halted
+    with answers on their way.
+    """
     kept = storable(state, 1, 1) is None
-    assert kept == (state in (State.OPENED, State.HANDED_IN, State.COLLECTED))
-    assert counts(state, Timeliness.IN_TIME) == (state is State.OPENED)
+    assert kept == (state in (State.OPENED, State.HALTED, State.HANDED_IN, State.COLLECTED))
+    assert counts(state, Timeliness.IN_TIME) == (state in (State.OPENED, State.HALTED))
     assert not counts(state, Timeliness.LATE)
 
 

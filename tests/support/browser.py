@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvicorn
+from litestar import Litestar
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account
@@ -121,14 +122,8 @@ class Centre:
 
 
 @contextlib.contextmanager
-def running_centre(folder: Path) -> Iterator[Centre]:
-    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02); stop it at the end."""
-    clock = RunningClock()
-    settings = Settings(
-        role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
-    )
-    app = create_app(settings, clock, lambda *_words: ("false",))
-    site: Site = app.state.site
+def served(app: Litestar) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
+    """Serve an application on uvicorn in a thread; give its address and event loop, and stop it at the end."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
@@ -148,18 +143,43 @@ def running_centre(folder: Path) -> Iterator[Centre]:
         loops.append(asyncio.get_running_loop())
         await server.serve(sockets=[listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="centre", daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="server", daemon=True)
     thread.start()
     started = threading.Event()
     while not server.started:
         if not thread.is_alive():
-            raise RuntimeError("the centre did not start")
+            raise RuntimeError("the server did not start")
         started.wait(0.02)
-    day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
-    centre = Centre(f"http://127.0.0.1:{listener.getsockname()[1]}", site, day, clock, loops[0])
     try:
-        centre.run(day.draw())
-        yield centre
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+@contextlib.contextmanager
+def running_centre(folder: Path) -> Iterator[Centre]:
+    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02); stop it at the end."""
+    clock = RunningClock()
+    settings = Settings(
+        role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
+    )
+    app = create_app(settings, clock, lambda *_words: ("false",))
+    site: Site = app.state.site
+    with served(app) as (url, loop):
+        day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
+        centre = Centre(url, site, day, clock, loop)
+        centre.run(day.draw())
+        yield centre
+
+
+def grave_issues(page: Any) -> list[tuple[str, list[str]]]:
+    """Return what axe finds serious or critical on the page as it stands: rule and the elements' HTML."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        (v["id"], [n["html"][:160] for n in v["nodes"]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]

@@ -75,6 +75,8 @@ def room(number: str, bell: str = "early") -> RoomView:
         hand_in_opens=None,
         hand_in_closes=None,
         paused=False,
+        halted=False,
+        resumes_at=None,
         invigilators=("王", "李"),
     )
 
@@ -186,7 +188,8 @@ def test_a_seat_has_these_bytes() -> None:
     assert msgspec.json.encode(seat("a", 57)).decode() == (
         '{"sitting":"a","candidate":"c-a","ticket":"T0001","name":"张三","room":"01","seat":14,"state":"opened",'
         '"sign":"writing","answered":57,"items":80,"online":true,"last_heard":"2026-03-14T00:30:00Z",'
-        '"ends_at":"2026-03-14T02:00:00Z","camera":"occupied","calls":0}'
+        '"ends_at":"2026-03-14T02:00:00Z","camera":"occupied","calls":0,'
+        '"away_since":null}'
     )
 
 

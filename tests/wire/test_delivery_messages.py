@@ -77,7 +77,8 @@ GOLDEN: list[tuple[Any, str]] = [
         ),
         '{"type":"phase","kind":"running","now":"2026-03-14T01:02:03.456000Z","rate":60.0,'
         '"start":"2026-03-14T01:02:03.456000Z","end":"2026-03-14T01:02:03.456000Z",'
-        '"hand_in_opens":"2026-03-14T01:02:03.456000Z","hand_in_closes":"2026-03-14T01:02:03.456000Z"}',
+        '"hand_in_opens":"2026-03-14T01:02:03.456000Z","hand_in_closes":"2026-03-14T01:02:03.456000Z",'
+        '"resumes_at":null,"away":false}',
     ),
     (
         exam.PaperSealed(paper=SEALED),
@@ -121,6 +122,12 @@ GOLDEN: list[tuple[Any, str]] = [
         '{"type":"message","id":"n1","at":"2026-03-14T01:02:03.456000Z","text":"请安静"}',
     ),
     (exam.Called(id="c1"), '{"type":"called","id":"c1"}'),
+    (exam.Halted(at=AT), '{"type":"halted","at":"2026-03-14T01:02:03.456000Z"}'),
+    (
+        exam.Command(id="a1", kind="pause", at=AT),
+        '{"type":"command","id":"a1","kind":"pause","at":"2026-03-14T01:02:03.456000Z"}',
+    ),
+    (exam.Heard(id="a1", step="done"), '{"type":"heard","id":"a1","step":"done"}'),
     (
         exam.Hello(seat="s", signature=H64, agent="page/1"),
         f'{{"type":"hello","seat":"s","signature":"{H64}","version":1,"agent":"page/1"}}',
@@ -144,8 +151,8 @@ GOLDEN: list[tuple[Any, str]] = [
         f'{{"type":"hand_in","lease":2,"seq":10,"count":3,"digest":"{H32}"}}',
     ),
     (
-        exam.Call(reason="item", number=3, text="图不清"),
-        '{"type":"call","reason":"item","number":3,"text":"图不清"}',
+        exam.Call(reason="item", fault="picture", number=3, text="图不清"),
+        '{"type":"call","reason":"item","fault":"picture","number":3,"text":"图不清"}',
     ),
     (exam.Pong(n=5, waiting=2), '{"type":"pong","n":5,"waiting":2}'),
     (

@@ -81,7 +81,7 @@ const AlertCard = (p) => {
 
 const Call = ({ call, say, act, state, mono }) => {
   const { problem, busy, run } = useAct();
-  const reason = act.has(`board-call-${call.reason}`) ? say(`board-call-${call.reason}`) : call.reason;
+  const reason = call.reason === "item" ? say("board-call-report") : act.has(`board-call-${call.reason}`) ? say(`board-call-${call.reason}`) : call.reason;
   return html`<article class="al c"><p><span class="inline"><${Sign} of="call"/></span><b>${say("board-seat", { room: call.room, seat: call.seat })} · ${reason}</b> ${lasting(legalNow(state, mono) - Date.parse(call.at), say)}</p>
     ${(call.number || call.text) && html`<p class="why">${call.number ? say("board-call-item", { number: call.number }) : ""} ${call.fault ? say(`board-fault-${call.fault}`) : ""} ${call.text}</p>`}
     <${Problem} problem=${problem} say=${say}/>
