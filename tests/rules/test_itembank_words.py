@@ -96,7 +96,8 @@ def test_rows_that_name_their_case_become_its_sub_items() -> None:
 def test_a_faulty_sub_item_keeps_its_case_out_by_name() -> None:
     """A case whose sub-item is no item is not taken, and the reason names the sub-item; the next row comes in."""
     rows = CASE_ROWS.replace("单选题,原因？,过载,雷击,A", "单选题,原因？,过载,雷击,D")
-    first, *_, last = read(HEADER + rows + "9,判断题,其后,,,√,,1.1,0.5,1,,\n", "csv").outcomes
+    first, *below, last = read(HEADER + rows + "9,判断题,其后,,,√,,1.1,0.5,1,,\n", "csv").outcomes
+    assert {(one.status, one.remarks[0].code) for one in below} == {(RowStatus.SKIPPED, "case-not-taken")}
     assert (first.content, first.status, first.remarks[-1].code) == (
         None, RowStatus.DOUBTFUL, "item-key-outside-options"
     )  # fmt: skip

@@ -97,7 +97,12 @@ def with_parts(
     return replace(content, parts=tuple(made))
 
 
-def as_part(source: SourceRow, parent: str) -> RowOutcome:
-    """Return the outcome of a row that was read as a sub-item of the case of that label."""
-    remark = Remark("row-is-sub-item", source.place, False, {"label": parent})
-    return RowOutcome(source.place, parent, RowStatus.IMPORTED, (remark,), None)
+def as_part(source: SourceRow, label: str, case: RowOutcome | None) -> RowOutcome:
+    """Return the outcome of a row that is a sub-item of the case of that label: what became of the case.
+
+    The item stands in the case's own outcome alone.
+    """
+    taken = case is not None and case.content is not None
+    remark = Remark("row-is-sub-item" if taken else "case-not-taken", source.place, False, {"label": label})
+    status = case.status if case is not None and taken else RowStatus.SKIPPED
+    return RowOutcome(source.place, label, status, (remark,), None)

@@ -57,13 +57,16 @@ class Picture:
 def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture: Picture) -> Reading:
     """Read every row of a table; a bad row never stops the good ones."""
     outcomes: list[RowOutcome] = []
+    below_case: list[tuple[int, SourceRow]] = []
+    read: dict[str, RowOutcome] = {}
     headed: dict[str, ItemType] = {}
     children = children_of(table, mapping)
     cases = {plain(text_of(row.cells.get(mapping.column("label")))) for row in table.rows} & children.keys()
     parts = {id(row): label for label in cases for row in children[label]}
     for source in table.rows:
         if id(source) in parts:
-            outcomes.append(as_part(source, parts[id(source)]))
+            below_case.append((len(outcomes), source))
+            outcomes.append(as_part(source, parts[id(source)], None))
             continue
         heading = _heading(source)
         if heading is not None:
@@ -80,8 +83,12 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
         if row.text("parent") and label not in cases:
             row.doubt("case-missing", label=row.plain("parent", 60))
         outcomes.append(_read_row(row, given, clean, picture, below))
-    read = {*mapping.fields.values(), *mapping.option_columns, *mapping.ignored}
-    unread = tuple(column for column in table.columns if column not in read)
+        if below:
+            read[label] = outcomes[-1]
+    for place, source in below_case:
+        outcomes[place] = as_part(source, parts[id(source)], read.get(parts[id(source)]))
+    known = {*mapping.fields.values(), *mapping.option_columns, *mapping.ignored}
+    unread = tuple(column for column in table.columns if column not in known)
     return Reading(marked_twice(outcomes), unread, table.remarks)
 
 
