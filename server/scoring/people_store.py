@@ -210,3 +210,41 @@ async def next_answer(session: AsyncSession, marker: Marker, question: Question)
     own = b32encode(hashlib.sha256(marker.marker.encode()).digest()).decode()[:8]
     row = await session.scalar(query.where(WrittenRow.code >= own)) or await session.scalar(query)
     return None if row is None else _written(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One mark as the records keep it: which answer by its code, who, in which capacity, when, and the note."""
+
+    code: str
+    item: str
+    version: int
+    part: int
+    marker: str
+    arbiter: bool
+    correction: int
+    points: int
+    at: datetime
+    note: str
+
+
+async def kept_grades(session: AsyncSession, slot: str) -> tuple[Kept, ...]:
+    """Return every mark of a slot, corrections included, in order of answer and time (BJ-E:24: kept per batch)."""
+    rows = await session.execute(
+        select(
+            GradeRow.code,
+            WrittenRow.item,
+            WrittenRow.version,
+            WrittenRow.part,
+            GradeRow.marker,
+            GradeRow.arbiter,
+            GradeRow.version,
+            GradeRow.points,
+            GradeRow.at,
+            GradeRow.note,
+        )
+        .join(WrittenRow, WrittenRow.code == GradeRow.code)
+        .where(WrittenRow.slot == slot)
+        .order_by(GradeRow.code, GradeRow.at, GradeRow.marker)
+    )
+    return tuple(Kept(*found) for found in rows)

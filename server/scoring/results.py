@@ -13,7 +13,7 @@ from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import Refusal, Refused
 from server.packages.contents import NoticeRow
-from server.scoring import decision_service, store
+from server.scoring import decision_service, people_store, store
 from server.scoring.facts import Entry, Form
 from server.scoring.outcome import Attendance, SubjectOutcome, outcome
 from server.scoring.points import as_number, points
@@ -45,6 +45,7 @@ async def _paper_standings(session: AsyncSession, slot: Slot) -> dict[str, Stand
     cheated = await conduct.cheated(session, slot.id)
     totals = {script.sitting: script for script in await store.scripts(session, slot.id)}
     unapplied = await decision_service.unapplied(session, slot.id)
+    left = await people_store.left(session, slot.id)
     found = {}
     for sitting in await delivery.sittings(session, slot.id):
         attendance, missing = Attendance.PRESENT, unapplied
@@ -60,6 +61,8 @@ async def _paper_standings(session: AsyncSession, slot: Slot) -> dict[str, Stand
             missing = Refusal("result-not-marked", "BJ-E:24")
         elif script.pending:
             missing = Refusal("result-marks-pending", "BJ-E:24", {"pending": script.pending})
+        elif left:
+            missing = Refusal("result-marks-pending", "BJ-E:24", {"pending": left})
         own = SubjectOutcome(slot.subject, attendance, scored, points(slot.pass_mark))
         found[sitting.candidate] = Standing(sitting.candidate, slot.id, own, sitting.id in cheated, missing)
     return found

@@ -31,6 +31,9 @@ from server.scoring.runs import made, put
 from server.scoring.statistics_service import OptionCounts, keep_statistics
 
 SPARE = "spare"
+PEOPLE_DONE = "run-cause-people"
+"""Cause of the run after the last mark of people: a code of the texts; the causes of other runs are people's
+reasons."""
 
 
 class _Sheets:

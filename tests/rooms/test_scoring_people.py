@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
+from server.affairs import store as affairs
 from server.db.journal import JournalRecord
 from server.errors import NotFound, Refused
 from server.keys.identity import Identity
@@ -85,8 +86,6 @@ async def test_totals_are_final_only_when_the_last_mark_is_in(day: HallDay) -> N
     async with day.db.reading() as session:
         first = await store.current_run(session, SLOT)
         assert await store.scored(session, SLOT) == 2
-        from server.affairs import store as affairs
-
         standings = await subject_standings(session, await affairs.slot(session, SLOT))
     missing = standings["candidate-0"].open
     assert missing is not None and (missing.code, missing.facts["pending"]) == ("result-marks-pending", 1)
@@ -101,6 +100,13 @@ async def test_totals_are_final_only_when_the_last_mark_is_in(day: HallDay) -> N
         assert await people_store.left(session, SLOT) == 0
     assert scripts["sitting-0"].points == 900 + 325
     assert (await mark(day)).repeated
+    async with day.act() as act:
+        one = next(m for m in await store.marks(act.session, SLOT) if m.by_people)
+        await people.review(act, SLOT, one.sitting, one.number, "the candidate asked for a re-check")
+    async with day.db.reading() as session:
+        standings = await subject_standings(session, await affairs.slot(session, SLOT))
+    waits = standings["candidate-0"].open
+    assert waits is not None and waits.facts["pending"] == 1
 
 
 async def test_a_difference_beyond_the_spread_goes_to_the_arbiter(day: HallDay) -> None:

@@ -12,13 +12,15 @@ from server.accounts.roles import Role
 from server.affairs import store as affairs
 from server.affairs.facts import Slot
 from server.errors import Refusal
-from server.scoring import decision_service, service, store
+from server.scoring import decision_service, people_store, service, store
 from server.scoring.decision_service import Decision
 from server.scoring.decisions import DecisionEvent, DecisionKind, DecisionState, Question, VoidPolicy
 from server.scoring.facts import MarkingOutcome
+from server.scoring.people_store import Marker, Progress
+from server.scoring.points import as_text
 from server.scoring.results import has_papers
 from server.web.guards import requires
-from server.web.hall import figures
+from server.web.hall import figures, markers
 from server.web.hall.bodies import Why
 from server.web.pages import page
 from server.web.site import Site
@@ -81,6 +83,8 @@ class SlotMarks(msgspec.Struct, frozen=True):
     final: int
     open: Refusal | None
     decisions: tuple[Decision, ...]
+    questions: tuple[Progress, ...]
+    markers: tuple[Marker, ...]
 
 
 @get("/api/slots/{slot:str}/decisions", guards=[READERS])
@@ -125,7 +129,7 @@ async def settle(decision: FromPath[str], data: JSONBody[Word], site: Here, requ
         and data.event == "confirm"
         and settled.state in (DecisionState.STANDING, DecisionState.REVOKED)
     ):
-        scored = await _again(site, request, settled.slot, f"{settled.state.value} {settled.id}")
+        scored = await _again(site, request, settled.slot, settled.reason)
     return Settled(settled, scored)
 
 
@@ -164,9 +168,12 @@ async def results_page(request: Http, site: Here) -> Template:
                         await store.scored(session, slot.id) or 0,
                         await decision_service.unapplied(session, slot.id),
                         await decision_service.decisions(session, slot.id),
+                        await people_store.progress(session, slot.id),
+                        await people_store.markers(session, slot.id),
                     )
                 )
-    return page(request, "hall/results.html", slots=found, me=f"staff:{request.user.username}")
+    me = f"staff:{request.user.username}"
+    return page(request, "hall/results.html", slots=found, me=me, points_text=as_text)
 
 
 async def _again(site: Site, request: Http, slot: str, cause: str) -> MarkingOutcome:
@@ -175,4 +182,13 @@ async def _again(site: Site, request: Http, slot: str, cause: str) -> MarkingOut
     )
 
 
-ROUTES = [slot_decisions, propose, settle, rescore, reopen_marks, results_page, *figures.ROUTES]
+ROUTES = [
+    slot_decisions,
+    propose,
+    settle,
+    rescore,
+    reopen_marks,
+    results_page,
+    *figures.ROUTES,
+    *markers.ROUTES,
+]

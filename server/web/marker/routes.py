@@ -129,9 +129,7 @@ async def grade(code: FromPath[str], data: JSONBody[GradeBody], request: Http, s
         slot = (await people_store.written(act.session, code)).slot
         state, left = await people_service.grade(act, code, points(data.points), data.note)
     if left == 0:
-        await service.score_again(
-            site.db, site.journal, site.clock, _me(request), slot, "the last mark of people"
-        )
+        await service.score_again(site.db, site.journal, site.clock, _me(request), slot, service.PEOPLE_DONE)
     return Graded(state.value, left)
 
 

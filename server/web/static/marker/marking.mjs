@@ -41,6 +41,7 @@ async function bring() {
   note.value = "";
   for (const tick of ticks) tick.checked = false;
   for (const field of [points, note, send, ...ticks]) field.disabled = code === null;
+  place.dataset.code = code ?? "none";
   if (code !== null) points.focus();
 }
 

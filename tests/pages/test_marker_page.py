@@ -1,0 +1,123 @@
+"""The markers' desk and the chief's page of marks in a real Chromium, on their own servers."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from server.accounts.roles import Role
+from server.accounts.service import create_account
+from server.app import create_app, create_marking_app
+from server.scoring import people_service, service
+from server.settings import Listen, Settings
+from server.web.site import Site
+from tests.support.browser import PASSWORD, Centre, RunningClock, grave_issues, served
+from tests.support.hall import HallDay
+from tests.support.papers import MARKING_KEY, SLOT
+from tests.support.words import ask_for_words
+
+PEOPLE = {"zhao": Role.MARKER, "qian": Role.MARKER, "chief": Role.CHIEF, "deputy": Role.DEPUTY}
+
+
+@pytest.fixture(scope="module")
+def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Centre, str]]:
+    """A centre after a marked day with answers in words, and the address of its markers' desk."""
+    folder = tmp_path_factory.mktemp("centre")
+    settings = Settings(
+        role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
+    )
+    clock = RunningClock()
+    app = create_app(settings, clock, lambda *_words: ("false",))
+    site: Site = app.state.site
+    day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
+
+    async def whole() -> None:
+        await day.whole_day()
+        await ask_for_words(day)
+        await service.mark_slot(
+            day.db, day.journal, day.clock, "staff:chief", SLOT, MARKING_KEY, day.identity
+        )
+        async with day.act("test") as act:
+            for username, role in PEOPLE.items():
+                await create_account(act, username, username, PASSWORD, (role,))
+            for marker in ("zhao", "qian"):
+                await people_service.assign(act, SLOT, f"staff:{marker}")
+        await site.db.close()
+
+    # Before the server runs, since its collector would collect the papers that the day collects; in a thread of its
+    # own, since Playwright keeps a loop in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, whole()).result()
+    with served(app) as (url, loop), served(create_marking_app(settings, clock)) as (marking, _):
+        yield Centre(url, site, day, clock, loop), marking
+
+
+def sign_in(page: Any, url: str, username: str, target: str) -> None:
+    """Sign in through the form and go on to the target."""
+    page.goto(f"{url}/login?next={target}")
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", PASSWORD)
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(f"{url}{target}")
+
+
+def test_a_marker_marks_by_keys_and_sees_no_candidate(page: Any, desks: tuple[Centre, str]) -> None:
+    """Number key, full stop and Enter give points and bring the next code; no name, ticket or seat is on the page."""
+    _, marking = desks
+    sign_in(page, marking, "zhao", "/marking")
+    assert grave_issues(page) == []
+    page.click("a.primary >> nth=0")
+    page.wait_for_selector("#marking[data-code]")
+    first = page.inner_text("#code")
+    assert len(first) == 8
+    assert re.fullmatch(r"text \d", page.inner_text("#answer"))
+    words = page.inner_text("main")
+    assert "names the fault" in words and "model answer" in words
+    assert re.search(r"T0\d\d\d|candidate|sitting-", page.content()) is None
+    assert grave_issues(page) == []
+    page.focus("#answer")
+    page.keyboard.press("3")
+    page.keyboard.press(".")
+    assert page.input_value("#points") == "3.5"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#status.ok")
+    assert first in page.inner_text("#status")
+    page.wait_for_selector(f"#marking:not([data-code='{first}'])")
+    while page.inner_text("#code"):
+        at = page.inner_text("#code")
+        page.check("[data-score] >> nth=0")
+        assert page.input_value("#points") == "2.5"
+        page.click("#send")
+        page.wait_for_selector(f"#marking:not([data-code='{at}'])")
+    assert "没有待您评的答案了" in page.inner_text("#answer")
+    page.set_viewport_size({"width": 360, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_chief_voids_a_question_and_the_deputy_confirms(page: Any, desks: tuple[Centre, str]) -> None:
+    """The decision waits for the second person, then the slot is scored again and its figures are shown."""
+    centre, _ = desks
+    sheet = centre.run(centre.day.sheet("sitting-0"))
+    entry = next(one for one in sheet.entries if one.order)
+    sign_in(page, centre.url, "chief", "/results")
+    assert grave_issues(page) == []
+    page.click("summary")
+    page.fill("input[name=item]", entry.item)
+    page.fill("input[name=version]", str(entry.version))
+    page.fill("form.fields input[name=reason]", "两个选项都对")
+    page.click("form.fields button.primary")
+    page.wait_for_selector("text=待确认")
+    assert page.locator("form[data-json*='/api/decisions/']").count() == 1
+    page.context.clear_cookies()
+    sign_in(page, centre.url, "deputy", "/results")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("form[data-json*='/api/decisions/'] button")
+    page.wait_for_selector("span.chip.ok >> text=有效")
+    assert "取代" in page.inner_text("main")
+    page.click("text=试题统计")
+    page.wait_for_selector("svg")
+    assert grave_issues(page) == []
+    assert entry.item not in page.inner_text("tbody")
