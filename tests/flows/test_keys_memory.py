@@ -2,11 +2,15 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pyshamir
+import pytest
+from playwright.async_api import Page, Playwright, async_playwright
 from sqlalchemy import select
 
 from server.keys import ring
@@ -23,7 +27,9 @@ from server.packages.contents import (
 )
 from server.packages.outbox import pack
 from server.packages.peers import register_peer
-from tests.support.centre import PASSPHRASES, ROOT, Centre, centre, demo_command
+from tests.conftest import missing_tool
+from tests.support.browser import ARGUMENTS
+from tests.support.centre import PASSPHRASES, PASSWORD, ROOT, Centre, centre, demo_command
 from tests.support.clock import START
 from tests.support.database import act_on, database
 from tests.support.memory import found_in_memory
@@ -129,35 +135,78 @@ async def secrets_of(centre: Centre) -> dict[str, bytes]:
                 KeyRow, KeyRow.id == ShareRow.key
             )
         )
+        shares: dict[str, list[bytearray]] = {}
         for custodian, sealed, key_id, kind, subject in rows:
             info = ring.share_info(key_id, kind, subject, custodian)
             share = hpke_open(privates[custodian], sealed, info)
             known[f"share of the {kind} key of {custodian}"] = share[:-1]  # its last byte is only its place
+            shares.setdefault(kind, []).append(bytearray(share))
+    for kind, two in shares.items():
+        known[f"wrapping secret of the {kind} key"] = bytes(pyshamir.combine(two))
     return known
 
 
+async def signed_in(driver: Playwright, here: Centre, chromium: str) -> Page:
+    """Sign in at the centre in a real browser."""
+    browser = await driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+    page = await (await browser.new_context(ignore_https_errors=True, locale="zh-CN")).new_page()
+    page.set_default_timeout(30_000)
+    await page.goto(f"{here.url}/login?next=/custody")
+    await page.fill("input[name=username]", "everyone")
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click("main button")
+    await page.wait_for_url("**/custody")
+    return page
+
+
+async def open_in_page(page: Page, here: Centre, kind: str) -> None:
+    """Begin an opening on the custody page and type both passphrases there, until the page says that it is done."""
+    await page.goto(f"{here.url}/custody")
+    form = page.locator(f"form[data-kind={kind}]")
+    if kind == "draw":
+        await form.locator("input[name=blueprint]").set_input_files(BLUEPRINT)
+    await form.locator("button").click()
+    await page.wait_for_url("**/custody/openings/*")
+    entry = page.locator("#passphrase-form")
+    for place, (name, passphrase) in enumerate(PASSPHRASES.items(), start=1):
+        await entry.locator("select").select_option(label=name)
+        await entry.locator("input[name=passphrase]").fill(passphrase)
+        await entry.locator("button").click()
+        if place < len(PASSPHRASES):
+            await entry.locator("[role=status]").get_by_text(name).wait_for()
+    await page.locator("#passphrase-form[data-over]").wait_for()
+    assert await page.locator("#passphrase-form [role=status].ok").count() == 1
+
+
+@pytest.mark.pages
 async def test_the_serving_process_never_holds_what_two_custodians_open(tmp_path: Path) -> None:
-    """Through ceremony, draw, start and marking the serving process's writable memory never holds the bank key, the
-    marking key, any share, any private half or any passphrase; it holds the start key from its opening to the bell."""
-    async with centre(tmp_path) as here:
+    """With draw, start and marking typed into the custody page, the serving process's writable memory never holds the
+    bank, marking or journal key, any wrapping secret, share, private half or passphrase; it holds the start key from
+    its opening to the bell."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        missing_tool("Chromium")
+    assert chromium is not None
+    async with centre(tmp_path) as here, async_playwright() as driver:
         people = [{"username": name, "name": name} for name in PASSPHRASES]
         await here.open(await here.post("/api/ceremony", {"custodians": people, "bank": "bank-1"}))
         root = await import_items(here)
         commitment = (await here.post("/api/plans/plan-1/commitment"))["commitment"]
         await send_exam(here, tmp_path, commitment, root)
-        blueprint = await asyncio.to_thread(BLUEPRINT.read_text, "utf-8")
-        draw = {"kind": "draw", "slot": "slot-1", "bank": "bank-1", "blueprint": blueprint}
-        await here.open(await here.post("/api/openings", draw))
+        page = await signed_in(driver, here, chromium)
+        await open_in_page(page, here, "draw")
         secrets = await secrets_of(here)
-        assert {"bank key", "marking key", "start key"} <= set(secrets)
-        assert len(secrets) == 3 + 2 + 2 + 6
+        kinds = {kind.value for kind in ring.KeyKind}
+        assert {f"{kind} key" for kind in kinds} <= set(secrets)
+        # of each kind the key, its wrapping secret and two shares; two private halves and two passphrases
+        assert len(secrets) == 4 * len(kinds) + 2 + 2
         forbidden = {name: secret for name, secret in secrets.items() if name != "start key"}
         assert found_in_memory(here.pid, secrets) == set()
 
         await here.post("/api/hall/slots/slot-1/prepare")
         await here.post("/api/hall/slots/slot-1/seals")
         here.go_to(PLANNED - timedelta(minutes=9))
-        await here.open(await here.post("/api/openings", {"kind": "start", "slot": "slot-1"}))
+        await open_in_page(page, here, "start")
         assert found_in_memory(here.pid, secrets) == {"start key"}
         here.go_to(PLANNED)
         await here.post("/api/hall/slots/slot-1/bell", {"rooms": []})
@@ -165,7 +214,7 @@ async def test_the_serving_process_never_holds_what_two_custodians_open(tmp_path
             await here.post(f"/api/hall/sittings/{sitting}/absent", {"reason": "缺考"})
         here.go_to(PLANNED + timedelta(minutes=95))
         await here.post("/api/hall/slots/slot-1/close")
-        await here.open(await here.post("/api/openings", {"kind": "marking", "slot": "slot-1"}))
+        await open_in_page(page, here, "marking")
         assert found_in_memory(here.pid, forbidden) == set()
 
 

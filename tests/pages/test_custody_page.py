@@ -68,10 +68,11 @@ async def test_a_ceremony_typed_into_the_page_sends_no_passphrase(tmp_path: Path
             await entry.locator("button").click()
             await page.wait_for_function(
                 "name => document.querySelector('#passphrase-form [role=status]').textContent.includes(name)"
-                " || document.querySelector('#passphrase-form').hidden",
+                " || 'over' in document.querySelector('#passphrase-form').dataset",
                 arg=username,
             )
-        await page.wait_for_function("document.querySelector('#passphrase-form').hidden")
+        await page.locator("#passphrase-form[data-over]").wait_for()
+        await status.get_by_text("启封已完成").wait_for()
         await page.reload()
         assert "已完成" in await page.inner_text("main")
         await page.goto(f"{here.url}/custody?lang=en")

@@ -88,13 +88,19 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
   });
 }
 
+// Nothing more is to be typed; what became of the opening stays readable.
+function end(form) {
+  for (const part of form.querySelectorAll("label, button")) part.hidden = true;
+  form.dataset.over = "";
+}
+
 function render(progress, place, form) {
   if (progress.failed) {
     show(place, texts.ended, "bad");
-    form.hidden = true;
+    end(form);
   } else if (progress.done) {
     show(place, texts.done, "ok");
-    form.hidden = true;
+    end(form);
   } else if (progress.accepted.length) {
     show(place, `${texts.accepted} ${progress.accepted.join(", ")}`, "ok");
   }
