@@ -267,7 +267,6 @@ def create_desk_app(settings: Settings, clock: Clock, ended: Callable[[], None])
         handlers={},
     )
     workplace = Workplace(DeskOpening(db, journal, clock, identity, settings.folder), ended)
-    site.desk_held = workplace
 
     @asynccontextmanager
     async def living(_app: Litestar) -> AsyncIterator[None]:
@@ -277,7 +276,7 @@ def create_desk_app(settings: Settings, clock: Clock, ended: Callable[[], None])
             running.push_async_callback(_ended, asyncio.create_task(workplace.watch(db, clock)))
             yield
 
-    return _application(site, [_time, _files(), *accounts.SIGNING_IN, *desk.ROUTES], living)
+    return _application(site, [_time, _files(), *accounts.SIGNING_IN, *desk.ROUTES], living, workplace)
 
 
 def create_marking_app(settings: Settings, clock: Clock) -> Litestar:
@@ -304,13 +303,21 @@ def create_marking_app(settings: Settings, clock: Clock) -> Litestar:
     return _application(site, [_time, _files(), *accounts.SIGNING_IN, *marker.ROUTES], living)
 
 
+def _held(part: Any) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)
+
+
 def _application(
-    site: Site, routes: list[Any], living: Callable[[Litestar], AbstractAsyncContextManager[None]]
+    site: Site,
+    routes: list[Any],
+    living: Callable[[Litestar], AbstractAsyncContextManager[None]],
+    workplace: Workplace | None = None,
 ) -> Litestar:
     settings = site.settings
+    held: dict[str, Any] = {"site": site} if workplace is None else {"site": site, "desk": workplace}
     return Litestar(
         routes,
-        dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
+        dependencies={name: _held(part) for name, part in held.items()},
         middleware=[
             DefineMiddleware(LoginMiddleware, exclude=["^/static/"]),
             DefineMiddleware(
@@ -337,6 +344,6 @@ def _application(
         ),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
-        state=State({"site": site}),
+        state=State(held),
         lifespan=[living],
     )

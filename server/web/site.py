@@ -21,7 +21,6 @@ from server.packages.dispatch import Handlers
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.settings import Settings
-from server.web.desk.workplace import Workplace
 
 Part = TypeVar("Part")
 LOGIN_COOKIE, CSRF_COOKIE = "gongyuan-login", "gongyuan-csrf"
@@ -67,7 +66,6 @@ class Site:
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
-        self.desk_held: Workplace | None = None
         self.detectors: set[str] = set()
         """Face detectors that have looked at this centre's cameras since the start, by their own names."""
 
@@ -105,11 +103,6 @@ class Site:
     def evidence(self) -> EvidenceStore:
         """Pictures of findings; Unavailable on a registry."""
         return self._held(self.evidence_held)
-
-    @property
-    def desk(self) -> Workplace:
-        """The desk of `bank serve`; Unavailable in every other process."""
-        return self._held(self.desk_held)
 
     def _held(self, part: Part | None) -> Part:
         if part is None:

@@ -169,10 +169,10 @@ async def test_two_custodians_open_and_the_time_closes(desk: Desk, clock: FakeCl
     assert (await office.post("/api/desk", json={"bank": BANK, "minutes": 30})).json()["type"] == "desk-state"
     writer = await desk.signed_in("item_writer")
     assert "single stem" in await page(writer, "/desk/items?words=single+stem")
-    key = desk.site.desk.bank().key
+    key = desk.place.bank().key
     clock.set(clock.legal() + timedelta(minutes=30))
     assert (await writer.get("/desk/items")).json()["type"] == "desk-closed"
-    await desk.site.desk.look(desk.site.db, clock)
+    await desk.place.look(desk.site.db, clock)
     assert desk.ended == ["ended"]
     assert bytes(key) == bytes(32)
     assert (await office.get("/api/desk")).json()["state"] == "over"

@@ -25,6 +25,7 @@ from server.keys.passwords import HashedPassword, prepared_password
 from server.keys.ring import KeyKind, create_key
 from server.keys.sealing import hpke_seal
 from server.settings import Listen, Settings
+from server.web.desk.workplace import Workplace
 from server.web.site import Site
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
@@ -62,6 +63,12 @@ class Desk(Server):
     """A running desk. `ended` counts how often the process was told to end."""
 
     ended: list[str] = field(default_factory=list)
+
+    @property
+    def place(self) -> Workplace:
+        """What the desk's process holds."""
+        found: Workplace = self.app.state["desk"]
+        return found
 
     async def open(self, minutes: int = 60, opener: str = "exam_office") -> None:
         """Open the bank as two custodians do at the page."""

@@ -15,7 +15,8 @@ from server.itembank.showing import shown
 from server.protocol.paper import ItemType, PaperItem
 from server.web.candidate.page import IMPORT_MAP
 from server.web.catalogue import language_of, say, texts
-from server.web.desk.scope import WRITERS, Http, login_of, opened
+from server.web.desk.scope import WRITERS, Desk, Http, login_of, opened
+from server.web.desk.workplace import Workplace
 from server.web.pages import page
 from server.web.site import Site
 
@@ -143,9 +144,9 @@ _NEW = ItemBody(type="single", options=("", "", "", ""))
 
 
 async def _editor(
-    request: Http, site: Site, body: ItemBody, item: str | None, version: int | None
+    request: Http, site: Site, desk: Workplace, body: ItemBody, item: str | None, version: int | None
 ) -> Template:
-    bank = site.desk.bank()
+    bank = desk.bank()
     async with site.db.reading() as session:
         points = distinct_points(one.held for one in await bank.items(session))
     language = language_of(request)
@@ -163,22 +164,22 @@ async def _editor(
 
 
 @get("/desk/new", guards=[WRITERS, opened])
-async def new_item(request: Http, site: Here) -> Template:
+async def new_item(request: Http, site: Here, desk: Desk) -> Template:
     """Show the editor for a new item."""
-    return await _editor(request, site, _NEW, None, None)
+    return await _editor(request, site, desk, _NEW, None, None)
 
 
 @get("/desk/items/{item:str}/edit", guards=[WRITERS, opened])
-async def edit_item(item: FromPath[str], request: Http, site: Here) -> Template:
+async def edit_item(item: FromPath[str], request: Http, site: Here, desk: Desk) -> Template:
     """Show the editor with the newest version of an item."""
-    bank = site.desk.bank()
+    bank = desk.bank()
     async with site.db.reading() as session:
         held, full = (await bank.versions(session, item))[-1]
     async with site.acting(login_of(request)) as act:
         await act.record(
             "itembank:item:shown", {"bank": bank.id, "item": item, "version": held.public.version}
         )
-    return await _editor(request, site, body_of(full.content), item, held.public.version)
+    return await _editor(request, site, desk, body_of(full.content), item, held.public.version)
 
 
 @post("/api/desk/preview", guards=[WRITERS, opened], status_code=200)
@@ -195,14 +196,12 @@ def _showable(content: ItemContent) -> bool:
 
 
 @post("/api/desk/items", guards=[WRITERS, opened])
-async def store_item(request: Http, data: JSONBody[StoreBody], site: Here) -> StoredView:
+async def store_item(request: Http, data: JSONBody[StoreBody], site: Here, desk: Desk) -> StoredView:
     """Store a new item, or a new version of `item` made from `version`; 409 when that is not the newest any more."""
     login = login_of(request)
     base = (data.item, data.version) if data.item is not None and data.version is not None else None
     async with site.acting(login) as act:
-        item, version = await store_version(
-            act, site.desk.bank(), content_of(data.content), login.username, base
-        )
+        item, version = await store_version(act, desk.bank(), content_of(data.content), login.username, base)
     return StoredView(item, version)
 
 

@@ -7,7 +7,7 @@ from litestar.response import Template
 from server.errors import BadInput
 from server.itembank.export_service import export_items
 from server.itembank.interchange.exporting import EXPORT_FORMS
-from server.web.desk.scope import EXPORTERS, Form, Http, login_of, opened
+from server.web.desk.scope import EXPORTERS, Desk, Form, Http, login_of, opened
 from server.web.pages import page
 from server.web.site import Site
 
@@ -16,18 +16,18 @@ _SUFFIX = {"xlsx": "xlsx", "csv": "csv", "json": "json", "gift": "gift", "moodle
 
 
 @get("/desk/export", guards=[EXPORTERS, opened])
-async def export_page(request: Http, site: Here) -> Template:
+async def export_page(request: Http, site: Here, desk: Desk) -> Template:
     """Show which files the bank can be written to."""
-    return page(request, "desk/export.html", forms=EXPORT_FORMS, bank=site.desk.bank().id)
+    return page(request, "desk/export.html", forms=EXPORT_FORMS, bank=desk.bank().id)
 
 
 @post("/desk/export", guards=[EXPORTERS, opened], status_code=200)
-async def export_file(request: Http, data: Form, site: Here) -> Response[bytes]:
+async def export_file(request: Http, data: Form, site: Here, desk: Desk) -> Response[bytes]:
     """Give the approved items, with `drafts` the newest versions, as a file; retired items stay inside."""
     form = data.get("format", "")
     if form not in EXPORT_FORMS:
         raise BadInput("bad-input", reason="format")
-    bank = site.desk.bank()
+    bank = desk.bank()
     out = await export_items(
         site.db,
         site.journal,

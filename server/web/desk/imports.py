@@ -28,7 +28,7 @@ from server.itembank.merging import counted
 from server.protocol.paper import ItemType
 from server.web.catalogue import Language, language_of, say
 from server.web.desk.items import TYPES
-from server.web.desk.scope import WRITERS, Form, Http, login_of, opened
+from server.web.desk.scope import WRITERS, Desk, Form, Http, login_of, opened
 from server.web.desk.workplace import Upload
 from server.web.pages import page
 from server.web.site import Site
@@ -42,9 +42,9 @@ OPTION = "option-"
 
 
 @get("/desk/import", guards=[WRITERS, opened])
-async def import_page(request: Http, site: Here) -> Template:
+async def import_page(request: Http, site: Here, desk: Desk) -> Template:
     """Show the form for a file, and the files of this person that are not stored yet."""
-    uploads = site.desk.uploads(login_of(request).username)
+    uploads = desk.uploads(login_of(request).username)
     return page(
         request,
         "desk/import.html",
@@ -56,7 +56,7 @@ async def import_page(request: Http, site: Here) -> Template:
 
 
 @post("/desk/import", guards=[WRITERS, opened], request_max_body_size=LARGEST_UPLOAD + 65536)
-async def upload_file(request: Http, site: Here) -> Redirect:
+async def upload_file(request: Http, site: Here, desk: Desk) -> Redirect:
     """Take a file into the memory of this process; it is never written to a disk."""
     form = await request.form()
     file = form.get("file")
@@ -70,7 +70,7 @@ async def upload_file(request: Http, site: Here) -> Redirect:
     if (chosen and chosen not in FORMATS) or (encoding and encoding not in ENCODINGS):
         raise BadInput("bad-input", reason="format, encoding")
     found = chosen or await asyncio.to_thread(format_of, name, data)
-    upload = site.desk.keep(name, data, login_of(request).username, site.clock.legal())
+    upload = desk.keep(name, data, login_of(request).username, site.clock.legal())
     upload.form, upload.encoding = found, encoding or None
     return Redirect(f"/desk/import/{upload.id}", status_code=303)
 
@@ -83,10 +83,10 @@ async def _table(upload: Upload, saved: SavedMapping | None) -> SourceTable:
 
 
 @get("/desk/import/{upload:str}", guards=[WRITERS, opened])
-async def mapping_page(upload: FromPath[str], request: Http, site: Here) -> Template:
+async def mapping_page(upload: FromPath[str], request: Http, site: Here, desk: Desk) -> Template:
     """Show what each column would be taken for, with samples; `?mapping=` takes a saved mapping instead of guessing."""
-    found = site.desk.upload(upload, login_of(request).username)
-    bank = site.desk.bank()
+    found = desk.upload(upload, login_of(request).username)
+    bank = desk.bank()
     name = request.query_params.get("mapping", "")
     async with site.db.reading() as session:
         names = await mapping_service.saved_names(session, bank.id)
@@ -138,10 +138,10 @@ def _columns(table: SourceTable, guess: Guess) -> list[dict[str, Any]]:
 
 
 @post("/desk/import/{upload:str}/read", guards=[WRITERS, opened])
-async def read_upload(upload: FromPath[str], request: Http, data: Form, site: Here) -> Redirect:
+async def read_upload(upload: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Redirect:
     """Read every row under the named columns and place it against the bank; stores no item (a dry run)."""
-    login, bank = login_of(request), site.desk.bank()
-    found = site.desk.upload(upload, login.username)
+    login, bank = login_of(request), desk.bank()
+    found = desk.upload(upload, login.username)
     async with found.busy:
         table = await _table(found, None)
         name = data.get("mapping", "")
@@ -233,9 +233,9 @@ def _sentences(language: Language, remarks: tuple[Remark, ...]) -> list[dict[str
 
 
 @get("/desk/import/{upload:str}/report", guards=[WRITERS, opened])
-async def report_page(upload: FromPath[str], request: Http, site: Here) -> Template:
+async def report_page(upload: FromPath[str], request: Http, site: Here, desk: Desk) -> Template:
     """Show what becomes of every row: by status with `?status=`, by reason with `?code=`, so many a page."""
-    found = site.desk.upload(upload, login_of(request).username)
+    found = desk.upload(upload, login_of(request).username)
     outcomes = _outcomes(found)
     assert found.read is not None
     status, code = request.query_params.get("status", ""), request.query_params.get("code", "")
@@ -284,10 +284,10 @@ async def report_page(upload: FromPath[str], request: Http, site: Here) -> Templ
 
 
 @get("/desk/import/{upload:str}/report.csv", guards=[WRITERS, opened])
-async def report_file(upload: FromPath[str], request: Http, site: Here) -> Response[bytes]:
+async def report_file(upload: FromPath[str], request: Http, site: Here, desk: Desk) -> Response[bytes]:
     """Give the whole report as CSV that Excel opens: place, label, status, reasons; no text of an item but its
     label."""
-    found = site.desk.upload(upload, login_of(request).username)
+    found = desk.upload(upload, login_of(request).username)
     language = language_of(request)
     out = io.StringIO()
     writer = csv.writer(out)
@@ -300,10 +300,10 @@ async def report_file(upload: FromPath[str], request: Http, site: Here) -> Respo
 
 
 @post("/desk/import/{upload:str}/store", guards=[WRITERS, opened], status_code=200)
-async def store_upload(upload: FromPath[str], request: Http, data: Form, site: Here) -> Template:
+async def store_upload(upload: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Template:
     """Store what the report named, as drafts of this person; with `submit` those without doubt go to review at once."""
-    login, bank = login_of(request), site.desk.bank()
-    found = site.desk.upload(upload, login.username)
+    login, bank = login_of(request), desk.bank()
+    found = desk.upload(upload, login.username)
     async with found.busy:
         _outcomes(found)
         read = found.read
@@ -320,7 +320,7 @@ async def store_upload(upload: FromPath[str], request: Http, data: Form, site: H
             service.Source(found.name, read.sha256),
             writer=login.username,
         )
-        site.desk.drop(upload)
+        desk.drop(upload)
     submitted, refused = 0, ""
     if data.get("submit") and report.batch is not None:
         try:
@@ -345,10 +345,10 @@ async def _submit_batch(site: Site, request: Http, bank_id: str, report: service
 
 
 @post("/desk/import/{upload:str}/discard", guards=[WRITERS, opened])
-async def discard_upload(upload: FromPath[str], request: Http, site: Here) -> Redirect:
+async def discard_upload(upload: FromPath[str], request: Http, site: Here, desk: Desk) -> Redirect:
     """Forget an uploaded file."""
-    site.desk.upload(upload, login_of(request).username)
-    site.desk.drop(upload)
+    desk.upload(upload, login_of(request).username)
+    desk.drop(upload)
     return Redirect("/desk/import", status_code=303)
 
 

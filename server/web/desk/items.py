@@ -21,7 +21,8 @@ from server.itembank.open_bank import HeldVersion, OpenItem
 from server.itembank.searching import ItemFilter, distinct_points
 from server.itembank.showing import shown
 from server.protocol.paper import ItemType
-from server.web.desk.scope import READERS, REVIEWERS, WRITERS, Form, Http, login_of, opened
+from server.web.desk.scope import READERS, REVIEWERS, WRITERS, Desk, Form, Http, login_of, opened
+from server.web.desk.workplace import Workplace
 from server.web.pages import page
 from server.web.site import Site
 
@@ -95,11 +96,11 @@ def filter_of(asked: Mapping[str, str]) -> ItemFilter:
 
 
 @get("/desk/items", guards=[READERS, opened])
-async def items_page(request: Http, site: Here) -> Template:
+async def items_page(request: Http, site: Here, desk: Desk) -> Template:
     """List items of the open bank, the asked ones, so many a page; the journal keeps who looked at how many."""
     asked = {name: value for name, value in request.query_params.items() if name != "page" and value}
     sought = filter_of(asked)
-    bank = site.desk.bank()
+    bank = desk.bank()
     async with site.db.reading() as session:
         everything = await bank.items(session)
     found = [one for one in everything if sought.holds(one)]
@@ -140,13 +141,13 @@ def _whole(text: str) -> int:
 
 
 @get("/desk/items/{item:str}", guards=[READERS, opened])
-async def item_page(item: FromPath[str], request: Http, site: Here) -> Template:
+async def item_page(item: FromPath[str], request: Http, site: Here, desk: Desk) -> Template:
     """Show one version of an item as a candidate sees it, its key, its history, and what differs from `?against=`."""
-    bank = site.desk.bank()
+    bank = desk.bank()
     async with site.db.reading() as session:
         versions = await bank.versions(session, item)
         acts = await review_service.review_acts(session, bank, item)
-        enemies = await _enemies(site, session, item)
+        enemies = await _enemies(desk, session, item)
         papers = await exposure.exposures(session, bank.id)
     by_number = {held.public.version: (held, full) for held, full in versions}
     newest = versions[-1][0]
@@ -192,28 +193,28 @@ def _stands(one: HeldVersion, newest: HeldVersion, versions: Any) -> str:
     return one.public.state.value
 
 
-async def _enemies(site: Site, session: Any, item: str) -> list[Line]:
-    bank = site.desk.bank()
+async def _enemies(desk: Workplace, session: Any, item: str) -> list[Line]:
+    bank = desk.bank()
     pairs = await exposure.enemies(session, bank.id)
     others = {other if one == item else one for one, other in pairs if item in (one, other)}
     return [line_of(one) for one in await bank.items(session) if one.full.item in others]
 
 
 @post("/desk/items/{item:str}/submit", guards=[WRITERS, opened])
-async def submit(item: FromPath[str], request: Http, data: Form, site: Here) -> Redirect:
+async def submit(item: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Redirect:
     """Give a draft to review."""
     login = login_of(request)
     async with site.acting(login) as act:
         await review_service.submit(
-            act, site.desk.bank().id, [(item, _whole(data.get("version", "")))], login.username
+            act, desk.bank().id, [(item, _whole(data.get("version", "")))], login.username
         )
     return Redirect(f"/desk/items/{item}", status_code=303)
 
 
 @post("/desk/items/{item:str}/retire", guards=[REVIEWERS, opened])
-async def retire(item: FromPath[str], request: Http, data: Form, site: Here) -> Redirect:
+async def retire(item: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Redirect:
     """Retire an item for good, with the reason."""
-    login, bank = login_of(request), site.desk.bank()
+    login, bank = login_of(request), desk.bank()
     note = data.get("note", "")
     if not note.strip():
         raise BadInput("review-note-missing")
@@ -226,9 +227,9 @@ async def retire(item: FromPath[str], request: Http, data: Form, site: Here) -> 
 
 
 @post("/desk/items/{item:str}/enemies", guards=[READERS, opened])
-async def set_enemies(item: FromPath[str], request: Http, data: Form, site: Here) -> Redirect:
+async def set_enemies(item: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Redirect:
     """Say which items may not stand on one paper with this one, each by its label or id, one a line."""
-    bank = site.desk.bank()
+    bank = desk.bank()
     async with site.db.reading() as session:
         labels: dict[str, list[str]] = {}
         for one in await bank.items(session):

@@ -17,7 +17,8 @@ from server.keys import ring
 from server.keys.desk_opening import DeskState
 from server.keys.openings import DESK_LONGEST, desk_window
 from server.keys.ring import KeyKind
-from server.web.desk.scope import OPENERS, STAFF, Http, login_of
+from server.web.desk.scope import OPENERS, STAFF, Desk, Http, login_of
+from server.web.desk.workplace import Workplace
 from server.web.guards import requires
 from server.web.pages import page
 from server.web.site import Site
@@ -62,19 +63,19 @@ class DeskView(msgspec.Struct, frozen=True):
     accepted: tuple[str, ...] = ()
 
 
-def _view(site: Site) -> DeskView:
-    opening = site.desk.opening
+def _view(site: Site, desk: Workplace) -> DeskView:
+    opening = desk.opening
     if opening.state is DeskState.OPEN:
-        desk = opening.opened()
-        left = int((desk.ends_at - site.clock.legal()).total_seconds())
-        return DeskView(opening.state.value, desk.bank, desk.ends_at, max(0, left), desk.custodians)
+        found = opening.opened()
+        left = int((found.ends_at - site.clock.legal()).total_seconds())
+        return DeskView(opening.state.value, found.bank, found.ends_at, max(0, left), found.custodians)
     if opening.state is DeskState.WAITING:
         return DeskView(opening.state.value, opening.offer.subject, opening.ends_at, None, opening.accepted)
     return DeskView(opening.state.value, None, None, None)
 
 
-def _offer(site: Site) -> OfferView:
-    offer = site.desk.opening.offer
+def _offer(site: Site, desk: Workplace) -> OfferView:
+    offer = desk.opening.offer
     return OfferView(
         offer.id,
         offer.kind.value,
@@ -92,9 +93,9 @@ async def to_desk() -> Redirect:
 
 
 @get("/desk", guards=[STAFF])
-async def desk_page(request: Http, site: Here) -> Template:
+async def desk_page(request: Http, site: Here, desk: Desk) -> Template:
     """Show the state of the desk: the form to open it, the passphrases awaited, or what there is to do."""
-    state = site.desk.opening.state
+    state = desk.opening.state
     now = site.clock.legal()
     tasks: dict[str, int] = {}
     async with site.db.reading() as session:
@@ -103,14 +104,14 @@ async def desk_page(request: Http, site: Here) -> Template:
         names = {bank.id: bank.name for bank in await store.banks(session)}
         refusal = desk_window(await desk_facts(session, now), DESK_LONGEST)
         if state is DeskState.OPEN:
-            held = held_items(await held_versions(session, site.desk.bank().id))
+            held = held_items(await held_versions(session, desk.bank().id))
             for one in held:
                 tasks[one.newest.public.state.value] = tasks.get(one.newest.public.state.value, 0) + 1
     return page(
         request,
         "desk/desk.html",
-        desk=_view(site),
-        offer=_offer(site) if state is DeskState.WAITING else None,
+        desk=_view(site, desk),
+        offer=_offer(site, desk) if state is DeskState.WAITING else None,
         banks=[(key.subject, names.get(key.subject, key.subject)) for key in known],
         names=names,
         custodians=custodians,
@@ -122,46 +123,46 @@ async def desk_page(request: Http, site: Here) -> Template:
 
 
 @get("/api/desk", guards=[STAFF])
-async def desk_state(site: Here) -> DeskView:
+async def desk_state(site: Here, desk: Desk) -> DeskView:
     """Say where the desk stands and how long it stays open."""
-    return _view(site)
+    return _view(site, desk)
 
 
 @post("/api/desk", guards=[OPENERS])
-async def begin(request: Http, data: JSONBody[BeginBody], site: Here) -> OfferView:
+async def begin(request: Http, data: JSONBody[BeginBody], site: Here, desk: Desk) -> OfferView:
     """Ask for an opening of a bank for so many minutes (at most 480); refused during an exam day with the reason."""
     if not 1 <= data.minutes <= LONGEST_HOURS * 60:
         raise BadInput("desk-duration", longest_hours=LONGEST_HOURS)
     async with site.db.reading() as session:
         facts = await desk_facts(session, site.clock.legal())
-    await site.desk.opening.begin(
+    await desk.opening.begin(
         data.bank, f"staff:{login_of(request).username}", facts, timedelta(minutes=data.minutes)
     )
-    return _offer(site)
+    return _offer(site, desk)
 
 
 @get("/api/desk/offer", guards=[STAFF])
-async def offer(site: Here) -> OfferView:
+async def offer(site: Here, desk: Desk) -> OfferView:
     """Give what passphrases are encrypted to, for a custodian at another browser; 404 when none is awaited."""
-    return _offer(site)
+    return _offer(site, desk)
 
 
 @post("/api/desk/passphrases", guards=[requires()], status_code=200)
-async def passphrase(data: JSONBody[PassphraseBody], site: Here) -> DeskView:
+async def passphrase(data: JSONBody[PassphraseBody], site: Here, desk: Desk) -> DeskView:
     """Take one custodian's encrypted passphrase; with the second one the bank is open."""
     try:
         sealed = bytes.fromhex(data.sealed)
     except ValueError as error:
         raise BadInput("passphrase-form") from error
-    await site.desk.opening.passphrase(data.opening, data.custodian, sealed)
-    return _view(site)
+    await desk.opening.passphrase(data.opening, data.custodian, sealed)
+    return _view(site, desk)
 
 
 @post("/desk/close", guards=[STAFF], status_code=200)
-async def close(request: Http, site: Here) -> Template:
+async def close(request: Http, site: Here, desk: Desk) -> Template:
     """Forget the key and let the process end, or give up an opening that still waits for passphrases."""
-    was_open = site.desk.opening.state is DeskState.OPEN
-    await site.desk.close("closed", f"staff:{login_of(request).username}")
+    was_open = desk.opening.state is DeskState.OPEN
+    await desk.close("closed", f"staff:{login_of(request).username}")
     return page(request, "desk/closed.html", was_open=was_open)
 
 

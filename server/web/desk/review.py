@@ -9,7 +9,7 @@ from server.errors import BadInput
 from server.itembank import review_service, root_service
 from server.itembank.items import ItemState
 from server.web.desk.items import PAGE, line_of
-from server.web.desk.scope import READERS, REVIEWERS, Form, Http, login_of, opened
+from server.web.desk.scope import READERS, REVIEWERS, Desk, Form, Http, login_of, opened
 from server.web.pages import page
 from server.web.site import Site
 
@@ -17,9 +17,9 @@ Here = NamedDependency[Site]
 
 
 @get("/desk/review", guards=[READERS, opened])
-async def queue_page(request: Http, site: Here) -> Template:
+async def queue_page(request: Http, site: Here, desk: Desk) -> Template:
     """Show what waits for this person's review, oldest first, and what of his own waits for others or came back."""
-    login, bank = login_of(request), site.desk.bank()
+    login, bank = login_of(request), desk.bank()
     async with site.db.reading() as session:
         items = await bank.items(session)
     items = tuple(sorted(items, key=lambda one: (one.held.newest.written_at, one.full.content.label)))
@@ -48,9 +48,9 @@ async def queue_page(request: Http, site: Here) -> Template:
 
 
 @post("/desk/review", guards=[REVIEWERS, opened])
-async def approve_many(request: Http, site: Here) -> Redirect:
+async def approve_many(request: Http, site: Here, desk: Desk) -> Redirect:
     """Approve the ticked versions, all or none."""
-    login, bank = login_of(request), site.desk.bank()
+    login, bank = login_of(request), desk.bank()
     form = await request.form()
     places = [_place(str(value)) for value in form.getall("place", [])]
     if not places:
@@ -64,9 +64,9 @@ async def approve_many(request: Http, site: Here) -> Redirect:
 
 
 @post("/desk/items/{item:str}/review", guards=[REVIEWERS, opened])
-async def decide(item: FromPath[str], request: Http, data: Form, site: Here) -> Redirect:
+async def decide(item: FromPath[str], request: Http, data: Form, site: Here, desk: Desk) -> Redirect:
     """Approve one version, or return it with a note; refused for one's own."""
-    login, bank = login_of(request), site.desk.bank()
+    login, bank = login_of(request), desk.bank()
     place = _place(f"{item}/{data.get('version', '')}")
     verdict = data.get("verdict", "")
     if verdict not in ("approve", "return"):

@@ -4,16 +4,18 @@ from typing import Annotated, Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import Body
 
 from server.accounts.roles import Role
 from server.accounts.service import Login
+from server.web.desk.workplace import Workplace
 from server.web.guards import requires
-from server.web.site import Site
 
 Http = Request[Any, Any, Any]
+Desk = NamedDependency[Workplace]
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 STAFF = requires(
@@ -29,8 +31,14 @@ EXPORTERS = requires(Role.EXAM_OFFICE)
 
 def opened(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Guard: a bank is open in this process; Refused `desk-closed`."""
-    site: Site = connection.app.state.site
-    site.desk.bank()
+    desk: Workplace = connection.app.state["desk"]
+    desk.bank()
+
+
+def desk_of(request: Http) -> Workplace | None:
+    """Return the desk where this process is one; None in a centre's."""
+    found: Workplace | None = request.app.state.get("desk")
+    return found
 
 
 def login_of(request: Http) -> Login:

@@ -23,11 +23,13 @@ from server.itembank.blueprint import Band, band_of, point_code
 from server.itembank.items import ItemState
 from server.itembank.open_bank import HeldItem, held_items, held_versions
 from server.keys import service as keys
+from server.keys.desk_opening import DeskState
 from server.keys.openings import OpeningKind
 from server.scoring import store as scoring
 from server.scoring.statistics import item_statistics
 from server.web.desk.items import BANDS, TYPES
-from server.web.desk.scope import STAFF, Http
+from server.web.desk.scope import STAFF, Http, desk_of
+from server.web.desk.workplace import Workplace
 from server.web.pages import page
 from server.web.site import Site
 
@@ -92,7 +94,9 @@ class UsedItem:
     upper_lower: float | None
 
 
-async def used_items(site: Site, session: AsyncSession, bank_id: str, slot: str) -> list[UsedItem]:
+async def used_items(
+    desk: Workplace | None, session: AsyncSession, bank_id: str, slot: str
+) -> list[UsedItem]:
     """Return the statistics of a marked slot's items of this bank, the least discriminating first.
 
     Labels are given only where the bank is open in this process.
@@ -102,8 +106,8 @@ async def used_items(site: Site, session: AsyncSession, bank_id: str, slot: str)
     }
     papers = await exposure.exposures(session, bank_id)
     labels: dict[str, str] = {}
-    if site.desk_held is not None and site.desk_held.opening.state.value == "open":
-        labels = {one.full.item: one.full.content.label for one in await site.desk_held.bank().items(session)}
+    if desk is not None and desk.opening.state is DeskState.OPEN and desk.bank().id == bank_id:
+        labels = {one.full.item: one.full.content.label for one in await desk.bank().items(session)}
     found = await asyncio.to_thread(item_statistics, await scoring.marks(session, slot))
     lines = [
         UsedItem(
@@ -139,7 +143,7 @@ async def banks_page(request: Http, site: Here) -> Template:
         "desk/banks.html",
         banks=[(bank, len(held), sum(one.drawable is not None for one in held)) for bank, held in banks],
         openings=openings[::-1][:10],
-        at_desk=site.desk_held is not None,
+        at_desk=desk_of(request) is not None,
     )
 
 
@@ -156,7 +160,7 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         plans = await affairs.plans(session)
         filed = [one for plan in plans if (one := await _filed(session, plan, root)) is not None]
         slots = await _marked_slots(session, plans)
-        used = await used_items(site, session, bank, slot) if slot else []
+        used = await used_items(desk_of(request), session, bank, slot) if slot else []
     return page(
         request,
         "desk/standing.html",
@@ -171,7 +175,7 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         slots=slots,
         slot=slot,
         used=used,
-        at_desk=site.desk_held is not None,
+        at_desk=desk_of(request) is not None,
     )
 
 
