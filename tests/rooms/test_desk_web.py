@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
+from server.conduct.opening_facts import desk_facts
+from server.errors import Refused
+from server.keys import service as keys
+from server.keys.desk_opening import DeskOpening
+from server.keys.openings import OpeningFacts
 from tests.support.clock import FakeClock
 from tests.support.desk import PASSPHRASES, Desk, running_desk
+from tests.support.hall import HallDay
 from tests.support.papers import BANK
 
 NEW = {
@@ -176,3 +183,39 @@ async def test_two_custodians_open_and_the_time_closes(desk: Desk, clock: FakeCl
     assert desk.ended == ["ended"]
     assert bytes(key) == bytes(32)
     assert (await office.get("/api/desk")).json()["state"] == "over"
+
+
+async def test_check_in_closes_the_desk_and_keeps_it_closed(desk: Desk) -> None:
+    """The first check-in of the day ends the opening, and until the last sitting is closed no other is begun."""
+    site = desk.site
+    day = HallDay(site.db, desk.clock, site.identity)
+    await day.draw()
+    await desk.open(480)
+    await desk.place.look(site.db, desk.clock)
+    assert desk.ended == []
+    await day.check_in(0)
+    await desk.place.look(site.db, desk.clock)
+    assert desk.ended == ["ended"]
+    async with site.db.reading() as session:
+        [opening] = await keys.openings(session)
+    assert opening.outcome == {"cause": "desk-during-exam"}
+    again = DeskOpening(site.db, site.journal, desk.clock, site.identity, site.settings.folder)
+    async with site.db.reading() as session:
+        facts = await desk_facts(session, desk.clock.legal())
+    with pytest.raises(Refused, match="desk-during-exam"):
+        await again.begin(BANK, "staff:x", facts)
+
+
+async def test_one_bank_is_open_at_one_desk(desk: Desk) -> None:
+    """While a bank is open at one desk another process may not open it; a desk that gave up lets it go."""
+    site = desk.site
+    other = DeskOpening(site.db, site.journal, desk.clock, site.identity, site.settings.folder)
+    await desk.open()
+    facts = OpeningFacts(check_in_began=False, sittings_open=0)
+    with pytest.raises(Refused, match="opening-running"):
+        await other.begin(BANK, "staff:x", facts)
+    await desk.place.close("closed")
+    await other.begin(BANK, "staff:x", facts)
+    await other.close("given-up")
+    async with site.db.reading() as session:
+        assert sorted(one.state.value for one in await keys.openings(session)) == ["aborted", "done"]
