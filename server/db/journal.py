@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from server.db.engine import run
 from server.db.metadata import Base
 from server.errors import Fact
 
@@ -40,10 +41,6 @@ _INSERT_RECORD = (
     "values (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _MOVE_HEAD = "update journal_chain set head_seq = ?, head_hash = ? where id = ?"
-_OF_POSTGRES = {
-    statement: statement.replace("?", "%s") + (" for update" if statement is _HEAD else "")
-    for statement in (_HEAD, _INSERT_CHAIN, _INSERT_RECORD, _MOVE_HEAD)
-}
 """One record a batch of answers: to build these by the expression language cost more than to run them."""
 
 
@@ -122,7 +119,8 @@ class Journal:
     ) -> Head:
         """The same for a synchronous session or connection (children, the writer's thread)."""
         connection = _connection(session)
-        row = connection.exec_driver_sql(_sql(connection, _HEAD), (self.chain,)).fetchone()
+        lock = "" if connection.dialect.name == "sqlite" else " for update"
+        row = run(connection, _HEAD + lock, (self.chain,))
         seq, previous = self._start(connection, now) if row is None else (int(row[0]), bytes(row[1]))
         return self._put(connection, seq + 1, previous, now, kind, actor, canonical(facts).decode())
 
@@ -138,14 +136,14 @@ class Journal:
     ) -> Head:
         digest = record_hash(previous, self.chain, seq, now, kind, actor, body)
         row = (self.chain, seq, as_stored(connection, now), kind, actor, body, previous, digest)
-        connection.exec_driver_sql(_sql(connection, _INSERT_RECORD), row)
-        connection.exec_driver_sql(_sql(connection, _MOVE_HEAD), (seq, digest, self.chain))
+        run(connection, _INSERT_RECORD, row)
+        run(connection, _MOVE_HEAD, (seq, digest, self.chain))
         return Head(self.chain, seq, digest)
 
     def _start(self, connection: Connection, now: datetime) -> tuple[int, bytes]:
         found = heads_sync(connection)
         row = (self.chain, self.writer, as_stored(connection, now), 0, ZERO)
-        connection.exec_driver_sql(_sql(connection, _INSERT_CHAIN), row)
+        run(connection, _INSERT_CHAIN, row)
         facts: dict[str, Fact] = {head.chain: f"{head.seq}:{head.hash.hex()}" for head in found}
         body = rfc8785.dumps({"writer": self.writer, "found": facts}).decode()
         head = self._put(connection, 1, ZERO, now, "journal:chain:started", self.writer, body)
@@ -160,7 +158,7 @@ def as_stored(connection: Connection, moment: datetime) -> datetime | str:
         raise ValueError("a naive datetime cannot be stored")
     if connection.dialect.name != "sqlite":
         return moment
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def _connection(session: Session | Connection) -> Connection:
@@ -169,11 +167,6 @@ def _connection(session: Session | Connection) -> Connection:
     # What the act has changed so far stands before its record, and fails before it.
     session.flush()
     return session.connection()
-
-
-def _sql(connection: Connection, statement: str) -> str:
-    """Fit a statement of this file, written for SQLite, to the driver."""
-    return statement if connection.dialect.name == "sqlite" else _OF_POSTGRES[statement]
 
 
 def canonical(facts: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -139,7 +139,7 @@ class Writer(Generic[Item, Result]):
             self._failed += 1
             log.error("a batch of %d was not stored: %s", len(batch), error)
             connection = self._usable(connection)
-            if isinstance(error, SQLAlchemyError) and not _of_the_data(error):
+            if self._of_the_database(error) and not _of_the_data(error):
                 results = [None] * len(batch)
             else:
                 # One bad item must not hold up the rest of the hall: each is tried in a transaction of its
@@ -147,6 +147,10 @@ class Writer(Generic[Item, Result]):
                 results = [self._alone(connection, item) for item in items]
         self._deliver(batch, results)
         return connection
+
+    def _of_the_database(self, error: Exception) -> bool:
+        driver: Any = self._engine.dialect.loaded_dbapi
+        return isinstance(error, SQLAlchemyError | driver.Error)
 
     def _in_transaction(self, connection: Connection, items: list[Item]) -> Sequence[Result]:
         try:
@@ -210,6 +214,8 @@ def _roll_back(connection: Connection) -> None:
         connection.invalidate()
 
 
-def _of_the_data(error: SQLAlchemyError) -> bool:
+def _of_the_data(error: Exception) -> bool:
     """Tell whether an error lies in the items (constraint, type, size) and not in disk, lock or line."""
-    return not isinstance(error, DBAPIError) or type(error).__name__ in ("IntegrityError", "DataError")
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError):
+        return True
+    return any(kind.__name__ in ("IntegrityError", "DataError") for kind in type(error).__mro__)

@@ -7,16 +7,17 @@ hashes.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 
 from server.clock import Clock
+from server.db.engine import run
 from server.db.journal import Journal, as_stored
 from server.db.signals import notify
 from server.delivery.acts import LINE, SITTING
@@ -75,6 +76,9 @@ select number, value, outcome, receipt, digest from delivery_answer_event
 where sitting = ? and lease = ? and seq = ?
 """
 FIND_STANDING = "select lease, seq from delivery_answer where sitting = ? and number = ?"
+
+
+_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +242,12 @@ class _Batch:
         # The number of keys goes up in doubles, so that a few prepared statements serve all batches.
         keys = sittings + sittings[-1:] * ((1 << (len(sittings) - 1).bit_length()) - len(sittings))
         marks = ", ".join("?" * len(keys))
-        found: Iterable[Sequence[Any]]
         if self._is_sqlite:
-            told = self._one(LOAD_HEADS_AT_ONCE.format(keys=marks), tuple(keys)).scalar_one()
+            (told,) = self._one(LOAD_HEADS_AT_ONCE.format(keys=marks), tuple(keys)) or ("[]",)
             found = [(*row[:6], bytes.fromhex(row[6]), *row[7:]) for row in msgspec.json.decode(told)]
         else:
-            found = self._one(LOAD_HEADS.format(keys=marks), tuple(keys))
+            statement = LOAD_HEADS.format(keys=marks.replace("?", "%s"))
+            found = [tuple(row) for row in self._connection.exec_driver_sql(statement, tuple(keys))]
         for key, state, *rest in found:
             self._heads[key] = _Head(State(state), *rest)
 
@@ -296,7 +300,7 @@ class _Batch:
         refusal = storable(head.state, work.lease, head.newest_lease)
         if refusal is not None:
             return refusal
-        value = msgspec.json.encode(work.value).decode()
+        value = _encoder.encode(work.value).decode()
         outcome: Outcome = "late"
         if counts(head.state, work.timely):
             is_newer = newer(work.lease, work.seq, self._standing_of(head, work))
@@ -334,12 +338,12 @@ class _Batch:
         """
         if (work.lease, work.seq) > (head.lease, head.seq):
             return None
-        said = (work.number, msgspec.json.encode(work.value).decode())
+        said = (work.number, _encoder.encode(work.value).decode())
         fresh = self._fresh.get((work.sitting, work.lease, work.seq))
         if fresh is not None:
             row, stored = fresh
             return stored if (row.number, row.value) == said else _reused(work)
-        found = self._one(FIND_EVENT, (work.sitting, work.lease, work.seq)).fetchone()
+        found = self._one(FIND_EVENT, (work.sitting, work.lease, work.seq))
         if found is None:
             return None
         number, value, outcome, receipt, digest = found
@@ -352,7 +356,7 @@ class _Batch:
         known = self._standing.get((work.sitting, work.number))
         if known is not None:
             return known
-        found = self._one(FIND_STANDING, (work.sitting, work.number)).fetchone()
+        found = self._one(FIND_STANDING, (work.sitting, work.number))
         return None if found is None else Standing(found[0], found[1])
 
     def _hand_in(self, head: _Head, work: HandInWork) -> Written:
@@ -451,9 +455,8 @@ class _Batch:
             self._one(statement.format(rows=", ".join([one] * some)), values)
             at += some
 
-    def _one(self, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
-        fitted = statement if self._is_sqlite else statement.replace("?", "%s")
-        return self._connection.exec_driver_sql(fitted, values)
+    def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return run(self._connection, statement, values)
 
 
 def _reused(work: AnswerWork) -> Refusal:

@@ -7,15 +7,19 @@ exactly what a browser's JSON.stringify writes.
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from server.protocol.ids import base32, check_character
 
 RECEIPT_CODE_CHARACTERS = 13
 """65 bits; one check character follows."""
+
+
+_encoder = msgspec.json.Encoder()
 
 
 def moment_text(moment: datetime) -> str:
@@ -103,6 +107,5 @@ def receipt_code_holds(code: str) -> bool:
 
 
 def _canonical(rows: list[Any]) -> bytes:
-    # Arrays of strings and integers only: json writes them as RFC 8785 does, in compiled code (30 times
-    # faster).
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+    # Arrays of strings and integers only: msgspec writes them as RFC 8785 does, in compiled code.
+    return _encoder.encode(rows)
