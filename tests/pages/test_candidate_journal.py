@@ -1,6 +1,9 @@
 """The page's local journal in a real Chromium: sealed, offered, carried, never an overwrite."""
 
+import contextlib
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ from server.delivery import late_journals, late_service, store
 from server.keys.sealing import generate_receiving
 from server.protocol.journal import entry_aad, entry_bytes, head_bytes, read_file, wrap_info
 from tests.pages.test_candidate_page import NUMBER, TICKET, answers_on_disk, enrol, sign_in
-from tests.support.browser import Centre
+from tests.support.browser import ARGUMENTS, CHROMIUM, Centre
 from tests.support.papers import SLOT
 
 RECOVERY = generate_receiving()
@@ -216,3 +219,45 @@ def test_a_spare_paper_given_at_the_board_replaces_the_one_on_the_screen(page: A
     page.wait_for_selector(".stem")
     assert page.locator(".opt.on kbd").inner_text() == "B"
     board.context.close()
+
+
+def machine(chromium: Any, folder: Path) -> Any:
+    """Start a browser with a disk of its own."""
+    return chromium.browser_type.launch_persistent_context(
+        folder, executable_path=CHROMIUM, args=list(ARGUMENTS), locale="zh-CN"
+    )
+
+
+def power_cut(folder: Path) -> None:
+    """Kill every process of the browser that has this disk."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_a_power_cut_resumes_at_the_same_question(chromium: Any, centre: Centre, tmp_path: Path) -> None:
+    """A browser killed while offline comes back to the same question and brings what it had not sent."""
+    disk = tmp_path / "disk"
+    before = machine(chromium, disk)
+    page = before.pages[0]
+    at_work(page, centre)
+    page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")
+    cut(page, centre)
+    page.click(".pal button >> nth=2")
+    page.keyboard.press("C")
+    page.wait_for_function(
+        """() => new Promise((done) => { const open = indexedDB.open("gongyuan-seat");
+             open.onsuccess = () => { const all = open.result.transaction("entries").objectStore("entries").getAll();
+               all.onsuccess = () => { open.result.close(); done(all.result.length === 2); }; }; })"""
+    )
+    power_cut(disk)
+    after = machine(chromium, disk)
+    page = after.pages[0]
+    page.goto(f"{centre.url}/exam")
+    page.wait_for_selector(".stem")
+    assert page.inner_text("#number") == "第 3 题"
+    page.wait_for_selector("text=2 题作答已保存到考场服务器")
+    assert answers_on_disk(centre) == {1: ("A",), 3: ("C",)}
+    after.close()

@@ -79,7 +79,10 @@ export class Vault {
     const iv = crypto.getRandomValues(new Uint8Array(12)), clear = utf8.encode(JSON.stringify({ number, value, beacon, elapsed_ms }));
     const data = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData: entryAad(sitting, lease, seq) }, journal.key, clear));
     const signed = await entryBytes(journal.last, seq, iv, data), signature = hexOfBytes(await this.sign(signed)), hash = await sha256(signed);
-    await this.db.put("entries", { seq, place: journal.place, iv, data, signature, hash, settled: false, receipt: null }, placeName(journal.name, journal.place));
+    // Strict: on the disk itself before it is sent, so that a power cut takes nothing.
+    const act = this.db.transaction("entries", "readwrite", { durability: "strict" });
+    act.store.put({ seq, place: journal.place, iv, data, signature, hash, settled: false, receipt: null }, placeName(journal.name, journal.place));
+    await act.done;
     this.places.set(`${journal.name}/${seq}`, journal.place);
     journal.last = hash;
     journal.place += 1;
