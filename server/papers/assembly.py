@@ -10,7 +10,6 @@ draw's record and is checked, not computed, when a draw is verified.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import highspy
 import numpy as np
 
 from server.papers.bounds import breaches
@@ -19,7 +18,11 @@ from server.papers.stream import Stream
 
 VARIABLES = 24_000
 """Most choices (paper × item) in one question to the solver."""
-QUESTIONS = 60
+QUESTIONS = 400
+IDLE = 3
+"""Questions in a row that lessen no breach, after which more papers are chosen anew together."""
+FREE, FREE_A_PLACE = 60, 8
+"""Items beside those in hand that a cell offers: so many, or so many for each place."""
 NODES = 20_000
 GAP = 0.05
 
@@ -35,17 +38,19 @@ def assemble(problem: Problem) -> Solution:
     hands = [list(hand) for hand in problem.hands]
     stream = Stream(problem.seed, "assembly")
     changed: set[int] = set()
-    beside = 3
+    beside, idle, least = 3, 0, len(hands) * len(hands)
     for _ in range(QUESTIONS):
         left = breaches(hands, problem.bounds)
         if not left:
             return {paper: tuple(hands[paper]) for paper in sorted(changed)}
+        idle = 0 if len(left) < least else idle + 1
+        least = min(least, len(left))
         block, whole = _block(problem, [one.paper for one in left], stream, beside)
-        found = _Question(problem, hands, block, stream).answer()
+        found = _Question(problem, hands, block, stream).answer() if idle < IDLE else None
         if found is None:
             if whole:
                 return {}
-            beside *= 3
+            beside, idle = beside * 3, 0
             continue
         for paper, hand in zip(block, found, strict=True):
             if hand != hands[paper]:
@@ -57,8 +62,11 @@ def assemble(problem: Problem) -> Solution:
 def _block(problem: Problem, broken: Sequence[int], stream: Stream, beside: int) -> tuple[list[int], bool]:
     """Return the papers to be chosen anew, and whether no larger choice is left to ask for."""
     papers = len(problem.hands)
-    size = sum(map(len, problem.pools))
-    most = min(papers, max(4, VARIABLES // max(1, size)))
+    each = sum(
+        min(len(pool), FREE + (FREE_A_PLACE + 4) * (stop - start))
+        for pool, (start, stop) in zip(problem.pools, problem.bounds.spans, strict=True)
+    )
+    most = min(papers, max(4, VARIABLES // max(1, each)))
     first = list(dict.fromkeys(broken))[: max(1, most // 2)]
     held = set(first)
     others = [paper for paper in stream.order(papers) if paper not in held]
@@ -95,7 +103,7 @@ class _Question:
         start, stop = self._problem.bounds.spans[cell]
         held = {item for paper in self._block for item in self._hands[paper][start:stop]}
         free = [item for item in self._problem.pools[cell] if item not in held and self._room[item] > 0]
-        most = max(8 * (stop - start), 60)
+        most = max(FREE_A_PLACE * (stop - start), FREE)
         if len(free) > most:
             free = [free[place] for place in stream.order(len(free))[:most]]
         return sorted(held) + sorted(free)
@@ -175,6 +183,8 @@ class _Question:
 def _solved(
     costs: Sequence[int], rows: Sequence[tuple[float, float, list[int], list[float]]]
 ) -> list[bool] | None:
+    import highspy  # a third of a second, spent only where exchanges do not suffice
+
     lp = highspy.HighsLp()
     count = len(costs)
     lp.num_col_, lp.num_row_ = count, len(rows)
