@@ -104,11 +104,11 @@ def test_the_chief_voids_a_question_and_the_deputy_confirms(page: Any, desks: tu
     entry = next(one for one in sheet.entries if one.order)
     sign_in(page, centre.url, "chief", "/results")
     assert grave_issues(page) == []
-    page.click("summary")
+    page.click("text=提出勘误或作废")
     page.fill("input[name=item]", entry.item)
     page.fill("input[name=version]", str(entry.version))
-    page.fill("form.fields input[name=reason]", "两个选项都对")
-    page.click("form.fields button.primary")
+    page.fill("form[data-json$=decisions] input[name=reason]", "两个选项都对")
+    page.click("form[data-json$=decisions] button.primary")
     page.wait_for_selector("text=待确认")
     assert page.locator("form[data-json*='/api/decisions/']").count() == 1
     page.context.clear_cookies()
