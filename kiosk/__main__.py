@@ -11,6 +11,7 @@ import httpx
 
 from kiosk.agent import enrol
 from kiosk.bots import run_bots, tls_of
+from kiosk.notebook import export
 from kiosk.script import load_script
 from kiosk.vault import SeatKey
 from server.errors import GongyuanError
@@ -26,6 +27,11 @@ def main(argv: list[str] | None = None) -> int:
     bots.add_argument("--script", type=Path, required=True, help="what each kiosk does (JSON)")
     bots.add_argument("--ledger", type=Path, help="write every acknowledged answer to this file (JSON lines)")
     bots.set_defaults(run=_bots)
+    bots.add_argument("--journals", type=Path, help="keep each seat's sealed local journal in this folder")
+    carry = commands.add_parser("journal", help="write a kiosk's sealed journals to one file, to be carried")
+    carry.add_argument("--folder", type=Path, required=True, help="where the seat's journals are kept")
+    carry.add_argument("--out", type=Path, required=True, help="the file to write")
+    carry.set_defaults(run=_journal)
     one = commands.add_parser("enrol", help="enrol this machine to a seat with its one-time code")
     one.add_argument("--server", required=True)
     one.add_argument("--ca", type=Path)
@@ -43,7 +49,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _bots(arguments: argparse.Namespace) -> int:
     script = load_script(arguments.script)
-    return asyncio.run(run_bots(arguments.server, arguments.ca, script, arguments.ledger))
+    return asyncio.run(
+        run_bots(arguments.server, arguments.ca, script, arguments.ledger, journals=arguments.journals)
+    )
+
+
+def _journal(arguments: argparse.Namespace) -> int:
+    data = export(arguments.folder)
+    arguments.out.write_bytes(data)
+    print(f"{arguments.out}: {len(data)} bytes")
+    return 0
 
 
 def _enrol(arguments: argparse.Namespace) -> int:

@@ -13,10 +13,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from kiosk.brain import Brain, Challenged, Event, PaperReady, Saved
+from kiosk.brain import Brain, Challenged, Dropped, Event, PaperReady, Saved
 from kiosk.clock import monotonic
+from kiosk.notebook import Notebook
 from kiosk.vault import SeatKey, open_paper
 from server.errors import BadInput, GongyuanError, Unavailable
+from server.protocol import exam
 from server.protocol.codec import MOST_TO_KIOSK
 from server.protocol.ids import SUBPROTOCOL
 from server.protocol.link import CLOSE_NOT_PROVED, CLOSE_OTHER_SOCKET, STABLE_AFTER_S, reconnect_wait
@@ -65,8 +67,13 @@ class Agent:
         key: SeatKey,
         on_event: Callable[[Event], None],
         rng: random.Random,
+        notebook: Notebook | None = None,
     ) -> None:
-        self.brain = Brain(seat)
+        """`notebook` is the local journal on this machine's disk; None keeps none."""
+        self._notebook = notebook
+        self.brain = Brain(seat) if notebook is None else Brain(seat, keep=notebook.keep)
+        for journal in () if notebook is None else notebook.left():
+            self.brain.offer(journal)
         self.paper: Paper | None = None
         self.online = False
         self._address = socket_address(server)
@@ -164,9 +171,16 @@ class Agent:
                     self.brain.call("machine", str(error))
                 else:
                     self.brain.opened(len(self.paper.items))
-            case Saved():
-                pass
+            case Saved() | Dropped():
+                self._settle(event.answer)
+            case exam.JournalKept():
+                if self._notebook is not None and not self.brain.offers(event.sitting, event.lease):
+                    self._notebook.settle(event.sitting, event.lease, 0)
         self._on_event(event)
+
+    def _settle(self, answer: exam.Answer) -> None:
+        if self._notebook is not None and self.brain.seated is not None:
+            self._notebook.settle(self.brain.seated.sitting, answer.lease, answer.seq)
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:

@@ -24,6 +24,7 @@ from kiosk.agent import Agent, enrol
 from kiosk.brain import Dropped, Event, Saved, Stage
 from kiosk.choice import choose, plain_knowledge
 from kiosk.clock import monotonic
+from kiosk.notebook import Notebook
 from kiosk.script import AnswerItems, CallAt, DropAt, HandInAt, Person, Script
 from kiosk.vault import SeatKey
 from server.errors import GongyuanError
@@ -62,6 +63,9 @@ class Bot:
             key,
             self._hear,
             random.Random(f"{bots.script.seed}-{number}"),
+            None
+            if bots.journals is None
+            else Notebook(bots.journals / f"{self.room}-{self.seat}", key, str(enrolled["seat"])),
         )
 
     async def run(self) -> None:
@@ -211,9 +215,15 @@ class Bots:
     """All kiosks of one process."""
 
     def __init__(
-        self, server: str, tls: ssl.SSLContext | None, script: Script, out: IO[str], ledger: IO[str] | None
+        self,
+        server: str,
+        tls: ssl.SSLContext | None,
+        script: Script,
+        out: IO[str],
+        ledger: IO[str] | None,
+        journals: Path | None = None,
     ) -> None:
-        self.server, self.tls, self.script = server, tls, script
+        self.server, self.tls, self.script, self.journals = server, tls, script, journals
         self.knowledge = plain_knowledge(script.knowledge)
         self.finished = asyncio.Event()
         self.saved = 0
@@ -331,14 +341,19 @@ def tls_of(ca: Path | None) -> ssl.SSLContext | None:
 
 
 async def run_bots(
-    server: str, ca: Path | None, script: Script, ledger: Path | None, commands: bool = True
+    server: str,
+    ca: Path | None,
+    script: Script,
+    ledger: Path | None,
+    commands: bool = True,
+    journals: Path | None = None,
 ) -> int:
     """Run a script against a server; events on stdout, commands from stdin, acknowledged answers into the
-    ledger.
+    ledger, each seat's sealed journal into a folder of its own.
     """
     with contextlib.ExitStack() as stack:
         kept = None if ledger is None else stack.enter_context(ledger.open("w", encoding="utf-8"))
-        bots = Bots(server, tls_of(ca), script, sys.stdout, kept)
+        bots = Bots(server, tls_of(ca), script, sys.stdout, kept, journals)
         obeying = asyncio.create_task(_obey_stdin(bots)) if commands else None
         try:
             return await bots.run()

@@ -181,6 +181,10 @@ class Brain:
         if self.stage is not Stage.AWAY:
             self.stage = Stage.WELCOME
 
+    def offers(self, sitting: str, lease: int) -> bool:
+        """Tell whether this journal is still on its way to the centre."""
+        return (sitting, lease) in self._offers
+
     # The line.
 
     def line_lost(self) -> None:
@@ -301,6 +305,12 @@ class Brain:
             self.answers = standing | self.outbox.values()
 
     def _refused(self, refused: exam.Refused, now: float) -> list[Event]:
+        if refused.about == "journal":
+            if refused.code != "journal-gap":
+                self._offers.pop(
+                    (str(refused.facts.get("sitting")), int(refused.facts.get("lease") or 0)), None
+                )
+            return [refused]
         if refused.about == "answer" and refused.seq is not None and self.seated is not None:
             lease = self.seated.lease
             if refused.code in _TAKEN_LATER:

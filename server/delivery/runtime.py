@@ -370,7 +370,8 @@ class Hall:
                 act = Act(session, self._journal, self._clock.legal(), f"seat:{seat.room}-{seat.number}")
                 kept = await late_journals.keep(act, late.head, late.first, late.entries, "line", seat.id)
         except GongyuanError as error:
-            return Refusal(error.code, error.article, error.facts)
+            named = {"sitting": late.head.sitting, "lease": late.head.lease}
+            return Refusal(error.code, error.article, {**error.facts, **named})
         line.send(exam.JournalKept(sitting=late.head.sitting, lease=late.head.lease, count=kept))
         return None
 

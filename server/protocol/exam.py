@@ -411,7 +411,8 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class LateJournal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="late_journal"):
     """A journal that this seat still holds of a sitting that is no longer its own, or over: entries from place
     `first` (from 0) on, sealed and signed as `protocol/journal` says. Repeating is harmless. Refused with
-    `about` "journal" for good, unless the code is `journal-gap`, which names how many are kept."""
+    `about` "journal" for good (facts name `sitting` and `lease`), unless the code is `journal-gap`, which names how
+    many are `kept`."""
 
     head: JournalHead
     first: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
