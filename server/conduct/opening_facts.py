@@ -13,13 +13,18 @@ from server.delivery import late_journals
 from server.delivery import store as delivery
 from server.errors import NotFound, required
 from server.keys.openings import OpeningFacts, OpeningKind
+from server.law.citing import cites
 from server.law.workdays import legal_day
 from server.papers import draw_store
 from server.papers import store as papers
 
 
+@cites("BJ-E:A4.3-3")
 async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | str) -> OpeningFacts:
     """Return the facts for a draw, start, marking or journal opening of one slot.
+
+    Two custodians keep the papers, and nobody, not they together either, opens them outside the window that these
+    facts decide.
 
     Raises Refused when the organisation's standing forbids the start of a slot whose bell has not been struck
     (BJ-F:4.3.2-1); after the bell a standing stops nothing.

@@ -2,6 +2,7 @@
 
 from server.errors import Refusal
 from server.itembank.blueprint import Blueprint
+from server.law.citing import cites
 
 
 def blueprint_refusal(
@@ -25,6 +26,7 @@ def blueprint_refusal(
     return None
 
 
+@cites("BJ-E:18")
 def terms_refusal(own: str, named: str, root: bytes, named_root: bytes) -> Refusal | None:
     """Refuse a draw whose commitment (hex) or bank root is not the one that the exam package names
     (BJ-E:18)."""
