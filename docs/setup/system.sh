@@ -17,7 +17,8 @@ install() {
 
 if ! "$python" -c 'import cv2' 2>/dev/null; then
   install libgl1 libglib2.0-0 || {
-    echo "OpenCV needs libGL: sudo apt-get install -y libgl1 libglib2.0-0   (then run make again)" >&2
+    "$python" -c 'import cv2' 2>&1 | tail -n 1 >&2 || true
+    echo "OpenCV needs system libraries (Debian's names): sudo apt-get install -y libgl1 libglib2.0-0   (then run make again)" >&2
     exit 1
   }
   "$python" -c 'import cv2'
@@ -32,5 +33,6 @@ for package in fonts-noto-cjk gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  install "${missing[@]}" || echo "Tests that need these packages will be skipped: ${missing[*]}" >&2
+  install "${missing[@]}" || echo "Tests that need these packages (Debian's names) are skipped until you type:
+  sudo apt-get install -y ${missing[*]}" >&2
 fi
