@@ -17,10 +17,11 @@ from server.db.journal import JournalRecord
 from server.delivery import late_journals, late_service, store
 from server.delivery.merging import Decision
 from server.delivery.models import AnswerRow, SittingRow
+from server.delivery.receipts import check_code, check_receipt, read_receipt
 from server.delivery.runtime import Hall
 from server.delivery.sitting import State
 from server.delivery.verification import verify_answers
-from server.errors import GongyuanError, Refused
+from server.errors import BadInput, GongyuanError, Refused
 from server.keys.sealing import generate_receiving
 from server.protocol import exam
 from server.protocol.journal import JournalCopy, JournalEntry
@@ -204,8 +205,29 @@ async def test_a_carried_journal_is_merged_by_two_people_as_a_fact_of_its_own(
         assert list(standing) == ['["A"]']
         kinds = set(await session.scalars(select(JournalRecord.kind)))
     assert {f"delivery:late-answers:{act}" for act in ("proposed", "merged")} <= kinds
+    async with scene.db.reading() as session:
+        ending = await store.ending(session, sitting)
+    assert ending is not None
+    public = scene.identity.public.signing
     with scene.db.sync_engine().connect() as connection:
         assert verify_answers(connection).faults == ()
+        for code, answers in ((ending.code, {1: ("A",)}), (merge.code, {1: ("B",)})):
+            checked = check_code(connection, code.lower(), public)
+            assert (checked.answers, checked.faults) == (answers, ())
+        filed = check_code(connection, ending.code, public).receipt
+        assert check_receipt(connection, read_receipt(msgspec.json.encode(filed)), public).faults == ()
+        other = msgspec.structs.replace(filed, count=2)
+        assert check_receipt(connection, other, public).faults == ("receipt-file-differs",)
+        with pytest.raises(BadInput, match="receipt-code-form"):
+            check_code(connection, ending.code[:-1] + ("1" if ending.code[-1] == "0" else "0"), public)
+    async with scene.db.writing() as session:
+        await session.execute(update(AnswerRow).where(AnswerRow.sitting == sitting).values(value='["C"]'))
+        await session.execute(
+            update(JournalRecord).where(JournalRecord.kind.like("%collected")).values(actor="x")
+        )
+    with scene.db.sync_engine().connect() as connection:
+        found = check_code(connection, ending.code, public)
+    assert found.faults == ("receipt-answers-differ", "receipt-head-differs")
 
 
 async def test_a_kiosk_that_comes_back_after_the_end_brings_its_answers_by_itself(
