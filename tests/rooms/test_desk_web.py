@@ -15,13 +15,15 @@ import pytest_asyncio
 
 from server.conduct.opening_facts import desk_facts
 from server.errors import Refused
+from server.itembank import statistics_store
 from server.keys import service as keys
 from server.keys.desk_opening import DeskOpening
 from server.keys.openings import OpeningFacts
+from server.scoring.service import mark_slot
 from tests.support.clock import FakeClock
 from tests.support.desk import PASSPHRASES, Desk, running_desk
 from tests.support.hall import HallDay
-from tests.support.papers import BANK
+from tests.support.papers import BANK, MARKING_KEY, SLOT
 
 NEW = {
     "type": "single",
@@ -219,3 +221,24 @@ async def test_one_bank_is_open_at_one_desk(desk: Desk) -> None:
     await other.close("given-up")
     async with site.db.reading() as session:
         assert sorted(one.state.value for one in await keys.openings(session)) == ["aborted", "done"]
+
+
+async def test_an_items_figures_stand_beside_it(desk: Desk) -> None:
+    """After a marked exam the state of the bank lists its items' figures without a word of them, and the open item
+    says how often each option was chosen."""
+    site = desk.site
+    day = HallDay(site.db, desk.clock, site.identity, site.journal)
+    await day.whole_day()
+    desk.clock.set(desk.clock.legal() + timedelta(days=1))
+    await mark_slot(site.db, site.journal, desk.clock, "staff:x", SLOT, MARKING_KEY, site.identity)
+    await desk.open()
+    reviewer = await desk.signed_in("item_reviewer")
+    async with site.db.reading() as session:
+        [exam] = await statistics_store.exams(session, BANK)
+        figures = await statistics_store.bank_statistics(session, BANK)
+    assert figures
+    for path in (f"/bank/{BANK}", f"/bank/{BANK}?slot={exam.slot}"):
+        standing = await page(reviewer, path)
+        assert f"/desk/items/{figures[0].item}" in standing and "stem" not in standing
+    most = max(figures, key=lambda one: one.n)
+    assert "实测难度" in await page(reviewer, f"/desk/items/{most.item}?version={most.version}")

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
-from litestar.testing import AsyncTestClient
 
 from server.accounts.roles import CENTRE_ROLES, Role
 from server.accounts.service import begin_login, create_account
@@ -96,15 +95,26 @@ async def running_desk(folder: Path, clock: FakeClock) -> AsyncIterator[Desk]:
     ended: list[str] = []
     app = create_desk_app(desk_settings(folder), clock, lambda: ended.append("ended"))
     desk = Desk(app, clock, await _hashed(), ended=ended)
-    async with AsyncTestClient(app):
-        try:
-            await with_bank(desk.site.db, clock)
-            for role in sorted(CENTRE_ROLES):
-                await desk.account(role.value, (role,))
-            yield desk
-        finally:
-            for browser in desk.browsers:
-                await browser.aclose()
+    ready, done = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            ready.set()
+            await done.wait()
+
+    # One task enters and leaves the application's life, in the loop of the requests.
+    life = asyncio.create_task(live())
+    await ready.wait()
+    try:
+        await with_bank(desk.site.db, clock)
+        for role in sorted(CENTRE_ROLES):
+            await desk.account(role.value, (role,))
+        yield desk
+    finally:
+        for browser in desk.browsers:
+            await browser.aclose()
+        done.set()
+        await life
 
 
 @dataclass

@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template
 
 from server.accounts.roles import Role
 from server.errors import BadInput, NotFound
-from server.itembank import exposure, review_service, root_service
+from server.itembank import exposure, review_service, root_service, statistics_store
 from server.itembank.blueprint import Band, band_of
 from server.itembank.differing import differences
 from server.itembank.interchange.sanitising import plain_of
@@ -149,6 +149,7 @@ async def item_page(item: FromPath[str], request: Http, site: Here, desk: Desk) 
         acts = await review_service.review_acts(session, bank, item)
         enemies = await _enemies(desk, session, item)
         papers = await exposure.exposures(session, bank.id)
+        figures = await statistics_store.bank_statistics(session, bank.id)
     by_number = {held.public.version: (held, full) for held, full in versions}
     newest = versions[-1][0]
     number = _whole(request.query_params.get("version", str(newest.public.version)))
@@ -157,6 +158,14 @@ async def item_page(item: FromPath[str], request: Http, site: Here, desk: Desk) 
         raise NotFound("item-version-unknown", item=item, version=number)
     held, full = by_number[number]
     other = by_number.get(against)
+    used = [one for one in figures if (one.item, one.version) == (item, number)]
+    async with site.db.reading() as session:
+        chosen = [
+            await statistics_store.option_counts(
+                session, bank.id, item, number, one.part, site.identity.storage_unwrap
+            )
+            for one in used
+        ]
     async with site.acting(login_of(request)) as act:
         await act.record("itembank:item:shown", {"bank": bank.id, "item": item, "version": number})
     return page(
@@ -174,6 +183,7 @@ async def item_page(item: FromPath[str], request: Http, site: Here, desk: Desk) 
         acts=acts,
         enemies=enemies,
         papers=papers.get((item, number), 0),
+        used=list(zip(used, chosen, strict=True)),
         may_write=_is(request, Role.ITEM_WRITER),
         may_review=_is(request, Role.ITEM_REVIEWER),
         own=not review_service.awaits(held, login_of(request).username)

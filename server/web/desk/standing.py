@@ -3,10 +3,8 @@
 These pages are served by the desk and by the centre alike; the centre's say how the desk is opened.
 """
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from litestar import get
@@ -16,17 +14,16 @@ from litestar.response import Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import store as affairs
-from server.affairs.facts import Plan, Slot
+from server.affairs.facts import Plan
 from server.errors import GongyuanError
-from server.itembank import exposure, root_service, store
+from server.itembank import exposure, root_service, statistics_store, store
 from server.itembank.blueprint import Band, band_of, point_code
 from server.itembank.items import ItemState
 from server.itembank.open_bank import HeldItem, held_items, held_versions
+from server.itembank.statistics import Accumulated, ItemStatistics
 from server.keys import service as keys
 from server.keys.desk_opening import DeskState
 from server.keys.openings import OpeningKind
-from server.scoring import store as scoring
-from server.scoring.statistics import item_statistics
 from server.web.desk.items import BANDS, TYPES
 from server.web.desk.scope import STAFF, Http, desk_of
 from server.web.desk.workplace import Workplace
@@ -78,7 +75,7 @@ def _natural(code: str) -> tuple[tuple[int, int, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class UsedItem:
-    """How one item version did in one slot, beside what was expected of it."""
+    """How one item version did in its exams, beside what was expected of it."""
 
     item: str
     version: int
@@ -89,7 +86,7 @@ class UsedItem:
     expected: float | None
     papers: int
     n: int
-    p: float
+    measured: float
     discrimination: float | None
     upper_lower: float | None
 
@@ -97,7 +94,7 @@ class UsedItem:
 async def used_items(
     desk: Workplace | None, session: AsyncSession, bank_id: str, slot: str
 ) -> list[UsedItem]:
-    """Return the statistics of a marked slot's items of this bank, the least discriminating first.
+    """Return how a bank's items did in one slot, or in all exams where none is named, the least discriminating first.
 
     Labels are given only where the bank is open in this process.
     """
@@ -108,7 +105,11 @@ async def used_items(
     labels: dict[str, str] = {}
     if desk is not None and desk.opening.state is DeskState.OPEN and desk.bank().id == bank_id:
         labels = {one.full.item: one.full.content.label for one in await desk.bank().items(session)}
-    found = await asyncio.to_thread(item_statistics, await scoring.marks(session, slot))
+    found: Sequence[Accumulated | ItemStatistics] = (
+        await statistics_store.slot_statistics(session, slot)
+        if slot
+        else await statistics_store.bank_statistics(session, bank_id)
+    )
     lines = [
         UsedItem(
             one.item,
@@ -120,7 +121,7 @@ async def used_items(
             public[one.item, one.version].difficulty,
             papers.get((one.item, one.version), 0),
             one.n,
-            one.p,
+            one.mean_share,
             one.discrimination,
             one.upper_lower,
         )
@@ -159,8 +160,9 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         enemies = await exposure.enemies(session, bank)
         plans = await affairs.plans(session)
         filed = [one for plan in plans if (one := await _filed(session, plan, root)) is not None]
-        slots = await _marked_slots(session, plans)
-        used = await used_items(desk_of(request), session, bank, slot) if slot else []
+        exams = await statistics_store.exams(session, bank)
+        names = {plan.id: plan.name for plan in plans}
+        used = await used_items(desk_of(request), session, bank, slot)
     return page(
         request,
         "desk/standing.html",
@@ -172,7 +174,7 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         roots=roots,
         plans=filed,
         enemies=len(enemies),
-        slots=slots,
+        exams=[(one, names.get(one.plan, "")) for one in reversed(exams)],
         slot=slot,
         used=used,
         at_desk=desk_of(request) is not None,
@@ -193,15 +195,6 @@ async def _filed(session: AsyncSession, plan: Plan, root: bytes) -> dict[str, An
     except GongyuanError:
         return None
     return {"name": plan.name, "root": terms.bank_root, "now": terms.bank_root == root}
-
-
-async def _marked_slots(session: AsyncSession, plans: Iterable[Plan]) -> list[tuple[Slot, str, datetime]]:
-    found = []
-    for plan in plans:
-        for slot in await affairs.slots(session, plan.id):
-            if await scoring.current_run(session, slot.id) is not None:
-                found.append((slot, plan.name, slot.starts_at))
-    return sorted(found, key=lambda one: one[2], reverse=True)
 
 
 ROUTES = [banks_page, standing_page]
