@@ -111,6 +111,7 @@ def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
 _SHARED = (home, accounts, packages_routes)
 _OF_ROLE = {
     "centre": (candidate_page, candidate, hall_page, hall, custody, draws, pictures, technician),
+    "seats": (candidate_page, candidate),
     "registry": (organisation, regulator, public_pages),
 }
 
@@ -123,7 +124,8 @@ def _files() -> Router:
 
 def _routes(role: str) -> list[Any]:
     found: list[Any] = [_time, _files()]
-    for module in (*_SHARED, *_OF_ROLE[role]):
+    shared = () if role == "seats" else _SHARED
+    for module in (*shared, *_OF_ROLE[role]):
         found.extend(module.ROUTES)
     if role == "centre":
         found.extend(desk.CENTRE_ROUTES)
@@ -169,7 +171,7 @@ async def _ended(task: "asyncio.Task[None]") -> None:
 
 
 def _living(
-    site: Site, proctoring: Proctoring | None
+    site: Site, proctoring: Proctoring | None, *, seats_only: bool = False
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Start what runs beside the requests, and stop it in the opposite order."""
 
@@ -187,9 +189,14 @@ def _living(
             if proctoring is not None:
                 await proctoring.start()
                 running.push_async_callback(proctoring.stop)
+            # Heads and packages are kept by the one process that has them all: never by one for seats alone.
             for work in (
-                keep_anchoring(site.db, site.identity, site.clock),
-                keep_exchanging(site.db, site.journal, site.identity, site.clock),
+                ()
+                if seats_only
+                else (
+                    keep_anchoring(site.db, site.identity, site.clock),
+                    keep_exchanging(site.db, site.journal, site.identity, site.clock),
+                )
             ):
                 running.push_async_callback(_ended, asyncio.create_task(work))
             yield
@@ -204,8 +211,7 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
     site.launcher_process = Launcher(
         site.db, site.journal, site.clock, lambda kind: children("opening", kind.value), site.start_keys
     )
-    writer = answer_writer(site.db, site.clock, identity, gap_s=settings.writer_gap_ms / 1000)
-    site.hall_runtime = Hall(site.db, site.clock, site.journal, writer, site.signals, identity, settings.name)
+    _furnish_hall(site)
     site.feed_held = Feed()
     site.evidence_held = EvidenceStore(
         settings.folder / "evidence", identity.storage_wrap, identity.storage_unwrap
@@ -224,8 +230,21 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
     return proctoring
 
 
-def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar:
-    """Make the application. `children(entry, …)` gives the command line of a child process of this server."""
+def _furnish_hall(site: Site) -> None:
+    """Give a centre what serves its seats."""
+    gap_s = site.settings.writer_gap_ms / 1000
+    writer = answer_writer(site.db, site.clock, site.identity, gap_s=gap_s)
+    site.hall_runtime = Hall(
+        site.db, site.clock, site.journal, writer, site.signals, site.identity, site.settings.name
+    )
+
+
+def create_app(settings: Settings, clock: Clock, children: Children, *, seats_only: bool = False) -> Litestar:
+    """Make the application. `children(entry, …)` gives the command line of a child process of this server.
+
+    `seats_only`: a further process of a centre, for its seats alone; staff, cameras, openings and packages stay
+    with the first.
+    """
     load_models()
     db = Database(settings.database_url)
     upgrade(db)
@@ -242,6 +261,9 @@ def create_app(settings: Settings, clock: Clock, children: Children) -> Litestar
         pack=load_pack(settings.jurisdiction),
         handlers=_handlers(settings.role),
     )
+    if seats_only:
+        _furnish_hall(site)
+        return _application(site, _routes("seats"), _living(site, None, seats_only=True))
     proctoring = _furnish_centre(site, children) if settings.role == "centre" else None
     return _application(site, _routes(settings.role), _living(site, proctoring))
 

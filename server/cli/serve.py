@@ -1,19 +1,25 @@
 """`gongyuan serve`: run a registry or a centre."""
 
 import argparse
+import contextlib
 import gc
 import json
+import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
+from msgspec.structs import replace
 
 from server.app import Children, create_app
 from server.cli.accounts import ask_for_first_administrator
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import Clock
+from server.errors import BadInput
 from server.keys.authority import ensure_tls
 from server.settings import Settings
 
@@ -35,12 +41,16 @@ def _write_address(settings: Settings, port: int) -> None:
     temporary.replace(settings.folder / "address.json")
 
 
-def serve_until_stopped(settings: Settings, clock: Clock, children: Children) -> None:
-    """Serve over TLS until SIGTERM or SIGINT; the address stands in `<data>/address.json` once bound."""
+def serve_until_stopped(
+    settings: Settings, clock: Clock, children: Children, *, seats_only: bool = False
+) -> None:
+    """Serve over TLS until SIGTERM or SIGINT; the address stands in `<data>/address.json` once bound, unless the
+    process is one for seats alone.
+    """
     settings.folder.mkdir(parents=True, exist_ok=True)
     tls = ensure_tls(settings.folder / "tls", settings.listen.names)
     listener = _bound(settings)
-    app = create_app(settings, clock, children)
+    app = create_app(settings, clock, children, seats_only=seats_only)
     # Full collections stopped the loop for up to 374 ms while thousands of kiosks connected (performance design 5).
     gc.collect()
     gc.freeze()
@@ -60,13 +70,17 @@ def serve_until_stopped(settings: Settings, clock: Clock, children: Children) ->
         timeout_graceful_shutdown=5,
         server_header=False,
     )
-    _write_address(settings, listener.getsockname()[1])
+    if not seats_only:
+        _write_address(settings, listener.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listener])
 
 
 def _serve(args: argparse.Namespace) -> int:
     settings = settings_from(args, args.role)
-    ask_for_first_administrator(args)
+    if args.workers > 1 or args.seats:
+        _may_share(settings if args.port is None else _on(settings, args.port))
+    if not args.seats:
+        ask_for_first_administrator(args)
     config: Path = args.config.resolve()
     own = [sys.executable, "-m", "server"]
     if args.clock is not None:
@@ -76,8 +90,56 @@ def _serve(args: argparse.Namespace) -> int:
         with_config = ["--config", str(config)] if entry == "opening" else []
         return [*own, entry, *words, *with_config]
 
-    serve_until_stopped(settings, clock_from(args), children)
+    if args.port is not None:
+        settings = _on(settings, args.port)
+    further: tuple[Sequence[str], ...] = ()
+    if args.workers > 1 or args.seats:
+        words = [*own, "serve", "--role", "centre", "--config", str(config), "--seats", "--port"]
+        further = tuple([*words, str(settings.listen.port + n)] for n in range(1, args.workers))
+    with _kept(further):
+        serve_until_stopped(settings, clock_from(args), children, seats_only=args.seats)
     return 0
+
+
+def _on(settings: Settings, port: int) -> Settings:
+    return replace(settings, listen=replace(settings.listen, port=port))
+
+
+def _may_share(settings: Settings) -> None:
+    """Refuse what only one process may serve: a registry, a centre on SQLite, a port that is not fixed."""
+    if settings.role != "centre" or settings.database_url.startswith("sqlite"):
+        raise BadInput("workers-postgres-only")
+    if settings.listen.port == 0:
+        raise BadInput("workers-port")
+
+
+@contextlib.contextmanager
+def _kept(commands: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Run these processes for the length of the block, and start one that ended again."""
+    stopping = threading.Event()
+    if commands:
+        # The server raises the signal that ended it once more; the others shall be ended before this one goes.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+    def keep(command: Sequence[str]) -> None:
+        while not stopping.is_set():
+            with subprocess.Popen(command) as process:
+                while process.poll() is None and not stopping.wait(0.2):
+                    pass
+                if process.poll() is None:
+                    process.terminate()
+            # Not at once: one that cannot start would take a processor for itself.
+            stopping.wait(1.0)
+
+    threads = [threading.Thread(target=keep, args=(command,)) for command in commands]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join(30)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -89,5 +151,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "keys and certificate in the data folder. Stop it with Ctrl-C or SIGTERM.",
     )
     parser.add_argument("--role", choices=("registry", "centre"), help="must agree with the settings file")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes of a centre on PostgreSQL; the further ones serve seats on the ports that follow",
+    )
+    parser.add_argument(
+        "--seats", action="store_true", help="serve seats only: a further process or host of a running centre"
+    )
+    parser.add_argument("--port", type=int, help="another port than the settings name")
     add_config(parser)
     parser.set_defaults(run=_serve)

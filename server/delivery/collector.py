@@ -11,10 +11,8 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.delivery import service, store
+from server.delivery import due, service
 from server.delivery.endings import Sign
-from server.delivery.sitting import State
-from server.delivery.timing import GRACE, own_end
 
 ACTOR = "timer:collection"
 _LONGEST_WAIT_S = 1.0
@@ -69,19 +67,15 @@ class Collector:
         collected = 0
         while self._due is not None and self._due <= self._clock.legal():
             async with self._db.writing() as session:
+                if not await due.collects_alone(session):
+                    # Another process is at it; this one looks again at the next tick.
+                    self._stale = True
+                    return collected
                 act = Act(session, self._journal, self._clock.legal(), ACTOR)
                 collected += len(await service.collect_due(act, self._sign))
             self._due = await self._next_due()
         return collected
 
     async def _next_due(self) -> datetime | None:
-        due: datetime | None = None
         async with self._db.reading() as session:
-            times = {}
-            for sitting in await store.sittings_by_state(session, State.OPENED, State.HALTED):
-                if sitting.slot not in times:
-                    times[sitting.slot] = await store.slot_times(session, sitting.slot)
-                end = own_end(times[sitting.slot].of(sitting.id, sitting.time_room))
-                if end is not None and (due is None or end + GRACE < due):
-                    due = end + GRACE
-        return due
+            return await due.next_due(session)

@@ -19,6 +19,7 @@ from server.db.signals import announce
 from server.delivery import command_service as commands
 from server.delivery import store
 from server.delivery.acts import OPENED, SITTING, SLOT, new_id, note, stepped
+from server.delivery.due import due_sittings
 from server.delivery.endings import Sign, end_sitting, standing
 from server.delivery.facts import Ending, Extent, Place, SlotTerms
 from server.delivery.models import (
@@ -31,7 +32,7 @@ from server.delivery.models import (
     SlotRow,
 )
 from server.delivery.sitting import Event, State, step
-from server.delivery.timing import PhaseKind, Policy, own_end, phase_of, policy_refusal
+from server.delivery.timing import Policy, policy_refusal
 from server.errors import Fact, NotFound, Refusal, Refused, required
 
 
@@ -291,21 +292,12 @@ async def collect(act: Act, sign: Sign, sitting: str, reason: str = "") -> Endin
     return ending
 
 
-async def collect_due(act: Act, sign: Sign, most: int = 50) -> tuple[Ending, ...]:
+async def collect_due(act: Act, sign: Sign, most: int = 10) -> tuple[Ending, ...]:
     """Collect opened papers whose own end and grace are past at `act.now`, at most so many in this
-    transaction.
+    transaction: answers of others wait meanwhile.
     """
-    times: dict[str, Any] = {}
-    endings: list[Ending] = []
-    for sitting in await store.sittings_by_state(act.session, State.OPENED, State.HALTED):
-        if sitting.slot not in times:
-            times[sitting.slot] = await store.slot_times(act.session, sitting.slot)
-        own = times[sitting.slot].of(sitting.id, sitting.time_room)
-        if own_end(own) is not None and phase_of(own, act.now).kind is PhaseKind.ENDED:
-            endings.append(await collect(act, sign, sitting.id))
-            if len(endings) >= most:
-                break
-    return tuple(endings)
+    due = await due_sittings(act.session, act.now, most)
+    return tuple([await collect(act, sign, sitting) for sitting in due])
 
 
 async def _free(act: Act, row: SittingRow, room: str, seat: int) -> None:
