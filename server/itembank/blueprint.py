@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from server.errors import BadInput, Refusal
+from server.errors import BadInput
 from server.protocol.paper import ItemType
 
 Band = Literal["easy", "medium", "hard"]
@@ -266,14 +266,3 @@ def shortages(blueprint: Blueprint, have: Mapping[CellKey, int]) -> tuple[Shorta
         for cell in blueprint.cells
         if have.get(cell.key, 0) < cell.count
     )
-
-
-def fillable(blueprint: Blueprint, have: Mapping[CellKey, int]) -> Refusal | None:
-    """Refuse a blueprint that the bank cannot fill; the facts name the number of short cells and each of
-    them."""
-    short = shortages(blueprint, have)
-    if not short:
-        return None
-    named = "; ".join(f"{s.key.point} / {s.key.type} / {s.key.band}: {s.have} < {s.need}" for s in short)
-    missing = sum(s.need - s.have for s in short)
-    return Refusal("blueprint-not-fillable", facts={"cells": len(short), "missing": missing, "short": named})

@@ -134,18 +134,15 @@ def _filled(begun: list[int], waiting: list[int], count: int) -> tuple[list[int]
 
 
 def _place_left_over(hands: list[list[int]], left: list[int], count: int) -> None:
-    """Bring cards that wait into hands that are short, by an exchange with an earlier hand where the short one
-    holds the card already. There is always one: the card has no more uses than there are hands, so a full hand
-    lacks it, and a full hand has a card that a short one lacks."""
+    """Bring the cards that still wait into the hands that are short, each by an exchange with a full hand.
+
+    A short hand holds every waiting card already. Since a card has no more uses than there are hands, a full hand
+    lacks it; and a full hand has a card that the short one lacks.
+    """
     for hand in hands:
         while len(hand) < count:
-            card = left.pop(0)
-            if card not in hand:
-                hand.append(card)
-                continue
-            for other in hands:
-                given = [one for one in other if one not in hand]
-                if card not in other and len(other) == count and given:
-                    other[other.index(given[0])] = card
-                    hand.append(given[0])
-                    break
+            card = left.pop()
+            other = next(one for one in hands if len(one) == count and card not in one)
+            given = next(one for one in other if one not in hand)
+            other[other.index(given)] = card
+            hand.append(given)

@@ -11,7 +11,7 @@ async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
     tmp_path: Path, clock: FakeClock
 ) -> None:
     """The check passes a blueprint that can be filled; of one that cannot it names cell, cause and missing items, and
-    the opening of a draw by it is refused before any passphrase."""
+    the opening of a draw by it is refused before any passphrase, and so is a commitment to it."""
     greedy = BLUEPRINT.decode().replace("count = 2", "count = 9").replace("pass_mark = 6.0", "pass_mark = 6")
     async with running("centre", tmp_path / "data", clock) as server:
         site = server.site
@@ -31,3 +31,10 @@ async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
         refused = await custodian.post("/api/openings", json=body)
         assert (refused.status_code, refused.json()["type"]) == (409, "blueprint-not-fillable")
         assert (await custodian.get("/api/openings")).json() == []
+        short_of = {"bank": BANK, "blueprint": greedy, "papers": 8}
+        committed = await custodian.post("/api/plans/another/commitment", json=short_of)
+        assert (committed.status_code, committed.json()["type"]) == (409, "blueprint-not-fillable")
+        fits = {**short_of, "blueprint": BLUEPRINT.decode()}
+        assert (await custodian.post("/api/plans/another/commitment", json=fits)).status_code == 200
+        odd = await custodian.post("/api/plans/another/commitment", json={"bank": BANK})
+        assert odd.status_code == 400

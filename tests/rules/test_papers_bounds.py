@@ -99,6 +99,28 @@ def test_hands_are_exact_and_within_their_caps(data: st.DataObject) -> None:
         assert all(len(one & other) <= max(0, 2 * count - size) for one, other in pairwise(hands))
 
 
+@pytest.mark.parametrize(
+    ("caps", "count", "papers"), [([10, 8, 5, 7, 2, 2, 9], 4, 10), ([2, 5, 10, 9, 1, 1], 3, 9)]
+)
+def test_cards_left_over_come_in_by_an_exchange(caps: list[int], count: int, papers: int) -> None:
+    """Where the last cards stand on the last hands already, hands are exact and no cap is passed all the same."""
+    dealt = deal(Stream(SEED, "deal"), range(len(caps)), caps, count, papers)
+    assert all(len(set(dealt[start : start + count])) == count for start in range(0, papers * count, count))
+    assert all(Counter(dealt)[card] <= cap for card, cap in enumerate(caps))
+
+
+def test_the_solver_parts_neighbours_too() -> None:
+    """Six neighbours of four items each share at most one of seven items, which is the least there is; of six items
+    two must be shared, and one is refused."""
+    bank = bank_of(("1", "single", 7))
+    plan = replace(blueprint_of(("1", "single", 4)), overlap_limit=1, seat_rows=2)
+    draws, solution = draw_solved(SEED, bank, plan, seats(6), solver=assemble)
+    assert solution
+    assert figures_of(draws, 2).overlap == 1
+    with pytest.raises(Refused, match="blueprint-bounds-unmet"):
+        draw(SEED, bank[:6], plan, seats(6), Given(), assemble)
+
+
 def tangled() -> tuple[list[DrawItem], Blueprint]:
     """Return a bank of which any two of 31 items are enemies, so that exchanges alone find no way."""
     bank = bank_of(("1", "single", 40))
@@ -129,6 +151,13 @@ def test_a_record_that_breaks_a_bound_or_a_cell_is_refused() -> None:
     double = {**solution, first: (solution[first][0], *solution[first][:-1])}
     with pytest.raises(Refused, match="solution-not-exact"):
         draw(SEED, bank, plan, seats(8), solver=recorded(double))
+    short = {**solution, first: solution[first][:-1]}
+    with pytest.raises(Refused, match="solution-not-exact"):
+        draw(SEED, bank, plan, seats(8), solver=recorded(short))
+    limited = replace(plan, exposure_limit=8)
+    worn = dict.fromkeys(range(8), solution[first])
+    with pytest.raises(Refused, match="solution-not-exact"):
+        draw(SEED, bank, limited, seats(8), Given((), {("0039", 1): 1}), recorded(worn))
 
 
 def test_a_draw_within_bounds_is_the_same_on_every_machine() -> None:

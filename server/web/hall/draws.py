@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from server.accounts.roles import Role
+from server.errors import BadInput, required
 from server.itembank import store as itembank
 from server.itembank.blueprint import read_blueprint
 from server.papers import draw_service
@@ -32,6 +33,14 @@ class BankRoot(msgspec.Struct, frozen=True):
     root: str
 
 
+class CommitmentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The bank and the blueprint (TOML text) of the draws that are committed to, and for how many candidates."""
+
+    bank: str
+    blueprint: Annotated[str, msgspec.Meta(max_length=200_000)]
+    papers: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 30
+
+
 @post(
     "/api/plans/{plan:str}/commitment",
     status_code=200,
@@ -40,7 +49,17 @@ class BankRoot(msgspec.Struct, frozen=True):
 async def commit(
     plan: FromPath[str], site: NamedDependency[Site], request: Request[Any, Any, Any]
 ) -> CommitmentMade:
-    """Commit to the draw of a plan; asked again, it gives the same commitment."""
+    """Commit to the draw of a plan; asked again, it gives the same commitment. A body that names bank and blueprint
+    (`CommitmentBody`) has them checked first: refused when the bank cannot fill the blueprint."""
+    body = await request.body()
+    if body not in (b"", b"{}"):
+        try:
+            asked = msgspec.json.decode(body, type=CommitmentBody)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput("bad-input", reason=str(error)) from error
+        blueprint = read_blueprint(asked.blueprint.encode())
+        async with site.db.reading() as session:
+            required((await check_blueprint(session, asked.bank, blueprint, asked.papers)).refusal)
     async with site.acting(request.user) as act:
         return CommitmentMade(plan=plan, commitment=await draw_service.commit(act, site.identity, plan))
 
