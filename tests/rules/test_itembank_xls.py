@@ -1,6 +1,7 @@
 """Old workbooks (.xls): read like new ones, and refused when they hold formulas."""
 
 import base64
+import struct
 import zlib
 from random import Random
 
@@ -11,7 +12,7 @@ from server.itembank.interchange.forms import format_of
 from server.itembank.interchange.mapping import columns_of
 from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.sanitising import sanitised
-from server.itembank.interchange.xls_formulas import first_formula
+from server.itembank.interchange.xls_formulas import _stream, first_formula
 from server.itembank.interchange.xlsx import read_xlsx
 
 # Two small workbooks of the old binary form, deflated: one of two sheets with three items, one with a formula in B2.
@@ -69,11 +70,69 @@ def test_an_old_workbook_with_a_formula_is_refused_with_its_cell() -> None:
     assert refused.value.facts["place"] == "row 2, column 2"
 
 
+def in_short_sectors(data: bytes) -> bytes:
+    """Write the workbook stream of a compound file into one whose stream lies in short sectors of 64 bytes."""
+    stream, at, depth, last = _stream(data), 0, 0, 0
+    while at + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, at)
+        at += 4 + length
+        depth += (kind == 0x0809) - (kind == 0x000A)
+        if kind == 0x000A and depth == 0:
+            last = at
+    stream = stream[:last]
+    assert len(stream) < 4096
+    short = -(-len(stream) // 64)
+    sectors = -(-short * 64 // 512)
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+
+    def table(*numbers: int) -> bytes:
+        return struct.pack("<128I", *numbers, *[free] * (128 - len(numbers)))
+
+    def entry(name: str, kind: int, child: int, start: int, length: int) -> bytes:
+        raw = name.encode("utf-16-le") + b"\0\0"
+        head = raw.ljust(64, b"\0") + struct.pack("<HBBIII", len(raw), kind, 1, free, free, child)
+        return head + bytes(36) + struct.pack("<IQ", start, length)
+
+    following = [
+        *range(4, 3 + sectors),
+        end,
+    ]  # sectors 0 table, 1 directory, 2 short table, 3 … the stream itself
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6)
+    header += bytes(6) + struct.pack("<9I", 0, 1, 1, 0, 4096, 2, 1, end, 0) + table(0)[: 109 * 4]
+    directory = (
+        entry("Root Entry", 5, 1, 3, short * 64) + entry("Workbook", 2, free, 0, len(stream)) + bytes(256)
+    )
+    return b"".join((
+        header, table(0xFFFFFFFD, end, end, *following), directory, table(*range(1, short), end),
+        stream.ljust(sectors * 512, b"\0"),
+    ))  # fmt: skip
+
+
+def test_a_small_old_workbook_is_read_and_its_formula_refused() -> None:
+    """A stream below the cutoff lies in short sectors: its items are read, and a formula in it is refused."""
+    table = read_xlsx(in_short_sectors(unpacked(ITEMS)))
+    outcomes = read_rows(table, columns_of(table.columns, None), sanitised, Picture(None)).outcomes
+    assert len([one for one in outcomes if one.content is not None]) == 3
+    with pytest.raises(BadInput, match="workbook-has-formulas") as refused:
+        read_xlsx(in_short_sectors(unpacked(FORMULA)))
+    assert refused.value.facts["place"] == "row 2, column 2"
+
+
+@pytest.mark.parametrize(("at", "value"), [(1211, 255), (1218, 1), (1219, 255), (1222, 255)])
+def test_cells_too_far_apart_are_refused(at: int, value: int) -> None:
+    """A stated area of a trillion cells, or one that ends before it begins, is refused before memory is taken."""
+    data = bytearray(in_short_sectors(unpacked(ITEMS)))
+    data[2048 + at] = value
+    with pytest.raises(BadInput, match="workbook-unsafe"):
+        read_xlsx(bytes(data))
+
+
 def test_a_damaged_old_workbook_is_read_or_refused() -> None:
     """Any few changed bytes leave an old workbook readable or make it bad input; no other error escapes."""
     random = Random(7)
-    for _ in range(300):
-        data = bytearray(unpacked(ITEMS))
+    whole = (unpacked(ITEMS), in_short_sectors(unpacked(ITEMS)))
+    for turn in range(300):
+        data = bytearray(whole[turn % 2])
         for _ in range(3):
             data[random.randrange(len(data))] = random.randrange(256)
         try:

@@ -139,3 +139,14 @@ def test_a_damaged_workbook_is_read_or_refused(data: st.DataObject) -> None:
         read_xlsx(bytes(damaged))
     except BadInput:
         return
+
+
+def test_cells_at_the_ends_of_a_sheet_are_refused() -> None:
+    """A workbook of two cells with seventeen thousand million between them is refused before memory is taken."""
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_string(0, 0, "题干")
+        sheet.write_string(1_048_575, 16_383, "x")
+    with pytest.raises(BadInput, match="workbook-unsafe"):
+        read_xlsx(buffer.getvalue())

@@ -1,11 +1,23 @@
-"""Whether an old workbook (.xls) holds formulas: walks its compound file to the workbook's stream and that
-stream's records. The cell reader shows a formula's last value as if it had been typed."""
+"""What an old workbook (.xls) must not hold: formulas, and cells so far apart that the cell reader, which keeps the
+whole area between them, would take all memory. Walks the compound file to the workbook's stream and its records.
+The cell reader shows a formula's last value as if it had been typed."""
 
 import struct
 from collections.abc import Iterator
 
 _END = 0xFFFFFFFA
 _FORMULAS = frozenset({0x0006, 0x0206, 0x0406})
+_RUNS = frozenset({0x00BD, 0x00BE})
+_CELLS = (
+    _FORMULAS
+    | _RUNS
+    | {0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x00D6, 0x00FD, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E}
+)
+_DIMENSIONS = 0x0200
+_SHEET_BEGINS = frozenset({0x0009, 0x0209, 0x0409, 0x0809})
+ROWS, COLUMNS = 65_536, 256
+LARGEST_AREA = 4_000_000
+"""Cells of the area that a sheet uses."""
 _STREAMS = ("Workbook", "Book")
 
 
@@ -14,18 +26,50 @@ def first_formula(data: bytes) -> str | None:
 
     None too for a file whose structure is broken: the cell reader refuses that one.
     """
+    for kind, row, column, _ in _cells(data):
+        if kind in _FORMULAS:
+            return f"row {row + 1}, column {column + 1}"
+    return None
+
+
+def too_wide_apart(data: bytes) -> str | None:
+    """Return the first cell that lies outside the sheet or makes its used area larger than `LARGEST_AREA`, or None."""
+    top = left = bottom = right = -1
+    for kind, row, column, last in _cells(data):
+        if kind in _SHEET_BEGINS:
+            top = left = bottom = right = -1
+            continue
+        top, left = (row, column) if top < 0 else (min(top, row), min(left, column))
+        bottom, right = max(bottom, row), max(right, last)
+        if right >= COLUMNS or bottom >= ROWS or (bottom - top + 1) * (right - left + 1) > LARGEST_AREA:
+            return f"row {row + 1}, column {last + 1}"
+    return None
+
+
+def _cells(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Give (record, row, first column, last column) of each cell, of each stated area's end and each sheet's begin."""
     try:
         stream = _stream(data)
+        at = 0
+        while at + 4 <= len(stream):
+            kind, length = struct.unpack_from("<HH", stream, at)
+            if kind in _SHEET_BEGINS:
+                yield kind, 0, 0, 0
+            elif kind == _DIMENSIONS and length >= 10:
+                form = "<IIHH" if length >= 14 else "<HHHH"
+                top, rows, left, columns = struct.unpack_from(form, stream, at + 4)
+                # An area that ends before it begins is none: the cell reader would count it from the other side.
+                upright = top <= rows and left <= columns
+                yield kind, max(rows, 1) - 1 if upright else ROWS, 0, max(columns, 1) - 1
+            elif kind in _CELLS and length >= 4 and at + 8 <= len(stream):
+                row, column = struct.unpack_from("<HH", stream, at + 4)
+                last = column
+                if kind in _RUNS and length >= 6:
+                    last = max(column, struct.unpack_from("<H", stream, at + 2 + length)[0])
+                yield kind, row, column, last
+            at += 4 + length
     except (struct.error, IndexError, ValueError):
-        return None
-    at = 0
-    while at + 4 <= len(stream):
-        kind, length = struct.unpack_from("<HH", stream, at)
-        if kind in _FORMULAS and at + 8 <= len(stream):
-            row, column = struct.unpack_from("<HH", stream, at + 4)
-            return f"row {row + 1}, column {column + 1}"
-        at += 4 + length
-    return None
+        return
 
 
 def _stream(data: bytes) -> bytes:
@@ -47,8 +91,23 @@ def _stream(data: bytes) -> bytes:
         name = entries[at : at + max(min(length, 64) - 2, 0)].decode("utf-16-le", "replace")
         if name in _STREAMS:
             start, held = struct.unpack_from("<II", entries, at + 116)
+            if held < struct.unpack_from("<I", data, 56)[0]:
+                return _small_stream(data, size, table, entries, start)[:held]
             return b"".join(_chain(data, size, table, start))[:held]
     return b""
+
+
+def _small_stream(data: bytes, size: int, table: list[int], entries: bytes, start: int) -> bytes:
+    """Return a stream below the cutoff: it lies in short sectors within the stream of the root entry."""
+    short = 1 << min(struct.unpack_from("<H", data, 32)[0], 12)
+    block = b"".join(_chain(data, size, table, struct.unpack_from("<I", data, 60)[0]))
+    held = b"".join(_chain(data, size, table, struct.unpack_from("<I", entries, 116)[0]))
+    following = struct.unpack(f"<{len(block) // 4}I", block[: len(block) // 4 * 4])
+    pieces: list[bytes] = []
+    while start < len(following) and len(pieces) <= len(held) // short:
+        pieces.append(held[start * short : (start + 1) * short])
+        start = following[start]
+    return b"".join(pieces)
 
 
 def _chain(data: bytes, size: int, table: list[int], sector: int) -> Iterator[bytes]:

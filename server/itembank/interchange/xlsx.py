@@ -15,7 +15,7 @@ from python_calamine import CalamineWorkbook
 from server.errors import BadInput
 from server.itembank.interchange.rows import Remark, SourceRow, SourceTable
 from server.itembank.interchange.tables import header_place, table_of
-from server.itembank.interchange.xls_formulas import first_formula
+from server.itembank.interchange.xls_formulas import LARGEST_AREA, first_formula, too_wide_apart
 
 LARGEST_FILE = 64 * 1024 * 1024
 LARGEST_UNPACKED = 256 * 1024 * 1024
@@ -26,6 +26,7 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]+\d+)"')
+_VALUE = re.compile(rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
 
 
 def read_xlsx(data: bytes, named: Collection[str] = ()) -> SourceTable:
@@ -41,12 +42,18 @@ def read_xlsx(data: bytes, named: Collection[str] = ()) -> SourceTable:
         raise BadInput("not-a-workbook")
     elif (formula := first_formula(data)) is not None:
         raise BadInput("workbook-has-formulas", place=formula)
+    elif (cell := too_wide_apart(data)) is not None:
+        raise BadInput("workbook-unsafe", reason="cells too far apart", place=cell)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [
             (name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names
         ]
-    except Exception as error:  # the reader's own errors have no common parent
+    except (
+        BaseException
+    ) as error:  # the reader's own errors have no common parent, its panics not even Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise BadInput("workbook-unreadable", reason=f"{type(error).__name__}: {error}"[:200]) from error
     columns: dict[str, None] = {}
     rows: list[SourceRow] = []
@@ -110,6 +117,20 @@ def _check_part(name: str, content: bytes) -> None:
             cells = _CELL.findall(content[: formula.start()])
             place = cells[-1].decode() if cells else ""
             raise BadInput("workbook-has-formulas", place=f"{name.rsplit('/', 1)[-1]} {place}".strip())
+        _check_area(name, content)
+
+
+def _check_area(name: str, content: bytes) -> None:
+    """Refuse cells so far apart that the area between them, which the reader keeps whole, would take all memory."""
+    rows = columns = 1
+    for letters, digits in _VALUE.findall(content):
+        column = 0
+        for letter in letters:
+            column = column * 26 + letter - 64
+        rows, columns = max(rows, int(digits)), max(columns, column)
+        if rows * columns > LARGEST_AREA:
+            place = f"{name.rsplit('/', 1)[-1]} {(letters + digits).decode()}"
+            raise BadInput("workbook-unsafe", reason="cells too far apart", place=place)
 
 
 def _text(cell: object, place: str) -> str:
