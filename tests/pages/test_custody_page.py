@@ -7,10 +7,12 @@ import pytest
 from playwright.async_api import Request, async_playwright
 
 from server.keys.ring import unlock
+from server.keys.service import openings
 from tests.conftest import missing_tool
 from tests.support.centre import PASSPHRASES, PASSWORD, centre
 
 pytestmark = pytest.mark.pages
+NEW = "a passphrase of the newcomer"
 
 
 @pytest.fixture
@@ -22,9 +24,9 @@ def chromium() -> str:
     return str(found)
 
 
-async def test_a_ceremony_typed_into_the_page_sends_no_passphrase(tmp_path: Path, chromium: str) -> None:
-    """Two people type their passphrases into the page; nothing that leaves the browser contains one, the page says
-    that the opening is done, and the two open the new bank key."""
+async def test_custody_typed_into_the_page_sends_no_passphrase(tmp_path: Path, chromium: str) -> None:
+    """Ceremony, change of a custodian and rehearsed recovery are typed into the page; nothing that leaves the browser
+    contains a passphrase, and afterwards the custodian who stayed and the new one open the bank key."""
     sent: list[str] = []
 
     def note(request: Request) -> None:
@@ -75,13 +77,52 @@ async def test_a_ceremony_typed_into_the_page_sends_no_passphrase(tmp_path: Path
         await status.get_by_text("启封已完成").wait_for()
         await page.reload()
         assert "已完成" in await page.inner_text("main")
+
+        await page.goto(f"{here.url}/custody")
+        change = page.locator("form[data-kind=custody]")
+        await change.locator("select[data-custodian=chen]").select_option("lost")
+        await change.locator("button").click()
+        await change.get_by_text("口令未遗失的保密员只有 1 名").wait_for()
+        faults.clear()  # the browser itself notes a refusal's status
+        await change.locator("select[data-custodian=chen]").select_option("retired")
+        await change.locator("input[name=username]").first.fill("xu")
+        await change.locator("input[name=name]").first.fill("许保密")
+        await change.locator("button").click()
+        await page.wait_for_url("**/custody/openings/*")
+        assert "+xu -chen" in await page.inner_text("main")
+        again = entry.locator("input[name=again]")
+        for label, passphrase in (("保密员1", None), ("保密员2", None), ("许保密", NEW)):
+            await entry.locator("select").select_option(label=label)
+            assert await again.is_visible() == (passphrase is not None)
+            typed = passphrase or PASSPHRASES["chen" if label == "保密员1" else "sun"]
+            await entry.locator("input[name=passphrase]").fill(typed)
+            if passphrase is not None:
+                await again.fill(passphrase)
+            await entry.locator("button").click()
+            if passphrase is None:
+                await status.get_by_text("chen" if label == "保密员1" else "sun").wait_for()
+        await page.locator("#passphrase-form[data-over]").wait_for()
+
+        await page.goto(f"{here.url}/custody")
+        assert "已离任" in await page.inner_text("main")
+        await page.locator("form[data-kind=drill] button").click()
+        await page.wait_for_url("**/custody/openings/*")
+        for label, typed in (("保密员2", PASSPHRASES["sun"]), ("许保密", NEW)):
+            await entry.locator("select").select_option(label=label)
+            await entry.locator("input[name=passphrase]").fill(typed)
+            await entry.locator("button").click()
+            if label == "保密员2":
+                await status.get_by_text("sun").wait_for()
+        await page.locator("#passphrase-form[data-over]").wait_for()
         await page.goto(f"{here.url}/custody?lang=en")
         assert "Bank key" in await page.inner_text("main")
         await browser.close()
 
         assert faults == []
         assert len(sent) > 3
-        for passphrase in PASSPHRASES.values():
+        for passphrase in (*PASSPHRASES.values(), NEW):
             assert not any(passphrase in one for one in sent)
         async with here.db.reading() as session:
-            assert len(await unlock(session, "bank", "bank-1", PASSPHRASES)) == 32
+            now = {"sun": PASSPHRASES["sun"], "xu": NEW}
+            assert len(await unlock(session, "bank", "bank-1", now)) == 32
+            assert (await openings(session))[-1].outcome == {"keys": 1}
