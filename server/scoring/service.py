@@ -15,6 +15,7 @@ from server.db.journal import Journal
 from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import BadInput, Refusal, Refused, Tampered
+from server.itembank.blueprint import blueprint_from_bytes
 from server.keys.identity import Identity
 from server.papers import draw_store
 from server.papers.draw_store import SealedMarkingSheet
@@ -28,6 +29,7 @@ from server.scoring.marking import award
 from server.scoring.people_service import empty_guides, put_answers
 from server.scoring.points import points
 from server.scoring.runs import made, put
+from server.scoring.similarity_service import WrongAnswers, compared, keep_similar
 from server.scoring.statistics_service import OptionCounts, keep_statistics
 
 SPARE = "spare"
@@ -74,9 +76,10 @@ async def mark_slot(
         sheets = _Sheets(await draw_store.sealed_marking_sheets(session, slot_id), marking_key)
         sittings = await delivery.sittings(session, slot_id)
         unnamed = await decision_service.places(session, slot_id)
+        drawn = await draw_store.draw(session, slot_id)
     base = hashlib.sha256(slot_id.encode())
     papers: list[tuple[str, tuple[Mark, ...]]] = []
-    options = OptionCounts()
+    options, wrong = OptionCounts(), WrongAnswers()
     entries: dict[Question, MarkingEntry] = {}
     for sitting in sorted(sittings, key=lambda s: s.id):
         if sitting.state not in (State.HANDED_IN, State.COLLECTED):
@@ -88,6 +91,7 @@ async def mark_slot(
         papers.append((sheet.paper, marks))
         _bind(base, marks, answers)
         options.add(sheet, answers)
+        wrong.add(sitting.id, sheet, marks, answers)
         entries.update(_guided(sheet, marks))
     if unnamed:
         found = [(one, _question(sheets.of(at, paper), number)) for one, at, paper, number in unnamed]
@@ -102,6 +106,11 @@ async def mark_slot(
     if entries:
         await put_answers(db, identity, slot_id, (m for _, marks in papers for m in marks), entries)
     await keep_statistics(db, outcome, whole, options.sealed(slot_id, identity.storage_wrap))
+    rows = blueprint_from_bytes(drawn.blueprint).seat_rows if drawn is not None else 0
+    voided = [one.question for one in decided if one.question is not None]
+    leads, pairs = compared(wrong.without(voided), sittings, rows)
+    async with db.writing() as session:
+        await keep_similar(Act(session, journal, clock.legal(), actor), slot_id, leads, pairs)
     return outcome
 
 

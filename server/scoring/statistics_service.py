@@ -30,7 +30,7 @@ class OptionCounts:
                 continue
             counted = self._counts.setdefault((entry.item, entry.version, entry.part), Counter())
             counted.update(
-                label for given in answers.get(entry.number) or () if (label := _label(entry, given))
+                label for given in answers.get(entry.number) or () if (label := bank_label(entry, given))
             )
 
     def sealed(self, slot: str, wrap: Wrap) -> dict[Question, bytes]:
@@ -38,7 +38,7 @@ class OptionCounts:
         return {one: sealed_options(slot, one, counts, wrap) for one, counts in self._counts.items()}
 
 
-def _label(entry: MarkingEntry, given: str) -> str | None:
+def bank_label(entry: MarkingEntry, given: str) -> str | None:
     """Return the bank's label behind a displayed one, None for what stands on no option."""
     if entry.type == "judge":
         return given if given in ("T", "F") else None

@@ -151,6 +151,7 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", "/api/slots/{slot:str}/marks/reopen"): CHIEF,
     ("GET", "/results"): MARK_READERS,
     ("GET", "/results/{slot:str}"): MARK_READERS,
+    ("GET", "/api/slots/{slot:str}/similarity"): frozenset({R.QUALITY, R.SUPERVISOR}),
     ("GET", "/api/slots/{slot:str}/marking"): MARK_READERS,
     ("GET", "/api/slots/{slot:str}/marking.csv"): MARK_READERS,
     ("POST", "/api/slots/{slot:str}/markers"): RESULT_OFFICE,

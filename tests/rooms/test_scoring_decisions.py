@@ -17,12 +17,13 @@ from server.keys.identity import Identity
 from server.packages.peers import register_peer
 from server.publicity import outgoing
 from server.scoring import decision_service as decisions
-from server.scoring import practical_service, service, store
+from server.scoring import practical_service, service, similarity_service, store
 from server.scoring.decisions import DecisionEvent, DecisionKind, Question, VoidPolicy
 from server.scoring.facts import MarkingOutcome
 from server.scoring.models import MarkingRunRow
 from server.scoring.practical import FormItem, FormTemplate
 from server.scoring.results import subject_standings
+from server.scoring.similarity import Pair
 from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.hall import BELL, PRACTICAL, HallDay
@@ -242,3 +243,19 @@ async def test_statistics_of_a_marking_go_to_the_bank(day: HallDay) -> None:
         )
     assert {(s.item, s.version) for s in after} == set(found) - {(chosen.item, chosen.version)}
     assert still
+
+
+async def test_neighbours_wrong_alike_are_kept_as_leads_with_their_seats(day: HallDay) -> None:
+    """Leads name tickets, seats and their distance, stand in place of an earlier marking's, and change no point."""
+    await day.whole_day()
+    await mark(day)
+    before = await points_of(day)
+    pair = Pair("sitting-0", "sitting-1", 12, 11, 4.5, 1e-5, 1e-4)
+    async with day.act() as act:
+        assert await similarity_service.similar(act.session, SLOT) == ()
+        await similarity_service.keep_similar(act, SLOT, [pair], 6)
+        await similarity_service.keep_similar(act, SLOT, [pair], 6)
+    async with day.db.reading() as session:
+        (found,) = await similarity_service.similar(session, SLOT)
+    assert (found.first_ticket, found.second_ticket, found.apart, found.pairs) == ("T0000", "T0001", 1, 6)
+    assert await points_of(day) == before

@@ -20,6 +20,7 @@ from server.itembank import store as itembank
 from server.itembank.statistics import Accumulated, Exam, ItemStatistics
 from server.scoring import store
 from server.scoring.points import as_number
+from server.scoring.similarity_service import Similar, similar
 from server.web.guards import requires
 from server.web.pages import page
 from server.web.site import Site
@@ -27,6 +28,8 @@ from server.web.site import Site
 Here = NamedDependency[Site]
 READERS = requires(Role.CHIEF, Role.DEPUTY, Role.EXAM_OFFICE, Role.QUALITY, Role.SUPERVISOR)
 
+LEADS = (Role.QUALITY, Role.SUPERVISOR)
+"""Who looks at what neighbours share: people of quality and supervision, apart from who ran the day."""
 WEAK = 0.2
 """Below this a discrimination asks for a look at the question (Ebel & Frisbie, Essentials of Educational
 Measurement, 5th ed. 1991, ch. 13: under 0.20 poor)."""
@@ -84,6 +87,14 @@ async def bank_statistics_csv(bank: FromPath[str], site: Here) -> Response[bytes
         return _csv(Accumulated, await statistics_store.bank_statistics(session, bank))
 
 
+@get("/api/slots/{slot:str}/similarity", guards=[requires(*LEADS)])
+async def similarity(slot: FromPath[str], site: Here) -> tuple[Similar, ...]:
+    """Return the pairs of neighbours whose wrong answers agree beyond chance, the least likely first: leads."""
+    async with site.db.reading() as session:
+        await affairs.slot(session, slot)
+        return await similar(session, slot)
+
+
 @get("/results/{slot:str}", guards=[READERS])
 async def figures_page(slot: FromPath[str], request: Request[Any, Any, Any], site: Here) -> Template:
     """Show a marked slot's totals and its questions by difficulty and discrimination."""
@@ -93,6 +104,7 @@ async def figures_page(slot: FromPath[str], request: Request[Any, Any, Any], sit
         exam = await statistics_store.exam_of(session, slot)
         items = await statistics_store.slot_statistics(session, slot)
         scripts = await store.scripts(session, slot)
+        pairs = await similar(session, slot) if request.user.roles.intersection(LEADS) else None
     if exam is None:
         raise Refused(Refusal("result-not-marked", "BJ-E:24"))
     totals = [script.points for script in scripts if not script.pending]
@@ -103,6 +115,7 @@ async def figures_page(slot: FromPath[str], request: Request[Any, Any, Any], sit
         slot=found,
         exam=exam,
         items=items,
+        pairs=pairs,
         weak=WEAK,
         bars=_bars(totals, max((script.most for script in scripts), default=0)),
         people=len(totals),
@@ -134,4 +147,4 @@ def _csv(kind: type[ItemStatistics] | type[Accumulated], rows: Iterable[Any]) ->
     )
 
 
-ROUTES = [statistics, statistics_csv, bank_statistics, bank_statistics_csv, figures_page]
+ROUTES = [statistics, statistics_csv, bank_statistics, bank_statistics_csv, similarity, figures_page]

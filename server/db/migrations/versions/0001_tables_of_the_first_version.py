@@ -136,6 +136,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("sitting", "receipt", name=op.f("uq_delivery_answer_event_sitting_receipt")),
     )
     with op.batch_alter_table("delivery_answer_event", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_delivery_answer_event_late",
+            ["sitting"],
+            unique=False,
+            sqlite_where=sa.text("outcome = 'late'"),
+            postgresql_where=sa.text("outcome = 'late'"),
+        )
         batch_op.create_index("ix_delivery_answer_event_record", ["record"], unique=False)
 
     op.create_table(
@@ -584,6 +591,20 @@ def upgrade() -> None:
     with op.batch_alter_table("scoring_run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_scoring_run_slot"), ["slot"], unique=False)
 
+    op.create_table(
+        "scoring_similar",
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("first", sa.String(length=36), nullable=False),
+        sa.Column("second", sa.String(length=36), nullable=False),
+        sa.Column("both_wrong", sa.Integer(), nullable=False),
+        sa.Column("same", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Float(), nullable=False),
+        sa.Column("p", sa.Float(), nullable=False),
+        sa.Column("adjusted", sa.Float(), nullable=False),
+        sa.Column("pairs", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("slot", "first", "second", name=op.f("pk_scoring_similar")),
+    )
     op.create_table(
         "scoring_written",
         sa.Column("code", sa.String(length=16), nullable=False),
@@ -1860,6 +1881,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_scoring_written_question")
 
     op.drop_table("scoring_written")
+    op.drop_table("scoring_similar")
     with op.batch_alter_table("scoring_run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scoring_run_slot"))
 
@@ -1949,6 +1971,11 @@ def downgrade() -> None:
     op.drop_table("delivery_heartbeat")
     with op.batch_alter_table("delivery_answer_event", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_answer_event_record")
+        batch_op.drop_index(
+            "ix_delivery_answer_event_late",
+            sqlite_where=sa.text("outcome = 'late'"),
+            postgresql_where=sa.text("outcome = 'late'"),
+        )
 
     op.drop_table("delivery_answer_event")
     op.drop_table("delivery_answer")
