@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db.act import Act
@@ -104,7 +104,7 @@ async def undecided(session: AsyncSession, sitting: str) -> tuple[LateItem, ...]
 
 async def late_sittings(session: AsyncSession, slot: str) -> tuple[str, ...]:
     """Return the sittings of a slot to which anything came late, by room and seat."""
-    events = select(AnswerEventRow.sitting).where(AnswerEventRow.outcome == "late")
+    events = select(AnswerEventRow.sitting).where(AnswerEventRow.outcome == literal_column("'late'"))
     carried = select(LateJournalRow.sitting)
     rows = await session.scalars(
         select(SittingRow.id)

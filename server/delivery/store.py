@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.delivery.facts import (
@@ -170,7 +170,9 @@ def of_this_paper() -> ColumnElement[bool]:
     """Return the condition that an answer's row was given on the paper that the sitting has now: after a
     replacement, those of older leases belong to the paper before."""
     newest = select(func.max(ReplacementRow.lease)).where(ReplacementRow.sitting == AnswerRow.sitting)
-    return AnswerRow.lease >= func.coalesce(newest.scalar_subquery(), 0)
+    # Few papers are ever replaced: the list is read once, and only their rows are looked at one by one.
+    replaced = select(ReplacementRow.sitting)
+    return or_(AnswerRow.sitting.not_in(replaced), AnswerRow.lease >= newest.scalar_subquery())
 
 
 async def paper_lease(session: AsyncSession, sitting: str) -> int:
