@@ -15,7 +15,6 @@ from server.itembank.blueprint import (
     blueprint_bytes,
     blueprint_from_bytes,
     coverage,
-    fillable,
     point_code,
     read_blueprint,
     shortages,
@@ -224,13 +223,24 @@ def test_shortages_name_each_short_cell_and_by_how_many() -> None:
     blueprint = read_blueprint(BLUEPRINT)
     keys = [cell.key for cell in blueprint.cells for _ in range(cell.count)]
     assert shortages(blueprint, coverage(keys)) == ()
-    assert fillable(blueprint, coverage(keys)) is None
     have = coverage(keys[1:-1])
     short = shortages(blueprint, have)
     assert [(one.key, one.have, one.need) for one in short] == [
         (CellKey("1.1", "single", "medium"), 3, 4),
         (CellKey("1.3", "fill", "medium"), 0, 1),
     ]
-    refusal = fillable(blueprint, have)
-    assert refusal is not None
-    assert (refusal.facts["cells"], refusal.facts["missing"]) == (2, 2)
+
+
+def test_bounds_out_of_range_are_refused() -> None:
+    """Each bound of a blueprint outside of its range is refused with its name."""
+    for line, named in (
+        ("exposure_limit = 0", "exposure_limit"),
+        ("overlap_limit = -1", "overlap_limit"),
+        ('papers = "fixed"\noverlap_limit = 1', "overlap_limit"),
+        ("seat_rows = -1", "seat_rows"),
+        ("difficulty_spread = 0.0", "difficulty_spread"),
+        ('enemies = [["a"]]', "enemies"),
+    ):
+        with pytest.raises(BadInput, match="blueprint-invalid") as refused:
+            read_blueprint(BLUEPRINT.replace(b"level = 4", b"level = 4\n" + line.encode()))
+        assert named in str(refused.value.facts["reason"])
