@@ -37,6 +37,17 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfSeat:
+    """A candidate out of the room with an escort, [left_at, returned_at); None: he did not come back."""
+
+    ticket: str
+    escort: str
+    left_at: datetime
+    returned_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """An incident as the record lists it."""
 
@@ -68,6 +79,7 @@ class RoomRecord:
     moves: tuple[Move, ...]
     incidents: tuple[Noted, ...]
     code: str
+    breaks: tuple[OutOfSeat, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -88,6 +100,7 @@ def room_record(
     incidents: Iterable[Noted],
     code: str,
     now: datetime,
+    breaks: Iterable[OutOfSeat] = (),
 ) -> RoomRecord:
     """Count one room. Each sitting is counted in the room it ended in; moves into and out of it are
     listed.
@@ -119,4 +132,5 @@ def room_record(
         moves=tuple(sorted((m for m in moves if room in (m.from_room, m.to_room)), key=lambda m: m.at)),
         incidents=noted,
         code=code,
+        breaks=tuple(sorted(breaks, key=lambda b: b.left_at)),
     )

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.affairs import store as affairs
 from server.conduct import store
 from server.conduct.models import RoomRecordRow
-from server.conduct.record import Move, Noted, RoomRecord, Seated, room_record
+from server.conduct.record import Move, Noted, OutOfSeat, RoomRecord, Seated, room_record
 from server.conduct.store import SignedRecord
 from server.db.act import Act
+from server.delivery import command_store
 from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable
@@ -55,7 +56,12 @@ async def count_room(
         for i in await store.incidents(session, slot)
         if (i.sitting in of_room if i.sitting is not None else i.room in (room, None))
     ]
-    return room_record(slot, room, seated, moves, noted, code, now)
+    breaks = [
+        OutOfSeat(tickets[b.sitting], b.escort, b.left_at, b.returned_at, b.reason)
+        for b in await command_store.breaks(session, slot)
+        if b.sitting in of_room
+    ]
+    return room_record(slot, room, seated, moves, noted, code, now, breaks)
 
 
 def _end(state: State) -> str:

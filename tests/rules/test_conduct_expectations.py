@@ -34,6 +34,14 @@ def test_only_one_who_writes_must_be_at_the_seat(state: State, kind: PhaseKind, 
     assert seat_status(replace(FACT, state=state, phase=replace(RUNNING, kind=kind))) is status
 
 
+def test_who_is_out_with_an_escort_is_excused() -> None:
+    """In an escorted break the empty seat is excused, and in a halt nobody is due."""
+    assert seat_status(replace(FACT, away_since=START)) is SeatStatus.EXCUSED
+    halted = replace(RUNNING, kind=PhaseKind.HALTED)
+    assert seat_status(replace(FACT, phase=halted)) is SeatStatus.NOT_DUE
+    assert seat_status(replace(FACT, state=State.HALTED)) is SeatStatus.NOT_DUE
+
+
 def test_the_newest_answer_tells_whether_the_machine_is_used() -> None:
     """A seat whose newest answer came 20 seconds ago says so; one without an answer says nothing."""
     now = START + timedelta(seconds=50)

@@ -1,0 +1,88 @@
+"""Latest entry, proposed credits and breaks of an exam day on a real database."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import update
+
+from server.affairs.models import SlotRow
+from server.conduct import hall_service, record_service
+from server.conduct import service as conduct
+from server.db.engine import Database
+from server.delivery.facts import Extent
+from server.delivery.models import HeartbeatRow
+from server.delivery.sitting import State
+from server.delivery.store import sitting
+from server.errors import Refused
+from server.keys.identity import Identity
+from tests.support.clock import FakeClock
+from tests.support.database import database
+from tests.support.hall import BELL, LOOKED, HallDay
+from tests.support.papers import SLOT
+
+
+@pytest_asyncio.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    async with database(f"sqlite:///{tmp_path / 'test.db'}") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def day(db: Database, clock: FakeClock, tmp_path: Path) -> HallDay:
+    day = HallDay(db, clock, Identity.open_or_create(tmp_path / "node"))
+    await day.draw()
+    async with db.writing() as session:
+        await session.execute(update(SlotRow).where(SlotRow.id == SLOT).values(entry=15))
+    await day.check_in(0, 1)
+    await day.ring()
+    await day.open(0, 1)
+    return day
+
+
+async def test_a_late_candidate_is_admitted_only_with_the_chiefs_reason(day: HallDay) -> None:
+    """From 15 minutes after the bell a check-in is refused with the minute, and a reason lets the candidate in; an
+    absence that was undone is checked in the same way.
+    """
+    day.clock.set(BELL + timedelta(minutes=15))
+    with pytest.raises(Refused, match="entry-closed") as caught:
+        await day.check_in(2)
+    assert caught.value.refusal.facts["closed"] == (BELL + timedelta(minutes=15)).isoformat()
+    async with day.act() as act:
+        await conduct.check_in(act, "sitting-2", **LOOKED, admitted_late="地铁停运")
+    async with day.db.reading() as session:
+        assert (await sitting(session, "sitting-2")).state is State.CHECKED_IN
+
+
+async def test_credits_are_proposed_and_a_grant_settles_them(day: HallDay) -> None:
+    """A line lost for three minutes is proposed for its seat, and no longer once somebody has given it back."""
+    async with day.db.writing() as session:
+        session.add_all(
+            HeartbeatRow(sitting="sitting-0", seat="seat-01-1", at=BELL + timedelta(minutes=at), kind=kind)
+            for at, kind in ((-5, "here"), (10, "lost"), (13, "here"))
+        )
+    day.clock.set(BELL + timedelta(minutes=20))
+    async with day.db.reading() as session:
+        (found,) = await hall_service.credit_proposals(session, SLOT, day.clock.legal())
+    assert (found.sitting, found.seconds, found.times) == ("sitting-0", 180, 1)
+    async with day.act() as act:
+        await conduct.allow(act, Extent(SLOT, sitting="sitting-0"), "credit", found.seconds, "断线")
+    async with day.db.reading() as session:
+        assert await hall_service.credit_proposals(session, SLOT, day.clock.legal()) == ()
+
+
+async def test_a_break_stands_on_the_room_record(day: HallDay) -> None:
+    """The record of the room names who was out, with whom, and from when to when."""
+    async with day.act("staff:wang") as act:
+        await hall_service.leave_seat(act, "sitting-1", "李监考", "洗手间")
+    day.clock.set(BELL + timedelta(minutes=6))
+    async with day.act("staff:wang") as act:
+        await hall_service.return_to_seat(act, "sitting-1")
+    async with day.db.reading() as session:
+        record = await record_service.count_room(session, SLOT, "01", day.clock.legal())
+    (out,) = record.breaks
+    assert (out.ticket, out.escort) == ("T0001", "李监考")
+    assert out.returned_at is not None
+    assert out.returned_at - out.left_at == timedelta(minutes=6)
