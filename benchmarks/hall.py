@@ -26,7 +26,7 @@ import rfc8785
 import uvicorn
 from sqlalchemy import insert
 
-from server.app import create_app, load_models
+from server.app import create_app
 from server.clock import SystemClock
 from server.db.act import Act
 from server.db.engine import Database
@@ -43,6 +43,7 @@ from server.keys.signing import SigningKey
 from server.papers.models import PaperSet, SealedPaperRow
 from server.protocol.paper import Option, Paper, PaperItem
 from server.settings import Listen, Settings
+from server.tables import load_models
 from server.web.site import Site
 
 ITEMS = 100

@@ -1,9 +1,7 @@
 """The only wiring: makes the application of a role from settings and a clock, and joins rooms to each other."""
 
 import asyncio
-import importlib
 import logging
-import pkgutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
@@ -57,6 +55,7 @@ from server.publicity import service as publicity
 from server.registry import service as registry
 from server.registry.head_service import accept_head
 from server.settings import Settings
+from server.tables import load_models
 from server.web import accounts, home, packages_routes
 from server.web.candidate import page as candidate_page
 from server.web.candidate import routes as candidate
@@ -83,17 +82,6 @@ _STATIC = Path(__file__).parent / "web" / "static"
 
 _WITHOUT_CSRF = ["^/api/packages$", "^/api/seats/enrol$"]
 """Called by nodes and kiosks that hold no login: a signature or a one-time code proves them, never a cookie."""
-
-
-def load_models() -> None:
-    """Import every room's tables, so that the one MetaData is complete."""
-    root = Path(__file__).parent
-    for module in pkgutil.iter_modules([str(root)]):
-        if not module.ispkg:
-            continue
-        for name in sorted(path.stem for path in (root / module.name).glob("*models.py")):
-            importlib.import_module(f"server.{module.name}.{name}")
-    importlib.import_module("server.db.journal")
 
 
 @get("/api/time", sync_to_thread=False)

@@ -18,7 +18,7 @@ def _upgrade(args: argparse.Namespace) -> int:
 
 
 def _revision(args: argparse.Namespace) -> int:
-    from server.app import load_models
+    from server.tables import load_models
 
     load_models()
     print(revision(args.message))

@@ -157,7 +157,7 @@ async def _child(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     harden()
-    from server.app import load_models
+    from server.tables import load_models
 
     load_models()
     return asyncio.run(_child(args))

@@ -1,6 +1,6 @@
 """Alembic, called by programme: bring a database to the newest schema, or write a new revision.
 
-The migrations import no room; callers of `revision` have loaded all tables (`app.load_models`).
+The migrations import no room; callers of `revision` have loaded all tables (`tables.load_models`).
 """
 
 from pathlib import Path

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from server.app import load_models
 from server.cli.main import GROUPS, parser
 from server.db.engine import Database
 from server.db.migrate import differences, upgrade
 from server.settings import load_settings
+from server.tables import load_models
 from tests.support.database import fresh_postgres_url
 from tests.support.diagrams import ROOT, replaced
 

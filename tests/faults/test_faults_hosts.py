@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from server.app import load_models
 from server.cli.main import main
 from server.clock import ClockFile, DemoClock, host_monotonic
 from server.db.engine import Database
@@ -21,6 +20,7 @@ from server.db.migrate import upgrade
 from server.delivery.timing import Policy
 from server.delivery.verification import verify_answers
 from server.keys.authority import ensure_tls
+from server.tables import load_models
 from tests.support.centre import ROOT, demo_command
 from tests.support.database import fresh_postgres_url
 from tests.support.delivery import Scene, prepare_scene

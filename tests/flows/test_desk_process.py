@@ -9,11 +9,11 @@ import httpx
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account
-from server.app import load_models
 from server.db.engine import Database
 from server.db.migrate import upgrade
 from server.keys.openings_wire import opening_info
 from server.keys.sealing import hpke_seal
+from server.tables import load_models
 from tests.support.centre import PASSWORD, ROOT
 from tests.support.clock import FakeClock
 from tests.support.database import act_on

@@ -16,7 +16,6 @@ import httpx
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account
-from server.app import load_models
 from server.clock import ClockFile, host_monotonic
 from server.db.engine import Database
 from server.db.migrate import upgrade
@@ -24,6 +23,7 @@ from server.keys.identity import Identity
 from server.keys.openings_wire import opening_info
 from server.keys.sealing import hpke_seal
 from server.packages.peers import register_peer
+from server.tables import load_models
 from tests.support.clock import START
 from tests.support.cookies import csrf
 from tests.support.database import act_on

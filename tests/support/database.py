@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from server.app import load_models
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.metadata import Base
+from server.tables import load_models
 from tests.support.clock import START
 
 

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from server.app import load_models
 from server.clock import ClockFile, DemoClock, host_monotonic
 from server.db.engine import Database
 from server.db.migrate import upgrade
 from server.delivery.timing import Policy
 from server.keys.authority import ensure_tls
+from server.tables import load_models
 from tests.support.centre import ROOT, demo_command
 from tests.support.delivery import Scene, prepare_scene
 from tests.support.ports import free_port
