@@ -97,7 +97,7 @@ class Brain:
         self._sealed: SealedPaper | None = None
         self._key: exam.PaperKey | None = None
         self._opened = ""
-        self._commands: list[str] = []
+        self._commands: list[exam.Command] = []
         """Commands seen whose effect waits for the outbox to be empty."""
 
     # What the kiosk does.
@@ -251,9 +251,13 @@ class Brain:
             for answer in self.outbox.due(now):
                 self._say(answer)
         if self.stage is not Stage.LEFT or not len(self.outbox):
-            done, self._commands = self._commands, []
-            for command in done:
-                self._say(exam.Heard(id=command, step="done"))
+            # A collection is ordered for many papers first and reaches each a moment later.
+            here = self.stage is Stage.SEATED
+            waiting = [command for command in self._commands if here and command.kind == "collect"]
+            for command in self._commands:
+                if command not in waiting:
+                    self._say(exam.Heard(id=command.id, step="done"))
+            self._commands = waiting
         frames, self._frames = self._frames, []
         return frames
 
@@ -275,7 +279,7 @@ class Brain:
         # nothing of it is left to send, everything else with the effect that came before this frame.
         self._say(exam.Heard(id=command.id, step="seen"))
         if command.kind != "message":
-            self._commands.append(command.id)
+            self._commands.append(command)
 
     def _sit(self, seated: exam.Seated, now: float) -> None:
         before = self.seated

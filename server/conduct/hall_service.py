@@ -1,5 +1,6 @@
 """Acts of the exam day that came after the first ones: halt and continuation, breaks, lost time, undo."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,12 +11,17 @@ from server.conduct.incidents import IncidentKind
 from server.conduct.service import TOPIC, require_open
 from server.db.act import Act
 from server.db.signals import announce
-from server.delivery import break_service, command_store, halt_service, undo_service
+from server.delivery import break_service, command_service, command_store, halt_service, undo_service
+from server.delivery import service as delivery_acts
 from server.delivery import store as delivery
 from server.delivery.facts import Command, Extent
 from server.delivery.lost_time import losses
 from server.delivery.sitting import State
+from server.errors import Refusal, Refused
+from server.keys.identity import Identity
 from server.law.citing import cites
+
+COLLECTABLE = (State.OPENED, State.HALTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,36 @@ async def return_to_seat(act: Act, sitting: str) -> int:
     seconds = await break_service.come_back(act, sitting)
     await announce(act.session, TOPIC, found.slot)
     return seconds
+
+
+async def order_collection(act: Act, extent: Extent, reason: str) -> tuple[str, ...]:
+    """Order that every open paper of a room or the slot comes in now; return their sittings for `collect_some`."""
+    await require_open(act, extent.slot)
+    found = tuple(
+        one.id
+        for one in await delivery.sittings(act.session, extent.slot)
+        if one.state in COLLECTABLE and extent.reaches(one.id, one.time_room)
+    )
+    if not found:
+        raise Refused(Refusal("collect-none"))
+    await command_service.issue(act, "collect", extent, reason)
+    await act.record(
+        "conduct:papers:collection-ordered",
+        {"slot": extent.slot, "room": extent.room, "sittings": len(found), "reason": reason},
+    )
+    return found
+
+
+async def collect_some(act: Act, sittings: Iterable[str], identity: Identity) -> int:
+    """Collect these papers with what is acknowledged; one that came in meanwhile is passed over. Return how many."""
+    count = 0
+    for sitting in sittings:
+        found = await delivery.sitting(act.session, sitting)
+        if found.state in COLLECTABLE:
+            await delivery_acts.collect(act, identity.signing.sign, sitting)
+            await announce(act.session, TOPIC, found.slot)
+            count += 1
+    return count
 
 
 async def undo(act: Act, command: str, reason: str) -> str:

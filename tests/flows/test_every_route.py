@@ -116,6 +116,7 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", f"{_SLOT}/halt"): CHIEF,
     ("POST", f"{_SLOT}/continuation"): CHIEF,
     ("POST", f"{_SLOT}/continue"): CHIEF,
+    ("POST", f"{_SLOT}/collect"): CHIEF,
     ("GET", f"{_SLOT}/lost-time"): VIEWERS,
     ("POST", "/api/hall/acts/{act_id:str}/undo"): FLOOR,
     ("POST", f"{_SITTING}/leave"): FLOOR,

@@ -86,3 +86,17 @@ async def test_a_break_stands_on_the_room_record(day: HallDay) -> None:
     assert (out.ticket, out.escort) == ("T0001", "李监考")
     assert out.returned_at is not None
     assert out.returned_at - out.left_at == timedelta(minutes=6)
+
+
+async def test_a_room_is_collected_at_once(day: HallDay) -> None:
+    """The chief's collection of a room takes every open paper of it, and a second one finds none."""
+    async with day.act() as act:
+        ordered = await hall_service.order_collection(act, Extent(SLOT, "01"), "火警")
+    assert set(ordered) == {"sitting-0", "sitting-1"}
+    async with day.act() as act:
+        assert await hall_service.collect_some(act, ordered, day.identity) == 2
+    async with day.db.reading() as session:
+        assert (await sitting(session, "sitting-0")).state is State.COLLECTED
+    with pytest.raises(Refused, match="collect-none"):
+        async with day.act() as act:
+            await hall_service.order_collection(act, Extent(SLOT), "火警")

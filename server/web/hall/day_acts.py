@@ -28,8 +28,18 @@ Http = Request[Any, Any, Any]
 Here = NamedDependency[Site]
 
 
+TOGETHER = 20
+"""Papers that one transaction of a collection takes in."""
+
+
 class Halted(msgspec.Struct, frozen=True):
     """How many sittings were halted."""
+
+    sittings: int
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """How many papers came in by this act."""
 
     sittings: int
 
@@ -69,6 +79,22 @@ async def continue_exam(
     """Give the bell of a continuation."""
     async with site.acting(login_of(request)) as act:
         await hall_service.continue_exam(act, Extent(slot, data.room), data.reason)
+
+
+@post("/api/hall/slots/{slot:str}/collect", guards=[CHIEF])
+async def collect_all(
+    slot: FromPath[str], data: JSONBody[bodies.HallHalt], site: Here, request: Http
+) -> Collected:
+    """Collect every open paper of a room or the slot now, in short transactions."""
+    login, collected = login_of(request), 0
+    async with site.acting(login) as act:
+        sittings = await hall_service.order_collection(act, Extent(slot, data.room), data.reason)
+    for start in range(0, len(sittings), TOGETHER):
+        async with site.acting(login) as act:
+            collected += await hall_service.collect_some(
+                act, sittings[start : start + TOGETHER], site.identity
+            )
+    return Collected(collected)
 
 
 @post("/api/hall/sittings/{sitting:str}/leave", guards=[FLOOR], status_code=204)
@@ -111,4 +137,4 @@ async def lost_time(slot: FromPath[str], site: Here) -> tuple[CreditProposal, ..
         return await hall_service.credit_proposals(session, slot, site.clock.legal())
 
 
-ROUTES = [halt, plan_continuation, continue_exam, leave, come_back, undo, lost_time]
+ROUTES = [halt, plan_continuation, continue_exam, collect_all, leave, come_back, undo, lost_time]

@@ -133,15 +133,16 @@ class Controller {
     this.draw();
     this.sayDone();
   }
-  async refused({ about, code, seq }) {
+  async refused({ about, code, seq, facts }) {
     if (about === "resume") {
       this.state = forgotten(this.state, { stage: LEAVING.includes(this.state.stage) ? this.state.stage : "sign-in" });
       await this.forget();
       await this.offerJournals();
     } else if (about === "journal") {
-      const refused = this.offers.shift();
-      if (refused) await this.vault.settleJournal(refused.head.sitting, refused.head.lease);
       this.state = { ...this.state, refusal: null };
+      if (code === "journal-gap") { this.offerNext(facts.kept); return; }
+      const refused = this.offers.shift();
+      if (refused) await this.vault.refuseJournal(refused.head.sitting, refused.head.lease, code);
       this.offerNext(0);
     } else if (about === "answer" && ["retry", "answer-not-stored"].includes(code)) {
       this.state = { ...this.state, refusal: null };
@@ -266,11 +267,14 @@ class Controller {
   // Every act is acknowledged: seen when it is here, done when its effect is on the screen and nothing is left to send.
   command({ id, kind }) {
     this.wire.send({ type: "heard", id, step: "seen" });
-    if (kind !== "message") this.obeyed.push(id);
+    if (kind !== "message") this.obeyed.push({ id, kind });
   }
   sayDone() {
     if (this.outbox.size && this.state.stage !== "seated") return;
-    for (const id of this.obeyed.splice(0)) this.wire?.send({ type: "heard", id, step: "done" });
+    // A collection is ordered for many papers first and reaches each a moment later.
+    const done = this.obeyed.filter(({ kind }) => kind !== "collect" || this.state.stage !== "seated");
+    this.obeyed = this.obeyed.filter((one) => !done.includes(one));
+    for (const { id } of done) this.wire?.send({ type: "heard", id, step: "done" });
   }
   report(number, fault, text) {
     if (!this.wire.open) { this.set({ refusal: { about: "call", code: "call-offline", facts: {} } }); return; }

@@ -136,6 +136,7 @@ const Extent = (p) => {
   const send = () => ({
     message: () => act.slotAct("message", { text: reason, ...own }),
     pause: () => act.slotAct("pause", { reason, ...own }), resume: () => act.slotAct("resume", { reason, ...own }),
+    collect: () => act.slotAct("collect", { reason, ...own }),
     halt: () => act.slotAct("halt", { reason, ...own }), continue: () => act.slotAct("continue", { reason, ...own }),
     plan: () => act.slotAct("continuation", { starts_at: `${when}:00+08:00`, reason, ...own }),
     credit: () => act.slotAct("time", { kind: "credit", seconds: minutes * 60, reason, ...own }),
@@ -144,9 +145,9 @@ const Extent = (p) => {
     record: () => act.slotAct(`rooms/${room}/record`), cancel: () => act.slotAct("cancel", { reason }), close: () => act.slotAct("close"),
   })[doing]();
   const free = ["record", "close"].includes(doing), whom = { name: "", place: room ? say("board-room", { room }) : say("board-whole-hall") };
-  return html`<${Box} ...${p} title=${title}><div class="tabs" role="group" aria-label=${say("board-acts")}>${names.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${["cancel", "halt"].includes(name) ? "grave" : ""} onClick=${() => setDoing(name)}>${say(`board-act-${name}`)}</button>`)}</div>
-    ${doing && html`<${Form} key=${doing} ...${p} send=${send} done=${() => act.close()} grave=${["cancel", "halt"].includes(doing)} label=${say(`board-do-${doing}`, whom)} ready=${(free || reason.trim()) && (doing !== "plan" || when)}>
-      <p>${say(`board-ask-${doing}`, whom)}</p>
+  return html`<${Box} ...${p} title=${title}><div class="tabs" role="group" aria-label=${say("board-acts")}>${names.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${["cancel", "halt", "collect"].includes(name) ? "grave" : ""} onClick=${() => setDoing(name)}>${say(`board-act-${name}`)}</button>`)}</div>
+    ${doing && html`<${Form} key=${doing} ...${p} send=${send} done=${() => act.close()} grave=${["cancel", "halt", "collect"].includes(doing)} label=${say(doing === "collect" ? "board-do-collect-all" : `board-do-${doing}`, whom)} ready=${(free || reason.trim()) && (doing !== "plan" || when)}>
+      <p>${say(doing === "collect" ? "board-ask-collect-all" : `board-ask-${doing}`, whom)}</p>
       ${doing === "close" && p.state.snapshot.counts.gaps.length > 0 && html`<p class="problem">${say("board-gaps")}<br/>${p.state.snapshot.counts.gaps.map((gap) => html`<span>${say(gap)}<br/></span>`)}</p>`}
       ${doing === "plan" && html`<label>${say("board-continue-at")}<input type="datetime-local" required value=${when} onInput=${(e) => setWhen(e.target.value)}/></label>`}
       ${doing === "credit" && html`<${LostTime} ...${p} room=${room} minutes=${setMinutes}/>`}
@@ -157,13 +158,13 @@ const Extent = (p) => {
 
 const HallActs = (p) => {
   const { act, say, state } = p, rung = state.snapshot.slot.bell === "rung", open = state.snapshot.slot.outcome === null, halted = state.snapshot.rooms.every((r) => r.halted);
-  const names = [["message", act.leads() || act.me.scope === null], ["incident", true], ["pause", act.leads() && rung], ["resume", act.leads() && rung], ["credit", act.leads() && rung], ["delay", act.leads() && !rung], ["halt", act.chief() && rung && open && !halted], ["plan", act.chief() && halted], ["continue", act.chief() && halted], ["cancel", act.chief() && !rung && open], ["close", act.chief() && rung && open]].filter(([, shown]) => shown).map(([name]) => name);
+  const names = [["message", act.leads() || act.me.scope === null], ["incident", true], ["pause", act.leads() && rung], ["resume", act.leads() && rung], ["credit", act.leads() && rung], ["delay", act.leads() && !rung], ["collect", act.chief() && rung && open], ["halt", act.chief() && rung && open && !halted], ["plan", act.chief() && halted], ["continue", act.chief() && halted], ["cancel", act.chief() && !rung && open], ["close", act.chief() && rung && open]].filter(([, shown]) => shown).map(([name]) => name);
   return html`<${Extent} ...${p} title=${say("board-hall-acts")} names=${names} links=${html`<p class="links"><a href=${`/hall/late/${act.slot}`}>${say("board-late")}</a> · <a href="/hall/receipt">${say("board-receipt")}</a></p>`}/>`;
 };
 
 const RoomActs = (p) => {
   const { act, say, dialog, state } = p, room = state.snapshot.rooms.find((r) => r.number === dialog.room), rung = room?.bell === "rung";
-  const names = [["message", true], ["incident", true], [room?.paused ? "resume" : "pause", act.leads() && rung], ["credit", act.leads() && rung], ["halt", act.chief() && rung && !room?.halted], ["plan", act.chief() && room?.halted], ["continue", act.chief() && room?.halted], ["record", rung]].filter(([, shown]) => shown).map(([name]) => name);
+  const names = [["message", true], ["incident", true], [room?.paused ? "resume" : "pause", act.leads() && rung], ["credit", act.leads() && rung], ["collect", act.chief() && rung], ["halt", act.chief() && rung && !room?.halted], ["plan", act.chief() && room?.halted], ["continue", act.chief() && room?.halted], ["record", rung]].filter(([, shown]) => shown).map(([name]) => name);
   return html`<${Extent} ...${p} room=${dialog.room} title=${say("board-room", { room: dialog.room })} names=${names}/>`;
 };
 
