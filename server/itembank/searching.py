@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from server.itembank.blueprint import Band, band_of, point_code
 from server.itembank.interchange.answers import folded
@@ -40,8 +41,14 @@ class ItemFilter:
         sought = [word for word in map(folded, self.words.split()) if word]
         if not sought:
             return True
-        text = folded(searched_text(content))
+        text = _folded(content)
         return all(word in text for word in sought)
+
+
+@lru_cache(maxsize=20_000)
+def _folded(content: ItemContent) -> str:
+    """Return what is searched of an item; kept in the memory of the desk's process, which ends with its opening."""
+    return folded(searched_text(content))
 
 
 def searched_text(content: ItemContent) -> str:

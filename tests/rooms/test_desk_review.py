@@ -8,7 +8,7 @@ from sqlalchemy import select
 from server.db.engine import Database
 from server.db.journal import Journal, JournalRecord
 from server.errors import BadInput, Refused
-from server.itembank import editing_service, review_service, root_service, store
+from server.itembank import editing_service, review_service, root_service, standing_store, store
 from server.itembank.items import ItemContent, ItemState
 from server.itembank.open_bank import OpenBank, held_items, held_versions
 from server.itembank.review_models import ReviewRow
@@ -180,3 +180,30 @@ async def test_a_search_finds_text_point_and_state(db: Database, journal: Journa
     assert found(type="fill") == ["F0", "F1", "F2", "F3", "N1"]
     assert found(state=ItemState.DRAFT) == found(writer="wang") == ["N1"]
     assert found(point="1.1", band="hard") == ["J0", "J1", "J2", "J3", "J4"]
+
+
+async def test_the_database_counts_what_the_versions_say(
+    db: Database, journal: Journal, clock: FakeClock
+) -> None:
+    """Coverage counted by the database agrees with the versions: an item counts where its drawn version stands, else
+    as one on its way, and not at all once it is retired."""
+    await filled_bank(db, journal, clock)
+    bank = OpenBank(BANK, BANK_KEY)
+    async with act_on(db, journal=journal) as act:
+        async with db.reading() as session:
+            one = next(i for i in await bank.items(session) if i.full.content.label == "J0")
+        moved = replace(one.full.content, difficulty=0.9)
+        await editing_service.store_version(act, bank, moved, "wang", (one.full.item, 1))
+        await editing_service.store_version(act, bank, NEW, "wang")
+        gone = await editing_service.store_version(act, bank, replace(NEW, label="N2"), "wang")
+        await review_service.retire(act, BANK, gone[0], "li")
+    async with db.reading() as session:
+        drawn = await standing_store.counts(session, BANK, drawn=True)
+        coming = await standing_store.counts(session, BANK, drawn=False)
+        states = await standing_store.states(session, BANK)
+        have = await store.bank_coverage(session, BANK)
+    assert {(c.point, c.type, c.band): c.items for c in drawn} == {
+        (key.point, key.type, key.band): count for key, count in have.items()
+    }
+    assert [(c.point, c.type, c.band, c.items) for c in coming] == [("1.3", "fill", "medium", 1)]
+    assert states == {"draft": 2, "submitted": 0, "approved": 26, "retired": 1}

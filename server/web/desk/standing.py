@@ -16,10 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.affairs import store as affairs
 from server.affairs.facts import Plan
 from server.errors import GongyuanError
-from server.itembank import exposure, root_service, statistics_store, store
-from server.itembank.blueprint import Band, band_of, point_code
-from server.itembank.items import ItemState
-from server.itembank.open_bank import HeldItem, held_items, held_versions
+from server.itembank import exposure, root_service, standing_store, statistics_store, store
+from server.itembank.blueprint import Band, point_code
+from server.itembank.standing_store import Count
 from server.itembank.statistics import Accumulated, ItemStatistics
 from server.keys import service as keys
 from server.keys.desk_opening import DeskState
@@ -31,6 +30,8 @@ from server.web.pages import page
 from server.web.site import Site
 
 Here = NamedDependency[Site]
+MOST_USED = 200
+"""Lines of the statistics on a page; the exam's own pages and files have them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +45,19 @@ class CoverageRow:
     coming: Mapping[Band, int]
 
 
-def coverage_rows(held: Iterable[HeldItem]) -> tuple[CoverageRow, ...]:
-    """Count items by point, type and band: drawable ones, and drafts and submitted ones that are not drawable yet."""
+def coverage_rows(drawn: Iterable[Count], coming: Iterable[Count]) -> tuple[CoverageRow, ...]:
+    """Gather counts by point and type: what may be drawn, and what is on its way."""
     names: dict[str, str] = {}
-    counts: dict[tuple[str, str], tuple[dict[Band, int], dict[Band, int]]] = {}
-    for one in held:
-        public = one.drawn or one.newest.public
-        if public.state is ItemState.RETIRED:
-            continue
-        code = point_code(public.point)
-        names.setdefault(code, public.point)
-        drawable, coming = counts.setdefault((code, public.type), (_none(), _none()))
-        (coming if one.drawn is None else drawable)[band_of(public.difficulty)] += 1
+    found: dict[tuple[str, str], tuple[dict[Band, int], dict[Band, int]]] = {}
+    for place, counts in enumerate((drawn, coming)):
+        for one in counts:
+            code = point_code(one.point)
+            names.setdefault(code, one.point)
+            found.setdefault((code, one.type), (_none(), _none()))[place][one.band] += one.items
     order: dict[str, int] = {kind: place for place, kind in enumerate(TYPES)}
     return tuple(
-        CoverageRow(code, names[code], kind, *counts[code, kind])
-        for code, kind in sorted(counts, key=lambda key: (_natural(key[0]), order.get(key[1], 99)))
+        CoverageRow(code, names[code], kind, *found[code, kind])
+        for code, kind in sorted(found, key=lambda key: (_natural(key[0]), order.get(key[1], 99)))
     )
 
 
@@ -93,56 +91,57 @@ class UsedItem:
 
 async def used_items(
     desk: Workplace | None, session: AsyncSession, bank_id: str, slot: str
-) -> list[UsedItem]:
-    """Return how a bank's items did in one slot, or in all exams where none is named, the least discriminating first.
+) -> tuple[list[UsedItem], int]:
+    """Return how a bank's items did in one slot, or in all exams where none is named, the least discriminating first:
+    MOST_USED of them, and how many there are.
 
     Labels are given only where the bank is open in this process.
     """
-    public = {
-        (one.public.item, one.public.version): one.public for one in await held_versions(session, bank_id)
-    }
-    papers = await exposure.exposures(session, bank_id)
-    labels: dict[str, str] = {}
-    if desk is not None and desk.opening.state is DeskState.OPEN and desk.bank().id == bank_id:
-        labels = {one.full.item: one.full.content.label for one in await desk.bank().items(session)}
     found: Sequence[Accumulated | ItemStatistics] = (
         await statistics_store.slot_statistics(session, slot)
         if slot
         else await statistics_store.bank_statistics(session, bank_id)
     )
-    lines = [
+    if not found:
+        return [], 0
+    papers = await exposure.exposures(session, bank_id)
+    labels: dict[str, str] = {}
+    if desk is not None and desk.opening.state is DeskState.OPEN and desk.bank().id == bank_id:
+        labels = {one.full.item: one.full.content.label for one in await desk.bank().items(session)}
+    worst = sorted(found, key=lambda one: (one.discrimination is None, one.discrimination or 0.0, one.item))
+    public = await standing_store.expected(session, bank_id, {one.item for one in worst[:MOST_USED]})
+    return [
         UsedItem(
             one.item,
             one.version,
             one.part,
             labels.get(one.item, ""),
-            public[one.item, one.version].type,
-            public[one.item, one.version].point,
-            public[one.item, one.version].difficulty,
+            *public[one.item, one.version],
             papers.get((one.item, one.version), 0),
             one.n,
             one.mean_share,
             one.discrimination,
             one.upper_lower,
         )
-        for one in found
+        for one in worst[:MOST_USED]
         if (one.item, one.version) in public
-    ]
-    return sorted(lines, key=lambda one: (one.discrimination is None, one.discrimination or 0.0, one.item))
+    ], len(found)
 
 
 @get("/bank", guards=[STAFF])
 async def banks_page(request: Http, site: Here) -> Template:
     """List the banks with what may be drawn of each, and the last openings of the desk."""
     async with site.db.reading() as session:
-        banks = [
-            (bank, held_items(await held_versions(session, bank.id))) for bank in await store.banks(session)
-        ]
+        banks = []
+        for bank in await store.banks(session):
+            held = sum((await standing_store.states(session, bank.id)).values())
+            drawn = sum(one.items for one in await standing_store.counts(session, bank.id, drawn=True))
+            banks.append((bank, held, drawn))
         openings = [one for one in await keys.openings(session) if one.kind is OpeningKind.DESK]
     return page(
         request,
         "desk/banks.html",
-        banks=[(bank, len(held), sum(one.drawable is not None for one in held)) for bank, held in banks],
+        banks=banks,
         openings=openings[::-1][:10],
         at_desk=desk_of(request) is not None,
     )
@@ -154,22 +153,26 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
     slot = request.query_params.get("slot", "")
     async with site.db.reading() as session:
         found = await store.bank(session, bank)
-        held = held_items(await held_versions(session, bank))
-        root = await store.bank_root(session, bank)
+        rows = coverage_rows(
+            await standing_store.counts(session, bank, drawn=True),
+            await standing_store.counts(session, bank, drawn=False),
+        )
+        states = await standing_store.states(session, bank)
         roots = await root_service.roots(session, bank)
+        root = roots[0].root if roots else await store.bank_root(session, bank)
         enemies = await exposure.enemies(session, bank)
         plans = await affairs.plans(session)
         filed = [one for plan in plans if (one := await _filed(session, plan, root)) is not None]
         exams = await statistics_store.exams(session, bank)
         names = {plan.id: plan.name for plan in plans}
-        used = await used_items(desk_of(request), session, bank, slot)
+        used, used_count = await used_items(desk_of(request), session, bank, slot)
     return page(
         request,
         "desk/standing.html",
         bank=found,
-        rows=coverage_rows(held),
+        rows=rows,
         bands=BANDS,
-        states=_states(held),
+        states=states,
         root=root,
         roots=roots,
         plans=filed,
@@ -177,15 +180,9 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         exams=[(one, names.get(one.plan, "")) for one in reversed(exams)],
         slot=slot,
         used=used,
+        used_count=used_count,
         at_desk=desk_of(request) is not None,
     )
-
-
-def _states(held: Iterable[HeldItem]) -> dict[str, int]:
-    counts = {state.value: 0 for state in ItemState}
-    for one in held:
-        counts[one.newest.public.state.value] += 1
-    return counts
 
 
 async def _filed(session: AsyncSession, plan: Plan, root: bytes) -> dict[str, Any] | None:
