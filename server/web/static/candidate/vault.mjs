@@ -129,12 +129,17 @@ export class Vault {
   async copies({ mine }) {
     const found = [];
     for (const row of await this.db.getAll("journals")) {
-      if (!row.head || (!mine && row.key)) continue;
+      if (!row.head || (!mine && (row.key || row.refused))) continue;
       const entries = await this.db.getAll("entries", rangeOf(nameOf(row.sitting, row.lease)));
       if (!entries.length || (!row.key && entries.every((entry) => entry.settled))) continue;
       found.push({ head: row.head, entries: entries.map(({ seq, iv, data, signature }) => ({ seq, iv: base64OfBytes(iv), data: base64OfBytes(data), signature })) });
     }
     return found;
+  }
+  // The centre will not take it from here: it is not offered again, and can still be carried.
+  async refuseJournal(sitting, lease, code) {
+    const name = nameOf(sitting, lease), row = await this.db.get("journals", name);
+    if (row) await this.db.put("journals", { ...row, refused: code }, name);
   }
   async settleJournal(sitting, lease) {
     const name = nameOf(sitting, lease);
