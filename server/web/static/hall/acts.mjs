@@ -8,13 +8,13 @@ const where = (one, state, say) => {
   const seat = one.sitting && state.snapshot.seats.find((s) => s.sitting === one.sitting);
   return seat ? say("board-seat", { room: seat.room, seat: seat.seat }) : one.room ? say("board-room", { room: one.room }) : say("board-whole-hall");
 };
-const kind = (one, say) => say(one.kind === "undo" ? "board-act-undo" : `board-act-${one.kind}`);
+const kind = (one, say) => say(one.kind === "undo" ? "board-take-back" : `board-act-${one.kind}`);
 
 export const Acts = (p) => {
   const { state, say, act } = p, [undoing, setUndoing] = useState(null);
   const acts = actsInOrder(state.snapshot), of = (id) => acts.find((one) => one.id === id);
   const mayUndo = (one) => one.undoable && (one.kind === "void" ? act.chief() : act.leads() || (one.kind === "absent" && act.mayAct(state.snapshot.seats.find((s) => s.sitting === one.sitting)?.room)));
-  return html`<${Box} ...${p} wide title=${say("board-given-title")} sub=${say("board-given-lead")}>
+  return html`<${Box} ...${p} wide title=${say("board-given-title")}><p class="why">${say("board-given-lead")}</p>
     ${acts.length === 0 && html`<p class="quiet">${say("board-given-none")}</p>`}
     <ol class="given">${acts.map((one) => html`<li key=${one.id} class=${one.undone_by ? "undone" : ""}><b>${secondText(one.at)}</b>
       <div><p><b>${kind(one, say)}</b> ${where(one, state, say)} <small>${one.by.replace(/^staff:/, "")}</small></p><p class="why">${one.reason}</p>
@@ -22,7 +22,7 @@ export const Acts = (p) => {
         ${one.undone_by && html`<p class="why">${say("board-undone")}</p>`}
         ${one.outstanding.length > 0 && html`<p class="why">${say("board-outstanding", { seats: one.outstanding.join(say("board-comma")) })}</p>`}
         ${undoing === one.id && html`<${Undo} ...${p} one=${one} done=${() => setUndoing(null)}/>`}</div>
-      ${one.reached > 0 ? html`<span class=${`chip ${one.done === one.reached ? "ok" : "warn"}`}><${Sign} of=${one.done === one.reached ? "done" : "stale"}/>${say("board-given-how-far", one)}</span>` : html`<span></span>`}
+      ${one.reached > 0 ? html`<span class=${`chip ${one.done === one.reached ? "good" : "warn"}`}><${Sign} of=${one.done === one.reached ? "done" : "stale"}/>${say("board-given-how-far", one)}</span>` : html`<span></span>`}
       ${mayUndo(one) ? html`<button onClick=${() => setUndoing(undoing === one.id ? null : one.id)}>${say("board-take-back")}</button>` : html`<span></span>`}</li>`)}</ol></${Box}>`;
 };
 
