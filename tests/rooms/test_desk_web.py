@@ -20,6 +20,8 @@ from server.keys import service as keys
 from server.keys.desk_opening import DeskOpening
 from server.keys.openings import OpeningFacts
 from server.scoring.service import mark_slot
+from server.web.desk.imports import LARGEST_UPLOAD
+from server.web.desk.workplace import MOST_UPLOADS
 from tests.support.clock import FakeClock
 from tests.support.desk import PASSPHRASES, Desk, running_desk
 from tests.support.hall import HallDay
@@ -242,3 +244,19 @@ async def test_an_items_figures_stand_beside_it(desk: Desk) -> None:
         assert f"/desk/items/{figures[0].item}" in standing and "stem" not in standing
     most = max(figures, key=lambda one: one.n)
     assert "实测难度" in await page(reviewer, f"/desk/items/{most.item}?version={most.version}")
+
+
+async def test_an_upload_is_bounded(desk: Desk) -> None:
+    """A file above the limit is refused, and so is one more than the desk keeps; what was given up makes room."""
+    await desk.open()
+    writer = await desk.signed_in("item_writer")
+    large = b"x" * (LARGEST_UPLOAD + (1 << 20))
+    refused = await writer.post("/desk/import", files={"file": ("large.csv", large)})
+    assert (refused.status_code, refused.json()["type"]) == (413, "body-too-large")
+    small = "题干,答案\n一,对\n".encode()
+    kept = [await writer.post("/desk/import", files={"file": ("a.csv", small)}) for _ in range(MOST_UPLOADS)]
+    assert {one.status_code for one in kept} == {303}
+    more = await writer.post("/desk/import", files={"file": ("b.csv", small)})
+    assert more.json()["type"] == "uploads-full"
+    await submit(writer, f"{kept[0].headers['location']}/discard")
+    assert (await writer.post("/desk/import", files={"file": ("b.csv", small)})).status_code == 303
