@@ -39,7 +39,7 @@ from server.delivery.ledger import (
 )
 from server.delivery.lines import Line, Lines, Presence
 from server.delivery.sitting import State
-from server.errors import BadInput, GongyuanError, Refusal
+from server.errors import BadInput, Fact, GongyuanError, Refusal
 from server.keys.identity import Identity
 from server.protocol import codec, exam, link
 from server.protocol.envelope import receipt_mac, resume_token
@@ -370,7 +370,7 @@ class Hall:
                 act = Act(session, self._journal, self._clock.legal(), f"seat:{seat.room}-{seat.number}")
                 kept = await late_journals.keep(act, late.head, late.first, late.entries, "line", seat.id)
         except GongyuanError as error:
-            named = {"sitting": late.head.sitting, "lease": late.head.lease}
+            named: dict[str, Fact] = {"sitting": late.head.sitting, "lease": late.head.lease}
             return Refusal(error.code, error.article, {**error.facts, **named})
         line.send(exam.JournalKept(sitting=late.head.sitting, lease=late.head.lease, count=kept))
         return None
