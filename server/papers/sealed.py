@@ -34,7 +34,7 @@ _MOST_RANKED = 5
 _ORDERS = [tuple(permutations(range(count))) for count in range(_MOST_RANKED + 1)]
 _RANKS = {order: rank for orders in _ORDERS for rank, order in enumerate(orders)}
 """Order of up to five options → its place in the lexical sequence."""
-_MISSES = 3
+_MISSES = 8
 """Orders of an item that are encoded one by one; at the next all are, while its texts are at hand."""
 _BEFORE_OPTIONS = b'"options":'
 _BEFORE_TEXT = [b'{"label":"%c","html":' % label for label in LABELS.encode()]
@@ -169,7 +169,9 @@ class Composer:
         self._misses[miss] = self._misses.get(miss, 0) + 1
         orders = _ORDERS[len(self._contents[index].options)]
         if order and len(order) < _MOST_RANKED and self._misses[miss] > _MISSES:
-            pieces[base : base + len(orders)] = [make(index, cell, one) for one in orders]
+            for rank, one in enumerate(orders, start=base):
+                if pieces[rank] is None:
+                    pieces[rank] = make(index, cell, one)
         else:
             pieces[base + _RANKS[order]] = make(index, cell, order)
         return cast(bytes, pieces[base + _RANKS[order]])
