@@ -34,7 +34,7 @@ async def export_items(
     newest = {
         one.public.item: one
         for one in sealed
-        if one.public.state is ItemState.APPROVED or (drafts and one.public.state is ItemState.DRAFT)
+        if one.public.state is ItemState.APPROVED or (drafts and one.public.state is not ItemState.RETIRED)
     }
     opened = open_items(bank_id, bank_key, (newest[item] for item in sorted(newest)))
     contents = sorted((one.content for one in opened), key=lambda one: (one.point, one.label))

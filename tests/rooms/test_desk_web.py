@@ -84,7 +84,8 @@ async def test_an_edit_is_written_by_one_and_approved_by_another(desk: Desk) -> 
     assert "single stem 1" in await page(reviewer, f"/desk/items/{item}")
     assert (await submit(reviewer, f"/desk/items/{item}/retire", note="过时")).status_code == 303
     assert "N1" in await page(writer, "/desk/items?words=行星&state=retired")
-    for path in ("/desk", "/desk/new", "/desk/import", "/desk/items?type=fill&band=medium&page=9", "/bank"):
+    pages = ("/desk", "/desk/new", "/desk/import", "/desk/review", "/desk/items?type=fill&page=9", "/bank")
+    for path in (*pages, f"/desk/items/{item}", f"/desk/items/{item}?version=1", f"/bank/{BANK}"):
         for language in ("zh", "en"):
             mark = "&" if "?" in path else "?"
             assert "desk-" not in _words(await page(writer, f"{path}{mark}lang={language}"))
@@ -164,6 +165,10 @@ async def test_only_the_exam_office_takes_items_out(desk: Desk) -> None:
     assert out.status_code == 200
     assert out.headers["cache-control"] == "no-store"
     assert len(json.loads(out.content)) >= 1 and "single stem 3" in out.text
+    made = (await writer.post("/api/desk/items", json={"content": NEW})).json()
+    await submit(writer, f"/desk/items/{made['item']}/submit", version=1)
+    assert "行星" not in (await submit(office, "/desk/export", format="json")).text
+    assert "行星" in (await submit(office, "/desk/export", format="json", drafts="1")).text
 
 
 async def test_two_custodians_open_and_the_time_closes(desk: Desk, clock: FakeClock) -> None:
