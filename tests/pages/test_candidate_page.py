@@ -221,7 +221,7 @@ def test_english_is_an_option_without_losing_the_place(page: Any, centre: Centre
     at_work(page, centre)
     page.keyboard.press("A")
     page.keyboard.press("ArrowRight")
-    page.click(".sizes button >> nth=2")
+    page.click(".sizes button >> text=EN")
     page.wait_for_selector("text=Question 2")
     assert page.evaluate("document.documentElement.lang") == "en"
     assert "1 answers saved" in page.inner_text(".exam")
