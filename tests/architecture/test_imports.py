@@ -23,6 +23,7 @@ PURE = {
         "journal",
     ),
     "law": ("pack", "workdays", "citing"),
+    "keys": ("openings", "changes"),
     "accounts": ("roles", "lockout"),
     "packages": ("envelope", "manifest", "contents"),
     "itembank": ("items", "blueprint", "feasibility", "showing", "statistics"),
