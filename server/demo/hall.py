@@ -26,8 +26,8 @@ ABSENT, MOVED, DROPPED, EARLY, LATE, AWAY = 59, 11, 16, 3, 5, 6
 HANDING_IN = {8: 35.0, 20: 48.0, 33: 55.5, 41: 62.0, 47: 70.0, 52: 74.0}
 """Who hands in, and at which minute after the bell."""
 MOVE_AT = 40
-AWAY_FROM, AWAY_UNTIL = 44, 58
-STRANGER_FROM, STRANGER_UNTIL = 50, 64
+AWAY_FROM, AWAY_UNTIL = 44, 72
+STRANGER_FROM, STRANGER_UNTIL = 50, 78
 
 
 @dataclass(frozen=True, slots=True)
