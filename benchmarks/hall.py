@@ -3,7 +3,8 @@
 `prepare` fills a data folder and returns who may sit where; `served` runs `python -m benchmarks.hall FOLDER`,
 which is the whole application of a centre on the configuration of `gongyuan serve`, and beside it `/echo`, a
 bare ASGI websocket echo that serves as a floor. The process follows commands on stdin, one a line, and answers
-each with a JSON line: `bell` strikes the bell, `beacon` sends one frame to every seat.
+each with a JSON line: `bell` strikes the bell, `beacon` sends one frame to every seat, `import` takes in the
+package of another plan with 10,000 candidates.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import contextlib
 import gc
 import hashlib
 import json
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ import rfc8785
 import uvicorn
 from sqlalchemy import insert
 
+from server.accounts.roles import Role
+from server.accounts.service import begin_login, create_account
+from server.affairs.packaging import accept_exam
 from server.app import create_app
 from server.clock import SystemClock
 from server.db.act import Act
@@ -38,18 +44,29 @@ from server.delivery.models import SeatRow
 from server.delivery.timing import Policy
 from server.keys.authority import ensure_tls
 from server.keys.identity import Identity
+from server.keys.passwords import prepared_password
 from server.keys.sealing import paper_key, seal
 from server.keys.signing import SigningKey
+from server.packages.contents import (
+    CandidateContent,
+    ExamContent,
+    RoomContent,
+    SeatingContent,
+    SlotContent,
+    StandingContent,
+)
 from server.papers.models import PaperSet, SealedPaperRow
 from server.protocol.paper import Option, Paper, PaperItem
 from server.settings import Listen, Settings
 from server.tables import load_models
-from server.web.site import Site
+from server.web.site import LOGIN_COOKIE, Site, cookie_tag
 
 ITEMS = 100
 SLOT, PLAN = "slot", "plan"
 START_KEY = bytes(range(32))
 SEATS_A_ROOM = 30
+IMPORTED = 10_000
+"""Candidates of the plan that `import` takes in."""
 _ROWS_A_CHUNK = 500
 
 
@@ -65,7 +82,8 @@ class Guest:
 
 async def prepare(folder: Path, kiosks: int, *, rung: bool, policy: Policy | None = None) -> list[Guest]:
     """Write a slot with so many candidates checked in on enrolled seats, each with a sealed paper of 100 items,
-    the bell struck when `rung`; return who may sit. Also writes them to `<folder>/guests.json`.
+    the bell struck when `rung`; return who may sit. Also writes them to `<folder>/guests.json`, and a chief's
+    login for boards to `<folder>/board.json`.
     """
     load_models()
     clock, identity = SystemClock(), Identity.open_or_create(folder)
@@ -77,6 +95,7 @@ async def prepare(folder: Path, kiosks: int, *, rung: bool, policy: Policy | Non
         Place(f"sitting-{n}", f"c{n}", f"考生{n}", f"T{n}", f"ID{n}", *_place_of(n)) for n in range(kiosks)
     ]
     async with db.writing() as session:
+        await accept_exam(Act(session, journal, now, "benchmark"), exam_of(PLAN, SLOT, "", kiosks, now))
         await service.prepare_sittings(Act(session, journal, now, "benchmark"), terms, places)
         session.add(PaperSet(id="set", plan=PLAN, slot=SLOT, state="current", sealed_at=now))
     guests: list[Guest] = []
@@ -109,7 +128,15 @@ async def prepare(folder: Path, kiosks: int, *, rung: bool, policy: Policy | Non
         async with db.writing() as session:
             wrapped = identity.storage_wrap(START_KEY, service.start_key_aad(SLOT))
             await service.ring(Act(session, journal, now, "benchmark"), SLOT, None, wrapped, now)
+    hashed = await prepared_password(secrets.token_hex(8), "board")
+    async with db.writing() as session:
+        act = Act(session, journal, now, "benchmark")
+        account = await create_account(act, "board", "大屏", hashed, {Role.CHIEF})
+        token = await begin_login(act, account, "127.0.0.1", clock.monotonic())
     await db.close()
+    cookie = f"{LOGIN_COOKIE}-{cookie_tag('centre', identity.fingerprint)}"
+    login = json.dumps({"cookie": cookie, "token": token})
+    await asyncio.to_thread((folder / "board.json").write_text, login, encoding="utf-8")
     text = json.dumps([asdict(guest) for guest in guests])
     await asyncio.to_thread((folder / "guests.json").write_text, text, encoding="utf-8")
     return guests
@@ -221,7 +248,69 @@ async def _obey(site: Site) -> None:
                     await service.ring(act, SLOT, None, wrapped, act.now)
             case b"beacon":
                 site.hall.send_beacon()
+            case b"import":
+                async with site.acting("peer:registry") as act:
+                    await accept_exam(act, exam_of("other", "other-slot", "other-", IMPORTED, act.now))
         _say(begin=begin, end=time.monotonic())
+
+
+def exam_of(plan: str, slot: str, mark: str, candidates: int, now: datetime) -> ExamContent:
+    """Return the exam package of a plan with so many candidates and as many sittings, in rooms of 30; `mark` begins
+    their ids and numbers.
+    """
+    terms = SlotContent(
+        id=slot,
+        subject="theory",
+        method="computer",
+        starts_at=now,
+        minutes=90,
+        hand_in_early=30,
+        hand_in_late=15,
+        pass_mark=60.0,
+        total=100.0,
+        place="基准",
+        policy=1,
+    )
+    return ExamContent(
+        plan=plan,
+        name="基准",
+        organisation="o",
+        organisation_name="基准机构",
+        occupation="电工",
+        occupation_code="6-31-01-03",
+        level=4,
+        jurisdiction="beijing",
+        slots=(terms,),
+        rooms=tuple(
+            RoomContent(number=str(n), name=str(n), seats=30) for n in range(1, candidates // 30 + 2)
+        ),
+        candidates=tuple(
+            CandidateContent(
+                id=f"{mark}c{n}",
+                ticket=f"{mark}T{n}",
+                name=f"考生{n}",
+                id_kind="resident",
+                id_number=f"{mark}ID{n}",
+                subjects=("theory",),
+            )
+            for n in range(candidates)
+        ),
+        seating=tuple(
+            SeatingContent(
+                sitting=f"{mark}sitting-{n}",
+                slot=slot,
+                candidate=f"{mark}c{n}",
+                room=_place_of(n)[0],
+                seat=_place_of(n)[1],
+            )
+            for n in range(candidates)
+        ),
+        staff=(),
+        commitment="0" * 64,
+        nonce="0" * 64,
+        bank_root="0" * 64,
+        standing=StandingContent(organisation="o", status="good", serial=1, as_of=now),
+    )
 
 
 def _say(**facts: float) -> None:

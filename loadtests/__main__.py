@@ -16,7 +16,7 @@ from pathlib import Path
 from loadtests.report import Figure, judged, table
 
 ROOT = Path(__file__).resolve().parents[1]
-SCENARIOS = ("StartRush", "Autosave", "ReconnectStorm", "HandInRush")
+SCENARIOS = ("StartRush", "Autosave", "ReconnectStorm", "BoardFanOut", "HandInRush")
 """In the order of an exam: the bell is struck in the first, and the last ends the sittings."""
 _MOST_S = 120
 """A scenario that ends by itself has this many seconds more than `--seconds`."""

@@ -5,8 +5,9 @@ catch a collapse. Gates on figures are the benchmarks.
 """
 
 from loadtests.scenarios.autosave import Autosave
+from loadtests.scenarios.board import BoardFanOut
 from loadtests.scenarios.hand_in import HandInRush
 from loadtests.scenarios.reconnect import ReconnectStorm
 from loadtests.scenarios.start import StartRush
 
-__all__ = ["Autosave", "HandInRush", "ReconnectStorm", "StartRush"]
+__all__ = ["Autosave", "BoardFanOut", "HandInRush", "ReconnectStorm", "StartRush"]

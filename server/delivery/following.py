@@ -171,20 +171,20 @@ class Following:
         else:
             line.send(exam.Replaced(lease=line.conversation.lease))
 
-    async def release(self, lines: Iterable[Line]) -> None:
+    async def release(self, lines: Iterable[Line], *, with_phase: bool = False) -> None:
         """Send the paper keys of those whose time has come, after recording that their papers are opened."""
         due = [line for line in lines if self._may_open(line)]
         # Whose paper was recorded as opened needs no transaction: most of those who come back.
         again = [line for line in due if live_of(line).sitting.state is State.OPENED]
-        await self._send_keys(again)
+        await self._send_keys(again, with_phase)
         waiting = [line for line in due if live_of(line).sitting.state is not State.OPENED]
         if len(waiting) == 1:
             if await self._opening.get(waiting[0].conversation.sitting):
-                await self._send_keys(waiting)
+                await self._send_keys(waiting, with_phase)
             return
         for some in batched(waiting, OPENED_TOGETHER):
             opened = await self._open([line.conversation.sitting for line in some])
-            await self._send_keys([line for line in some if line.conversation.sitting in opened])
+            await self._send_keys([line for line in some if line.conversation.sitting in opened], with_phase)
 
     async def _open(self, sittings: Sequence[str]) -> Mapping[str, bool]:
         """Record that papers are opened; return those whose state allows it."""
@@ -192,7 +192,7 @@ class Following:
             act = Act(session, self._journal, self._clock.legal(), "centre:hall")
             return dict.fromkeys(await service.open_papers(act, sittings), True)
 
-    async def _send_keys(self, lines: Iterable[Line]) -> None:
+    async def _send_keys(self, lines: Iterable[Line], with_phase: bool) -> None:
         for some in batched(list(lines), FRAMES_TOGETHER):
             for line in some:
                 live = line.live
@@ -201,6 +201,8 @@ class Following:
                     continue
                 key = await self._start_key(live.sitting.slot)
                 if key is not None:
+                    if with_phase:
+                        line.send(self.phase(live))
                     live.key_sent = True
                     live.sitting = replace(live.sitting, state=State.OPENED)
                     line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
@@ -279,9 +281,11 @@ class Following:
             own = live.sitting.id in times.named
             live.times = times.of(live.sitting.id, room) if own else common(room)
             live.phase = phase_of(live.times, now)
-        # The keys before the phases: at the bell a whole hall waits for them.
-        await self.release(lines)
-        for some in batched(lines, FRAMES_TOGETHER):
+        # Who gets a key gets it at once behind the phase: at the bell a whole hall waits for both.
+        locked = {line for line in lines if not live_of(line).key_sent}
+        await self.release(lines, with_phase=True)
+        rest = [line for line in lines if line not in locked or not live_of(line).key_sent]
+        for some in batched(rest, FRAMES_TOGETHER):
             for line in some:
                 if line.live is not None:
                     line.send(self.phase(line.live))
