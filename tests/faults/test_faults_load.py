@@ -14,8 +14,8 @@ MOST_S = 240
 
 
 def test_scenarios_keep_their_thresholds() -> None:
-    """Ten candidates go through start rush, autosave, reconnect storm, boards and hand-in rush against a centre of their
-    own over TLS, and every threshold is kept."""
+    """Ten candidates go through start rush, autosave, reconnect storm, boards and hand-in rush against a centre of
+    their own over TLS, and every threshold is kept."""
     command = [sys.executable, "-m", "loadtests", "--users", "10", "--seconds", "5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MOST_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
