@@ -173,7 +173,9 @@ async def ring(
     Whether the bell may be struck is conduct's rule; here only a second bell for a room is refused. Keys go
     out to the seats after this act's commit.
     """
-    of_slot = {one.time_room for one in await store.sittings(act.session, slot)}
+    # Rooms only: thousands of rows made into facts held the bell up for a fifth of a second.
+    rooms_of = select(SittingRow.time_room).where(SittingRow.slot == slot).distinct()
+    of_slot = set(await act.session.scalars(rooms_of))
     wanted = of_slot if rooms is None else set(rooms)
     unknown = sorted(wanted - of_slot)
     if unknown or not wanted:
