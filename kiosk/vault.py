@@ -1,4 +1,6 @@
-"""The kiosk's cryptography: the seat's key, the sealed local journal, and the opening of a sealed paper."""
+"""The kiosk's cryptography: the seat's key, the sealed local journal, the opening of a sealed paper, and files
+under a password as Safe Exam Browser reads them.
+"""
 
 import hashlib
 import hmac
@@ -7,12 +9,13 @@ import os
 import msgspec
 import rfc8785
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives import hpke, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.errors import Tampered
+from server.errors import BadInput, Tampered
 from server.protocol.envelope import seat_proof
 from server.protocol.exam import Answer, Captured
 from server.protocol.journal import (
@@ -131,3 +134,36 @@ def signed_by(public: bytes, signature: bytes, data: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def password_sealed(data: bytes, password: str) -> bytes:
+    """Encrypt under a password as Safe Exam Browser does (RNCryptor, format 3: AES-256-CBC, then HMAC-SHA256)."""
+    key_salt, mac_salt, iv = os.urandom(8), os.urandom(8), os.urandom(16)
+    padder = padding.PKCS7(128).padder()
+    padded = padder.update(data) + padder.finalize()
+    encryptor = Cipher(algorithms.AES(_stretched(password, key_salt)), modes.CBC(iv)).encryptor()
+    signed = b"\x03\x01" + key_salt + mac_salt + iv + encryptor.update(padded) + encryptor.finalize()
+    return signed + hmac.digest(_stretched(password, mac_salt), signed, "sha256")
+
+
+def password_opened(data: bytes, password: str) -> bytes:
+    """Decrypt what `password_sealed` or an older Safe Exam Browser (format 2) made.
+
+    BadInput `seb-file-form` for another form, Tampered `seb-password-wrong` for another password or content.
+    """
+    if len(data) < 2 + 16 + 16 + 16 + 32 or data[0] not in (2, 3) or data[1] != 1:
+        raise BadInput("seb-file-form")
+    signed, sent = data[:-32], data[-32:]
+    key_salt, mac_salt, iv, body = signed[2:10], signed[10:18], signed[18:34], signed[34:]
+    if not hmac.compare_digest(hmac.digest(_stretched(password, mac_salt), signed, "sha256"), sent):
+        raise Tampered("seb-password-wrong")
+    decryptor = Cipher(algorithms.AES(_stretched(password, key_salt)), modes.CBC(iv)).decryptor()
+    unpadder = padding.PKCS7(128).unpadder()
+    try:
+        return unpadder.update(decryptor.update(body) + decryptor.finalize()) + unpadder.finalize()
+    except ValueError as error:
+        raise BadInput("seb-file-form") from error
+
+
+def _stretched(password: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha1", password.encode(), salt, 10_000, 32)
