@@ -170,17 +170,19 @@ class Agent:
                 except GongyuanError as error:
                     self.brain.call("machine", str(error))
                 else:
-                    self.brain.opened(len(self.paper.items))
-            case Saved() | Dropped():
-                self._settle(event.answer)
+                    self.brain.opened(len(self.paper.items), monotonic())
+            case Saved():
+                self._settle(event.answer, event.acknowledged)
+            case Dropped():
+                self._settle(event.answer, None)
             case exam.JournalKept():
                 if self._notebook is not None and not self.brain.offers(event.sitting, event.lease):
                     self._notebook.settle(event.sitting, event.lease, 0)
         self._on_event(event)
 
-    def _settle(self, answer: exam.Answer) -> None:
+    def _settle(self, answer: exam.Answer, told: exam.Acknowledged | None) -> None:
         if self._notebook is not None and self.brain.seated is not None:
-            self._notebook.settle(self.brain.seated.sitting, answer.lease, answer.seq)
+            self._notebook.settle(self.brain.seated.sitting, answer.lease, answer.seq, told)
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:

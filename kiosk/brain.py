@@ -17,6 +17,9 @@ from server.protocol.envelope import answered_count, answers_digest
 from server.protocol.journal import ENTRIES_A_FRAME, JournalCopy, JournalEntry
 from server.protocol.paper import SealedPaper
 
+Opening = tuple[exam.Beacon, int]
+"""The newest beacon when the paper opened, and the monotonic milliseconds since it was heard."""
+
 AGAIN_AFTER_S = 1.0
 """Monotonic seconds after which a frame that the centre could not take is sent again."""
 _OFFER_BYTES = 64 * 1024
@@ -77,9 +80,10 @@ class Brain:
         self,
         seat: str,
         agent: str = "gongyuan-kiosk/0.1",
-        keep: Callable[[exam.Seated, exam.Answer], None] | None = None,
+        keep: Callable[[exam.Seated, exam.Answer, Opening | None], None] | None = None,
     ) -> None:
-        """`keep` writes an answer to the local journal; it is called before the answer can be sent."""
+        """`keep` writes an answer to the local journal, with when the paper opened; it is called before the
+        answer can be sent."""
         self.seat = seat
         self._keep = keep
         self._offers: dict[tuple[str, int], JournalCopy] = {}
@@ -97,6 +101,7 @@ class Brain:
         self._sealed: SealedPaper | None = None
         self._key: exam.PaperKey | None = None
         self._opened = ""
+        self._opening: Opening | None = None
         self._commands: list[exam.Command] = []
         """Commands seen whose effect waits for the outbox to be empty."""
 
@@ -110,9 +115,11 @@ class Brain:
         """Give the candidate's numbers."""
         self._say(exam.SignIn(ticket=ticket, id_number=id_number))
 
-    def opened(self, items: int) -> None:
-        """The paper opened and its hash matched."""
+    def opened(self, items: int, now: float | None = None) -> None:
+        """The paper opened and its hash matched, at this monotonic time."""
         if self._sealed is not None:
+            if self._beacon is not None and now is not None:
+                self._opening = (self._beacon, max(0, round((now - self._beacon_at) * 1000)))
             self._opened = self._sealed.id
             self._say(exam.Opened(paper=self._sealed.id, items=items))
 
@@ -129,7 +136,7 @@ class Brain:
             elapsed_ms=max(0, round((now - self._beacon_at) * 1000)) if self._beacon is not None else 0,
         )
         if self._keep is not None:
-            self._keep(seated, answer)
+            self._keep(seated, answer, self._opening)
         self.outbox.add(answer)
         self.answers[number] = value
         return answer
@@ -178,6 +185,7 @@ class Brain:
         self.answers = {}
         self._seq = 0
         self._opened = ""
+        self._opening = None
         if self.stage is not Stage.AWAY:
             self.stage = Stage.WELCOME
 

@@ -10,18 +10,26 @@ from pathlib import Path
 
 import msgspec
 
+from kiosk.brain import Opening
 from kiosk.vault import JournalBook, SeatKey
 from server.errors import BadInput
-from server.protocol.exam import Answer, Seated
-from server.protocol.journal import JournalCopy, JournalEntry, JournalFile, JournalHead
+from server.protocol.exam import Acknowledged, Answer, Seated
+from server.protocol.journal import (
+    JournalCopy,
+    JournalEntry,
+    JournalFile,
+    JournalHead,
+    JournalReceipt,
+)
 
 _SUFFIX = ".journal"
 
 
 class Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="settled"):
-    """An answer that is not sent again; `seq` 0 settles the whole journal."""
+    """An answer that is not sent again; `seq` 0 settles the whole journal. `receipt` when it was acknowledged."""
 
     seq: int
+    receipt: JournalReceipt | None = None
 
 
 class Notebook:
@@ -34,9 +42,9 @@ class Notebook:
         self._books: dict[tuple[str, int], JournalBook] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def keep(self, seated: Seated, answer: Answer) -> None:
+    def keep(self, seated: Seated, answer: Answer, opening: Opening | None = None) -> None:
         """Write an answer to its lease's journal and to the disk itself; nothing where the slot has no
-        recovery key."""
+        recovery key. `opening` is when this device opened the paper."""
         if seated.journal_key is None:
             return
         name = (seated.sitting, answer.lease)
@@ -45,18 +53,22 @@ class Notebook:
             recovery = bytes.fromhex(seated.journal_key)
             book = self._books[name] = JournalBook(self._key, self._seat, *name, recovery)
             self._append(name, msgspec.json.encode(book.head))
-        self._append(name, msgspec.json.encode(book.write(answer)))
+        self._append(name, msgspec.json.encode(book.write(answer, opening)))
 
-    def settle(self, sitting: str, lease: int, seq: int) -> None:
-        """Note that an answer needs no sending any more; 0 for all of a journal."""
-        if self._path((sitting, lease)).exists():
-            self._append((sitting, lease), msgspec.json.encode(Settled(seq)))
+    def settle(self, sitting: str, lease: int, seq: int, told: Acknowledged | None = None) -> None:
+        """Note that an answer needs no sending any more (0 for all of a journal), with its acknowledgement."""
+        name = (sitting, lease)
+        if self._path(name).exists():
+            book = self._books.get(name)
+            receipt = None if book is None or told is None else book.settle(told)
+            self._append(name, msgspec.json.encode(Settled(seq, receipt)))
 
     def left(self) -> list[JournalCopy]:
         """Return the journals of earlier runs and other sittings that the centre has not all of."""
         found = []
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             copy, settled = _read(path)
+            copy = msgspec.structs.replace(copy, receipts=())
             name = (copy.head.sitting, copy.head.lease)
             unsent = {entry.seq for entry in copy.entries} - settled
             if name not in self._books and unsent and 0 not in settled:
@@ -88,13 +100,16 @@ def _read(path: Path) -> tuple[JournalCopy, set[int]]:
     head, *rest = path.read_bytes().split(b"\n")
     entries: list[JournalEntry] = []
     settled: set[int] = set()
+    receipts: list[JournalReceipt] = []
     try:
         made = msgspec.json.decode(head, type=JournalHead)
         for line in rest[:-1]:
             if "signature" in _lines.decode(line):
                 entries.append(msgspec.json.decode(line, type=JournalEntry))
             else:
-                settled.add(msgspec.json.decode(line, type=Settled).seq)
+                mark = msgspec.json.decode(line, type=Settled)
+                settled.add(mark.seq)
+                receipts += [mark.receipt] if mark.receipt is not None else []
     except msgspec.DecodeError as error:
         raise BadInput("journal-file-form", reason=path.name) from error
-    return JournalCopy(head=made, entries=tuple(entries)), settled
+    return JournalCopy(head=made, entries=tuple(entries), receipts=tuple(receipts)), settled

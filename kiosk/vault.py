@@ -15,17 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from kiosk.brain import Opening
 from server.errors import BadInput, Tampered
 from server.protocol.envelope import seat_proof
-from server.protocol.exam import Answer, Captured
+from server.protocol.exam import Acknowledged, Answer, Captured
 from server.protocol.journal import (
     JournalCopy,
     JournalEntry,
     JournalHead,
+    JournalReceipt,
     entry_aad,
     entry_bytes,
     head_bytes,
     link,
+    settled_bytes,
     wrap_info,
 )
 from server.protocol.paper import Paper, SealedPaper
@@ -80,11 +83,17 @@ class JournalBook:
         self.entries: list[JournalEntry] = []
         self._last = link(signed)
 
-    def write(self, answer: Answer) -> JournalEntry:
-        """Seal and sign one answer as the journal's next entry."""
+    def write(self, answer: Answer, opening: Opening | None = None) -> JournalEntry:
+        """Seal and sign one answer as the journal's next entry; the first one bears when the paper opened."""
+        opened, opened_ms = opening if opening is not None and not self.entries else (None, 0)
         clear = msgspec.json.encode(
             Captured(
-                number=answer.number, value=answer.value, beacon=answer.beacon, elapsed_ms=answer.elapsed_ms
+                number=answer.number,
+                value=answer.value,
+                beacon=answer.beacon,
+                elapsed_ms=answer.elapsed_ms,
+                opened=opened,
+                opened_ms=opened_ms,
             )
         )
         iv = os.urandom(12)
@@ -94,6 +103,20 @@ class JournalBook:
         self._last = link(signed)
         self.entries.append(entry)
         return entry
+
+    def settle(self, told: Acknowledged) -> JournalReceipt:
+        """Sign an acknowledgement of this journal, to be kept beside its entry."""
+        receipt, head = told.receipt, self.head
+        named = (told.seq, told.outcome, receipt.number, receipt.hash, receipt.mac)
+        signature = self._seat_key.sign(settled_bytes(head.sitting, head.lease, *named)).hex()
+        return JournalReceipt(
+            seq=told.seq,
+            outcome=told.outcome,
+            number=receipt.number,
+            hash=receipt.hash,
+            mac=receipt.mac,
+            signature=signature,
+        )
 
     def copy(self) -> JournalCopy:
         """Return the journal as it is carried or offered."""

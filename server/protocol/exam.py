@@ -331,6 +331,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     signature: Hex64
     version: int = VERSION
     agent: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    token: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    """Of a seat enrolled in Safe Exam Browser: what a request of that browser was given for this challenge."""
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sign_in"):
@@ -400,12 +402,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an entry of the local journal holds in clear: an answer and its capture evidence, as in `answer`."""
+    """What an entry of the local journal holds in clear: an answer and its capture evidence, as in `answer`.
+
+    A journal's first entry also tells when its device opened the paper: the newest beacon then, unchanged, and the
+    monotonic milliseconds from hearing it. By it a centre that lost its records checks the bell that people type."""
 
     number: ItemNumber
     value: Value
     beacon: Beacon | None = None
     elapsed_ms: Milliseconds = 0
+    opened: Beacon | None = None
+    opened_ms: Milliseconds = 0
 
 
 class LateJournal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="late_journal"):

@@ -10,12 +10,12 @@ Texts that signatures cover are ASCII lines; hashes and keys in them lower-case 
 """
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from server.errors import BadInput
-from server.protocol.ids import Hex64, Id, Sequence
+from server.protocol.ids import Hex32, Hex64, Id, Sequence
 
 ENTRIES_A_FRAME = 40
 """Entries that one `late_journal` frame carries at most."""
@@ -49,11 +49,26 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     signature: Hex64
 
 
+class JournalReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the centre acknowledged of one entry: the fields of `exam.Acknowledged`. `signature` is the seat's
+    Ed25519 over `settled_bytes`, so that who carries it cannot change what it says."""
+
+    seq: Sequence
+    outcome: Literal["counted", "superseded", "late"]
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    """Receipt number, from 1 per sitting."""
+    hash: Hex32
+    mac: Hex32
+    signature: Hex64
+
+
 class JournalCopy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One journal from its first entry on, in the order in which it was written."""
+    """One journal from its first entry on, in the order in which it was written. `receipts` are of those entries
+    that were acknowledged; only a centre that lost its own answers asks for them."""
 
     head: JournalHead
     entries: Annotated[tuple[JournalEntry, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
+    receipts: Annotated[tuple[JournalReceipt, ...], msgspec.Meta(max_length=MOST_ENTRIES)] = ()
 
 
 class JournalFile(
@@ -83,6 +98,14 @@ def entry_bytes(previous: bytes, seq: int, iv: bytes, data: bytes) -> bytes:
     """Return what the seat signs of an entry: the hash before it, its seq, and its ciphertext's hash."""
     digest = hashlib.sha256(iv + data).hexdigest()
     return f"gongyuan/journal-entry/1\n{previous.hex()}\n{seq}\n{digest}".encode("ascii")
+
+
+def settled_bytes(
+    sitting: str, lease: int, seq: int, outcome: str, number: int, digest: str, mac: str
+) -> bytes:
+    """Return what the seat signs of an acknowledgement that it keeps."""
+    text = f"gongyuan/journal-receipt/1\n{sitting}\n{lease}\n{seq}\n{outcome}\n{number}\n{digest}\n{mac}"
+    return text.encode("ascii")
 
 
 def link(signed: bytes) -> bytes:

@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from server.delivery import late_journals, late_service, store
-from server.keys.sealing import generate_receiving
-from server.protocol.journal import entry_aad, entry_bytes, head_bytes, read_file, wrap_info
+from server.keys.sealing import generate_receiving, hpke_open, unseal
+from server.keys.signing import verify
+from server.protocol import codec
+from server.protocol.journal import (
+    entry_aad,
+    entry_bytes,
+    head_bytes,
+    read_file,
+    settled_bytes,
+    wrap_info,
+)
 from tests.pages.test_candidate_page import NUMBER, TICKET, answers_on_disk, enrol, sign_in
 from tests.support.browser import ARGUMENTS, CHROMIUM, Centre
 from tests.support.papers import SLOT
@@ -67,12 +76,22 @@ def collected(centre: Centre, page: Any) -> None:
         page.wait_for_timeout(20)
 
 
-def exported(page: Any, folder: Path) -> bytes:
+def seat_public(centre: Centre) -> bytes:
+    """Return the public key of the one enrolled page."""
+
+    async def read() -> bytes:
+        async with centre.site.db.reading() as session:
+            return next(one.public_key for one in await store.seats(session) if one.kind == "page")
+
+    return bytes(centre.run(read()))
+
+
+def exported(page: Any, folder: Path, act: str = "导出文件") -> bytes:
     """Export the machine's journals by the technician's key."""
     page.keyboard.press("Control+Alt+j")
     page.wait_for_selector("text=导出本机作答记录")
     with page.expect_download() as download:
-        page.click("text=导出文件")
+        page.click(f"text={act}")
     download.value.save_as(folder / "journal.json")
     page.wait_for_selector("text=已导出 1 份记录")
     page.click("text=返回")
@@ -100,7 +119,8 @@ def test_page_signs_the_same_bytes_as_python(page: Any, centre: Centre) -> None:
 def test_offline_past_the_end_is_collected_then_offered_and_carried(
     page: Any, centre: Centre, tmp_path: Path
 ) -> None:
-    """Offline past the end: the acknowledged paper is collected; the rest is kept as late, by file and by line."""
+    """Offline past the end: the acknowledged paper is collected; the rest is kept as late, by file and by line; the
+    whole export proves what was acknowledged, and says when the paper opened."""
     at_work(page, centre)
     page.keyboard.press("A")
     page.wait_for_selector(".itemstate.ok")
@@ -111,6 +131,17 @@ def test_offline_past_the_end_is_collected_then_offered_and_carried(
     page.wait_for_selector("text=2 题作答存于本机")
     data = exported(page, tmp_path)
     assert b'"C"' not in data and TICKET.encode() not in data
+    whole = read_file(exported(page, tmp_path, "导出全部")).journals[0]
+    (told,) = whole.receipts
+    named = (told.seq, told.outcome, told.number, told.hash, told.mac)
+    signed = settled_bytes(SITTING, 1, *named)
+    verify(seat_public(centre), bytes.fromhex(told.signature), signed)
+    assert (told.seq, told.outcome, told.number) == (1, "counted", 1)
+    info = wrap_info(SITTING, 1, whole.head.seat)
+    key = hpke_open(RECOVERY[0], bytes.fromhex(whole.head.wrapped), info)
+    first = whole.entries[0]
+    clear = codec.captured(unseal(key, first.iv, first.data, entry_aad(SITTING, 1, first.seq)))
+    assert clear.opened is not None and clear.opened.node == clear.beacon.node
     centre.at(92)
     collected(centre, page)
     copy = read_file(data).journals[0]

@@ -20,6 +20,7 @@ from server.protocol.journal import (
     head_bytes,
     link,
     read_file,
+    settled_bytes,
     wrap_info,
 )
 
@@ -33,6 +34,8 @@ def test_what_the_journal_signs() -> None:
     signed = entry_bytes(bytes(32), 9, b"iv", b"data")
     assert signed == f"gongyuan/journal-entry/1\n{'00' * 32}\n9\n{digest}".encode()
     assert link(signed) == hashlib.sha256(signed).digest()
+    told = settled_bytes("s1", 2, 9, "counted", 4, "ab", "cd")
+    assert told == b"gongyuan/journal-receipt/1\ns1\n2\n9\ncounted\n4\nab\ncd"
 
 
 def test_a_written_journal_opens_with_the_recovery_key_alone() -> None:

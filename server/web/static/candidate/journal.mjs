@@ -14,6 +14,8 @@ export const headBytes = (sitting, lease, seat, wrappedHex) => utf8.encode(`gong
 export const entryAad = (sitting, lease, seq) => utf8.encode(`gongyuan/journal-answer/1\n${sitting}\n${lease}\n${seq}`);
 export const entryBytes = async (previous, seq, iv, data) =>
   utf8.encode(`gongyuan/journal-entry/1\n${hexOfBytes(previous)}\n${seq}\n${hexOfBytes(await sha256(joined(iv, data)))}`);
+export const settledBytes = (sitting, lease, { seq, outcome, number, hash, mac }) =>
+  utf8.encode(`gongyuan/journal-receipt/1\n${sitting}\n${lease}\n${seq}\n${outcome}\n${number}\n${hash}\n${mac}`);
 
 // Entries of one frame: at most 40, and at most 64 KB of ciphertext (the server reads no longer frames).
 const MOST_ENTRIES = 40, MOST_BYTES = 65536;

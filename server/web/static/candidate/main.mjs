@@ -10,6 +10,7 @@ import { Page } from "./view.mjs";
 const RETRY_MS = 1000, REDRAW_MS = 250, CALL_AGAIN_MS = 20000;
 const LANGUAGE_COOKIE = "gongyuan-language", SIZE = "gongyuan-size", CONTRAST = "gongyuan-contrast";
 const LEAVING = ["moved", "halted"];
+const KIND = / SEB\//.test(navigator.userAgent) ? "seb" : "page";   // fixed when the machine is enrolled
 
 class Controller {
   constructor(vault) {
@@ -55,15 +56,20 @@ class Controller {
   async start() {
     for (const answer of await this.vault.answers()) this.outbox.set(`${answer.lease}/${answer.seq}`, answer);
     this.held = await this.vault.sitting();
+    // What the machine's launcher says: its own key for health reports, and the one-time code where it has one.
+    const given = new URLSearchParams(location.hash.slice(1));
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    this.reportKey = given.get("report") ?? "";
     if (this.vault.seat) this.connect();
     else this.set({ stage: "enrol" });
+    if (!this.vault.seat && given.get("code")) this.enrol(given.get("code"));
     setInterval(() => this.draw(), REDRAW_MS);
     addEventListener("keydown", (event) => { if (event.ctrlKey && event.altKey && event.code === "KeyJ") this.set({ exporting: true, exported: null }); });
     this.draw();
   }
   connect() {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/candidate`;
-    this.wire = new Wire(url, { id: this.vault.seat.id, sign: (bytes) => this.vault.sign(bytes) }, {
+    this.wire = new Wire(url, { id: this.vault.seat.id, sign: (bytes) => this.vault.sign(bytes), token: (nonce) => this.socketToken(nonce) }, {
       // One message after the other: opening a paper and writing to disk take their time.
       message: (message) => { this.order = this.order.then(() => this.receive(message)).catch((error) => console.error(error)); },
       waiting: () => this.outbox.size,
@@ -72,6 +78,16 @@ class Controller {
       refusedSeat: async () => { this.wire.stop(); await this.vault.forgetSeat(); this.set({ stage: "enrol" }); },
     });
     this.wire.start();
+  }
+  // In Safe Exam Browser the socket opens with what a request of that browser is given for this challenge; null: refused.
+  async socketToken(nonce) {
+    if (this.vault.seat.kind !== "seb") return "";
+    try {
+      const response = await fetch(`/api/seats/token?seat=${this.vault.seat.id}&nonce=${nonce}`), body = await response.json();
+      if (response.ok) { this.set({ refusal: null }); return body.token; }
+      this.set({ refusal: { about: "hello", code: body.type, text: body.title, facts: body.facts ?? {} } });
+    } catch { /* no answer: the line is tried again */ }
+    return null;
   }
   async enrol(code) {
     this.set({ refusal: null });
@@ -82,12 +98,12 @@ class Controller {
     try {
       response = await fetch("/api/seats/enrol", {
         method: "POST", headers: { "content-type": "application/json" },
-        body: JSON.stringify({ code: code.trim(), public_key: publicHex, kind: "page" }),
+        body: JSON.stringify({ code: code.trim(), public_key: publicHex, kind: KIND, report_key: this.reportKey }),
       });
       body = await response.json();
     } catch { this.set({ refusal: { about: "enrol", code: "enrol-no-answer", facts: {} } }); return; }
     if (!response.ok) { this.set({ refusal: { about: "enrol", code: body.type, text: body.title, facts: body.facts ?? {} } }); return; }
-    await this.vault.keepSeat(body.seat, body.room, body.number, pair);
+    await this.vault.keepSeat(body.seat, body.room, body.number, pair, KIND);
     this.set({ stage: "starting", refusal: null });
     this.connect();
   }
@@ -102,7 +118,7 @@ class Controller {
       const answer = this.outbox.get(name);
       message = { ...message, value: answer?.value };
       this.outbox.delete(name);
-      if (answer) await this.vault.settleAnswer(answer.sitting, message.lease, message.seq, message.receipt);
+      if (answer) await this.vault.settleAnswer(answer.sitting, message.lease, message.seq, message);
     }
     const was = this.state.stage;
     this.state = { ...step(this.state, message, this.now()), waiting: this.outbox.size };
@@ -190,7 +206,7 @@ class Controller {
       if (!onTheirWay.has(number)) await this.answer(number, this.state.answers.get(number));
     }
   }
-  async forget() { this.outbox.clear(); this.held = null; await this.vault.forgetCandidate(); }
+  async forget() { this.outbox.clear(); this.held = this.opening = null; await this.vault.forgetCandidate(); }
   async leave() { await this.forget(); this.state = forgotten(this.state, { stage: this.state.stage, ended: this.state.ended }); }
   resend() {
     const waiting = [...this.outbox.values()].sort((a, b) => a.lease - b.lease || a.seq - b.seq);
@@ -202,6 +218,7 @@ class Controller {
     try {
       const inside = await openPaper(sealed, key.key), opened = { ...inside, items: inside.items.map(whole) };
       this.state = { ...this.state, paper: opened, paperFault: false, current: Math.min(this.state.current, opened.items.length) };
+      this.opening = this.evidence();
       this.wire.send({ type: "opened", paper: opened.id, items: opened.items.length });
     } catch {
       if (!this.state.paperFault) this.wire.send({ type: "call", reason: "machine", number: null, text: "" });
@@ -212,8 +229,7 @@ class Controller {
   // On disk before it is sent; shown as saved only when the server has acknowledged it.
   async answer(number, value) {
     if (!this.held || !running(this.state, this.now())) return;
-    const { beacon, beaconAt } = this.state;
-    const elapsed = beacon ? Math.max(0, Math.round(this.now() - beaconAt)) : 0;
+    const { beacon, elapsed } = this.evidence();
     this.state = { ...this.state, answers: new Map(this.state.answers).set(number, value) };
     const kept = this.store(number, value, beacon, elapsed);
     this.set({ waiting: this.outbox.size });
@@ -223,8 +239,13 @@ class Controller {
   async store(number, value, beacon, elapsed_ms) {
     const kept = { sitting: this.held.sitting, lease: this.held.lease, seq: this.nextSeq++, number, value, beacon, elapsed_ms };
     this.outbox.set(`${kept.lease}/${kept.seq}`, kept);
-    await this.vault.keepAnswer(kept);
+    await this.vault.keepAnswer({ ...kept, opening: this.opening });
     return kept;
+  }
+  // The newest beacon and the monotonic milliseconds since it was heard.
+  evidence() {
+    const { beacon, beaconAt } = this.state;
+    return { beacon, elapsed: beacon ? Math.max(0, Math.round(this.now() - beaconAt)) : 0 };
   }
 
   // Journals of candidates who are gone, which the centre has not all of: one after the other, frame by frame.
@@ -243,8 +264,8 @@ class Controller {
     this.offerNext(0);
   }
   // Sealed: whoever carries the file can neither read nor change it.
-  async exportJournals() {
-    const copies = await this.vault.copies({ mine: true });
+  async exportJournals(all = false) {
+    const copies = await this.vault.copies({ mine: true, all });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([fileOf(copies)], { type: "application/json" }));
     link.download = `journal-${this.vault.seat?.room ?? "x"}-${this.vault.seat?.number ?? "x"}.json`;

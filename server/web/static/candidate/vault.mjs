@@ -5,7 +5,7 @@
 import { openDB } from "idb";
 import { seal as sealTo } from "/static/hpke.js";
 import { base64OfBytes, bytesOfBase64, bytesOfHex, hexOfBytes } from "./bytes.mjs";
-import { entryAad, entryBytes, headBytes, sha256, wrapInfo } from "./journal.mjs";
+import { entryAad, entryBytes, headBytes, settledBytes, sha256, wrapInfo } from "./journal.mjs";
 
 const utf8 = new TextEncoder();
 const SETTLED_KEPT = 40;     // journals without an open entry that stay on the disk, for a centre that lost its own
@@ -37,7 +37,7 @@ export class Vault {
     const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"]);
     return { pair, publicHex: hexOfBytes(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey))) };
   }
-  async keepSeat(id, room, number, pair) { this.seat = { id, room, number, key: pair.privateKey }; await this.db.put("seat", this.seat, "seat"); }
+  async keepSeat(id, room, number, pair, kind = "page") { this.seat = { id, room, number, kind, key: pair.privateKey }; await this.db.put("seat", this.seat, "seat"); }
   async forgetSeat() { this.seat = null; await this.db.delete("seat", "seat"); }
   async sign(bytes) { return new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, this.seat.key, bytes)); }
 
@@ -74,9 +74,10 @@ export class Vault {
   }
   // Entries are written one after the other: each signs the one before.
   keepAnswer(answer) { return (this.order = this.order.then(() => this.write(answer))); }
-  async write({ seq, number, value, beacon, elapsed_ms }) {
+  async write({ seq, number, value, beacon, elapsed_ms, opening }) {
     const { journal } = this, { sitting, lease } = journal;
-    const iv = crypto.getRandomValues(new Uint8Array(12)), clear = utf8.encode(JSON.stringify({ number, value, beacon, elapsed_ms }));
+    const first = journal.place === 0 && opening?.beacon ? { opened: opening.beacon, opened_ms: opening.elapsed } : {};
+    const iv = crypto.getRandomValues(new Uint8Array(12)), clear = utf8.encode(JSON.stringify({ number, value, beacon, elapsed_ms, ...first }));
     const data = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData: entryAad(sitting, lease, seq) }, journal.key, clear));
     const signed = await entryBytes(journal.last, seq, iv, data), signature = hexOfBytes(await this.sign(signed)), hash = await sha256(signed);
     // Strict: on the disk itself before it is sent, so that a power cut takes nothing.
@@ -87,9 +88,12 @@ export class Vault {
     journal.last = hash;
     journal.place += 1;
   }
-  // The server has it on disk (with its receipt), or will never take it: it is not sent again.
-  settleAnswer(sitting, lease, seq, receipt = null) {
+  // The server has it on disk (`told` is its acknowledgement, kept under this seat's signature), or will never take
+  // it: it is not sent again.
+  settleAnswer(sitting, lease, seq, told = null) {
     return (this.order = this.order.then(async () => {
+      const named = told && { seq, outcome: told.outcome, ...told.receipt };
+      const receipt = named && { ...named, signature: hexOfBytes(await this.sign(settledBytes(sitting, lease, named))) };
       const name = nameOf(sitting, lease), place = this.places.get(`${name}/${seq}`);
       const found = place === undefined ? null : await this.db.get("entries", placeName(name, place));
       if (found) await this.db.put("entries", { ...found, settled: true, receipt }, placeName(name, place));
@@ -105,7 +109,8 @@ export class Vault {
         if (entry.settled) continue;
         this.places.set(`${nameOf(row.sitting, row.lease)}/${entry.seq}`, entry.place);
         const clear = await crypto.subtle.decrypt({ name: "AES-GCM", iv: entry.iv, additionalData: entryAad(row.sitting, row.lease, entry.seq) }, row.key, entry.data);
-        found.push({ sitting: row.sitting, lease: row.lease, seq: entry.seq, ...JSON.parse(new TextDecoder().decode(clear)) });
+        const { number, value, beacon, elapsed_ms } = JSON.parse(new TextDecoder().decode(clear));
+        found.push({ sitting: row.sitting, lease: row.lease, seq: entry.seq, number, value, beacon, elapsed_ms });
       }
     }
     return found.sort((a, b) => a.lease - b.lease || a.seq - b.seq);
@@ -125,14 +130,17 @@ export class Vault {
   }
 
   // Journals that the server has not all of, as they are offered (those of candidates who are gone) or carried
-  // (`mine`: the present candidate's whole one, too).
-  async copies({ mine }) {
+  // (`mine`: the present candidate's whole one, too; `all`: whatever is kept, with receipts, for a centre that lost
+  // its answers).
+  async copies({ mine, all = false }) {
     const found = [];
     for (const row of await this.db.getAll("journals")) {
       if (!row.head || (!mine && (row.key || row.refused))) continue;
-      const entries = await this.db.getAll("entries", rangeOf(nameOf(row.sitting, row.lease)));
-      if (!entries.length || (!row.key && entries.every((entry) => entry.settled))) continue;
-      found.push({ head: row.head, entries: entries.map(({ seq, iv, data, signature }) => ({ seq, iv: base64OfBytes(iv), data: base64OfBytes(data), signature })) });
+      const rows = await this.db.getAll("entries", rangeOf(nameOf(row.sitting, row.lease)));
+      if (!rows.length || (!all && !row.key && rows.every((entry) => entry.settled))) continue;
+      const entries = rows.map(({ seq, iv, data, signature }) => ({ seq, iv: base64OfBytes(iv), data: base64OfBytes(data), signature }));
+      const receipts = rows.map((entry) => entry.receipt).filter((receipt) => receipt?.signature);
+      found.push(all ? { head: row.head, entries, receipts } : { head: row.head, entries });
     }
     return found;
   }

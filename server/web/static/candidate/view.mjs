@@ -20,7 +20,7 @@ export const Page = (p) => {
       ${state.waiting ? html`<p role="status">${say("moved-sending", { waiting: state.waiting })}</p>` : html`<${Next} ...${p}/>`}</${Card}>`;
     case "moved": return html`<${Moved} ...${p}/>`;
     case "voided": return html`<${Card} ...${p} title=${say("voided-title")}><p class="big">${say("voided")}</p><${Next} ...${p}/></${Card}>`;
-    default: return html`<${Card} ...${p} title=${say("candidate-title")}><p role="status">${say(state.line === "lost" ? "line-lost" : "line-connecting")}</p></${Card}>`;
+    default: return html`<${Card} ...${p} title=${say("candidate-title")}><p role="status">${say(state.line === "lost" ? "line-lost" : "line-connecting")}</p><${Problem} refusal=${state.refusal} say=${say}/></${Card}>`;
   }
 };
 
@@ -67,7 +67,7 @@ const Export = (p) => {
   const { state, say, act } = p;
   return html`<${Card} ...${p} title=${say("export-title")}><p>${say("export-lead")}</p>
     ${typeof state.exported === "number" && html`<p class="sealed" role="status"><${Tick}/><span>${say("export-done", { count: state.exported })}</span></p>`}
-    <div class="foot"><button onClick=${() => act.showExport(false)}>${say("export-back")}</button><span class="sp"></span><button class="primary" onClick=${() => act.exportJournals()}>${say("export-act")}</button></div></${Card}>`;
+    <div class="foot"><button onClick=${() => act.showExport(false)}>${say("export-back")}</button><span class="sp"></span><button onClick=${() => act.exportJournals(true)}>${say("export-all")}</button><button class="primary" onClick=${() => act.exportJournals()}>${say("export-act")}</button></div></${Card}>`;
 };
 
 const RULES = ["rule-sit", "rule-hand-in", "rule-saved", "rule-end", "rule-call"];
