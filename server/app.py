@@ -21,13 +21,14 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from server.affairs import packaging
-from server.clock import Clock
+from server.clock import Clock, SystemClock
 from server.conduct.expectations import room_expectation
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.migrate import upgrade
 from server.db.signals import Signals
+from server.delivery.clock_watch import ClockWatch
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
@@ -168,6 +169,10 @@ def _living(
         async with AsyncExitStack() as running:
             running.push_async_callback(site.db.close)
             await site.signals.start()
+            if isinstance(site.clock, SystemClock):
+                watch = ClockWatch(site.db, site.journal, site.clock, site.settings.folder)
+                await watch.look()
+                running.push_async_callback(_ended, asyncio.create_task(watch.keep_watching()))
             running.push_async_callback(site.signals.stop)
             if site.hall_runtime is not None:
                 await site.hall_runtime.start()

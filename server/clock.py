@@ -6,6 +6,7 @@ lock-outs and watchdogs; it never jumps and is never accelerated.
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,9 @@ from zoneinfo import ZoneInfo
 from server.errors import BadInput
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+KEPT_LINE = "exam-clock.json"
+"""File of a data folder that holds the line of an exam that is on."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock(Protocol):
@@ -29,30 +33,78 @@ class Clock(Protocol):
     def rate(self) -> float:
         """Return legal seconds per monotonic second: 1.0 in real use."""
 
+    def step(self) -> float:
+        """Return how many seconds the system clock stands ahead (+) or behind (-) of this clock."""
+
+
+def boot() -> str | None:
+    """Return the identity of this host's running time, one value from boot to boot; None where the system has none."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def _system() -> datetime:
+    return datetime.now(UTC)
+
 
 class SystemClock:
-    """The clock of real use: legal time anchored at start and carried on by the monotonic clock.
+    """The clock of real use: legal time anchored at the system clock and carried on by the monotonic clock.
 
-    A step of the system clock does not move deadlines; `step()` reports it so that it can be journalled
-    (architecture: steps over 2 s after the first sign-in are an alarm).
+    A step of the system clock so moves nothing until `follow`. While an exam is on the line is kept in a file, which
+    every process of the same data folder takes up (`kept`): a restart does not take the step over either.
     """
 
-    def __init__(self) -> None:
-        self._origin_monotonic = time.monotonic()
-        self._origin_legal = datetime.now(UTC)
+    def __init__(
+        self,
+        kept: Path | None = None,
+        *,
+        system: Callable[[], datetime] = _system,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._system, self._steady = system, steady
+        found = None if kept is None else self._read(kept)
+        self._origin_monotonic, self._origin_legal = found or (steady(), system())
 
     def legal(self) -> datetime:
-        return self._origin_legal + timedelta(seconds=time.monotonic() - self._origin_monotonic)
+        return self._origin_legal + timedelta(seconds=self._steady() - self._origin_monotonic)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._steady()
 
     def rate(self) -> float:
         return 1.0
 
     def step(self) -> float:
         """Return how many seconds the system clock stands ahead (+) or behind (-) of this clock."""
-        return (datetime.now(UTC) - self.legal()).total_seconds()
+        return (self._system() - self.legal()).total_seconds()
+
+    def follow(self) -> None:
+        """Take the system clock's time from now on."""
+        self._origin_monotonic, self._origin_legal = self._steady(), self._system()
+
+    def keep(self, path: Path) -> None:
+        """Keep this line for later processes of this boot, in one step."""
+        line = {
+            "boot": boot(),
+            "monotonic": self._origin_monotonic,
+            "legal": self._origin_legal.isoformat(),
+        }
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(line), encoding="utf-8")
+        temporary.replace(path)
+
+    def _read(self, path: Path) -> tuple[float, datetime] | None:
+        """Return the kept line; None when there is none of this boot or it cannot be read: the system clock then
+        counts."""
+        try:
+            line = json.loads(path.read_text(encoding="utf-8"))
+            found = float(line["monotonic"]), datetime.fromisoformat(line["legal"]).astimezone(UTC)
+            same = line["boot"] is not None and line["boot"] == boot() and found[0] <= self._steady()
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if same else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +163,9 @@ class DemoClock:
 
     def rate(self) -> float:
         return self._current().rate
+
+    def step(self) -> float:
+        return 0.0
 
 
 def host_monotonic() -> float:

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,13 +23,13 @@ from server.accounts.lockout import Failure, recent, sign_in_refusal
 from server.accounts.models import AccountRow, LoginRow
 from server.accounts.roles import Role
 from server.accounts.store import Account
+from server.clock import boot as host_boot
 from server.db.act import Act
 from server.errors import BadInput, NotFound, NotSignedIn, Refusal, Refused, required
 from server.keys.passwords import HashedPassword, prepared_password, verify_password
 
 LOGIN_LIFE_S = 12 * 3600.0
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,8 @@ class Login:
 @cache
 def boot() -> str:
     """Return the identity of this host's running time: one value from boot to boot."""
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return f"process-{uuid.uuid4()}"  # not Linux: a login then ends with the process
+    # Where the system has none a login ends with the process.
+    return host_boot() or f"process-{uuid.uuid4()}"
 
 
 class SignInFailures:

@@ -7,7 +7,7 @@ A data folder that the demo made carries a marker. Every command refuses such a 
 import argparse
 from pathlib import Path
 
-from server.clock import Clock, DemoClock, SystemClock
+from server.clock import KEPT_LINE, Clock, DemoClock, SystemClock
 from server.errors import BadInput
 from server.settings import DEMO_MARKER, Role, Settings, load_settings
 
@@ -36,5 +36,9 @@ def settings_from(args: argparse.Namespace, role: Role | None = None) -> Setting
 
 
 def clock_from(args: argparse.Namespace) -> Clock:
-    """Return the clock of this command: the system's, or the demo's shared one under `demo-child`."""
-    return SystemClock() if args.clock is None else DemoClock(args.clock)
+    """Return the clock of this command: the demo's shared one under `demo-child`; else the system's, or the line of
+    the exam that is on at this server."""
+    if args.clock is not None:
+        return DemoClock(args.clock)
+    config: Path | None = getattr(args, "config", None)
+    return SystemClock(None if config is None else load_settings(config).folder / KEPT_LINE)

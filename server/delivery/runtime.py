@@ -404,7 +404,8 @@ class Hall:
             rate = max(self._clock.rate(), 1e-6)
             left = link.BEACON_EVERY_LEGAL_S - (self._clock.legal() - sent).total_seconds()
             await asyncio.sleep(min(1.0, max(left / rate, link.BEACON_LEAST_GAP_S)))
-            if (self._clock.legal() - sent).total_seconds() >= link.BEACON_EVERY_LEGAL_S:
+            # Before zero: the legal time was set back after an exam.
+            if not 0 <= (self._clock.legal() - sent).total_seconds() < link.BEACON_EVERY_LEGAL_S:
                 sent = self._clock.legal()
                 self.send_beacon()
 

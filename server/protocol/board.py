@@ -50,6 +50,8 @@ class SlotView(_Message, frozen=True):
     standing: str
     outcome: str | None
     """None while open, else `closed` or `cancelled`."""
+    clock_off_s: int = 0
+    """Seconds that the server's system clock has stepped away from the line by which this exam runs; 0: not."""
 
 
 class RoomView(_Message, frozen=True):

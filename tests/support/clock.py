@@ -22,6 +22,10 @@ class FakeClock:
     def rate(self) -> float:
         return self._rate
 
+    def step(self) -> float:
+        """The system clock never stands apart."""
+        return 0.0
+
     def set(self, legal: datetime) -> None:
         """Jump to a legal time; monotonic time stays."""
         self._legal = legal

@@ -3,6 +3,7 @@
 Real database, real writer, real websockets over uvicorn; only the other rooms' routes are left out.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,6 +26,7 @@ from server.web.candidate.routes import enrol
 from server.web.candidate.socket import candidate_socket
 from server.web.problems import answer
 from server.web.site import Site
+from tests.support.delivery import Scene
 
 
 def candidate_app(db: Database, clock: Clock, folder: Path, gap_s: float = 0.005) -> Litestar:
@@ -82,6 +84,21 @@ def server_config(app: Litestar, port: int, **more: Any) -> uvicorn.Config:
         timeout_graceful_shutdown=1,
         **more,
     )
+
+
+@asynccontextmanager
+async def served(scene: Scene, clock: Clock, folder: Path, **more: Any) -> AsyncIterator[str]:
+    """Serve the candidate side in this process on a free port; give its address, `wss:` when `more` names TLS."""
+    server = uvicorn.Server(server_config(candidate_app(scene.db, clock, folder), 0, **more))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    kind = "wss" if more else "ws"
+    try:
+        yield f"{kind}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
 
 
 if __name__ == "__main__":

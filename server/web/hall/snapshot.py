@@ -14,6 +14,7 @@ from server.conduct.store import Closure, RecordedIncident, SealShowing
 from server.conduct.tally import slot_counts
 from server.delivery import command_store
 from server.delivery import store as delivery
+from server.delivery.clock_watch import off_by
 from server.delivery.facts import CommandReach, SittingFact, SlotTimes
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind, continues_at, hand_in_window, own_end
@@ -188,6 +189,7 @@ async def _slot(
         bell=first_open,
         standing=standing.status,
         outcome=closure.outcome if closure else None,
+        clock_off_s=off_by(site.clock.step()),
     )
 
 

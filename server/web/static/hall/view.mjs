@@ -14,6 +14,7 @@ export const Board = (p) => {
   return html`<div class=${`board ${live}`}>
     <${Head} ...${p} live=${live}/>
     ${live !== "live" && html`<p class="banner" role="alert"><${Sign} of=${live === "offline" ? "offline" : "stale"}/>${say(`board-${live}-banner`, { time: secondText(state.now), seconds: silentSeconds(state, mono) })}</p>`}
+    ${live === "live" && state.snapshot.slot.clock_off_s !== 0 && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-clock-banner", { seconds: Math.abs(state.snapshot.slot.clock_off_s), time: secondText(legalNow(state, mono)) })}</p>`}
     <${Strip} ...${p}/>
     <main class="rooms" aria-label=${say("board-rooms")}>${roomsInOrder(state.snapshot).map((room) => html`<${Room} key=${room.number} ...${p} room=${room}/>`)}<${Legend} ...${p}/></main>
     <${Feed} ...${p}/>
