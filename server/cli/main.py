@@ -24,7 +24,12 @@ GROUPS = (
     "receipt",
     "assets",
 )
-_CHILDREN = {"opening": "opening", "proctor-worker": "proctor_worker", "demo-cameras": "demo_cameras"}
+_CHILDREN = {
+    "opening": "opening",
+    "proctor-worker": "proctor_worker",
+    "proctor-recorder": "proctor_recorder",
+    "demo-cameras": "demo_cameras",
+}
 """Entries of child processes, by their word on the command line; no person calls them."""
 
 _DESCRIPTION = """\

@@ -21,6 +21,8 @@ PURE = {
         "schema",
         "board",
         "journal",
+        "recording",
+        "seb",
     ),
     "law": ("pack", "workdays", "citing"),
     "keys": ("openings", "changes"),
@@ -30,7 +32,7 @@ PURE = {
     "affairs": ("standing", "plans", "enrolment", "seating", "staffing"),
     "papers": ("drawing", "dealing", "bounds", "figures", "tracing", "sealed", "marking_sheet"),
     "delivery": ("timing", "sitting", "handin", "answers", "conversation", "halting", "lost_time", "merging"),
-    "proctor": ("evidence", "seats", "occupancy", "anomalies", "alerts"),
+    "proctor": ("evidence", "seats", "occupancy", "anomalies", "alerts", "schedule", "captions", "course"),
     "conduct": ("bell", "runsheet", "incidents", "record", "counts", "entry"),
     "scoring": (
         "marking",
