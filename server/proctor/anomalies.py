@@ -199,7 +199,8 @@ def _remember(
     best = max((box[4] for box in sample.stray_faces), default=0.0)
     recent = sample.at - timedelta(seconds=STRAY_WITHIN_S)
     kept = tuple(entry for entry in memory.strays if entry[0] >= recent)
-    strays = (*kept, (sample.at, len(sample.stray_faces), best))[-STRAY_OF:]
+    # A picture that was not searched says nothing of strangers.
+    strays = (*kept, (sample.at, len(sample.stray_faces), best))[-STRAY_OF:] if sample.looked else kept
     return replace(
         memory, status_since=since, seated=(memory.seated & here) | (taken & writing), strays=strays
     )
@@ -252,8 +253,9 @@ def _finding(kind: AnomalyKind, reading: SeatReading, since: datetime, status: s
     facts: dict[str, float | str] = {"state": reading.state.value, "status": str(status)}
     evidence = reading.evidence
     if evidence is not None:
-        facts["faces"] = float(evidence.faces)
-        facts["face_score"] = evidence.face_score
+        if evidence.faces is not None:
+            facts["faces"] = float(evidence.faces)
+            facts["face_score"] = evidence.face_score
         if evidence.structure is not None:
             facts["structure"] = evidence.structure
         if evidence.motion is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.errors import BadInput
 from server.proctor.detectors import scripted, yunet
 from server.proctor.evidence import Detections, Floats, Frame, Picture
+from server.proctor.schedule import Look
+from server.proctor.view import View
 
 
 class FaceDetector(Protocol):
@@ -20,6 +25,13 @@ class FaceDetector(Protocol):
     def find(self, picture: Picture, frame: Frame) -> tuple[Floats, Floats]:
         """Boxes float32 (N, 4) as x1, y1, x2, y2 in the picture's pixels, and scores float32 (N,) from 0 to
         1.
+        """
+
+    def find_in(
+        self, image: Picture, window: tuple[int, int, int, int], frame: Frame
+    ) -> tuple[Floats, Floats]:
+        """The same for `image` (BGR), which shows the window x1, y1, x2, y2 of the frame's picture, enlarged
+        or shrunk; it is searched as large as it comes. Boxes are in the pixels of the frame's picture.
         """
 
 
@@ -47,3 +59,61 @@ def detect(detector: FaceDetector, picture: Picture, frame: Frame) -> Detections
     """The faces of one picture as one validated value."""
     boxes, scores = detector.find(picture, frame)
     return Detections(frame=frame, boxes=boxes, scores=scores, detector=detector.key)
+
+
+def search(
+    detector: FaceDetector, view: View, looks: Sequence[Look], frame: Frame
+) -> tuple[Detections, tuple[int, ...]]:
+    """The faces in the looks' windows, each face once, and for each face the number of its look.
+
+    A face that a window's border cuts is left to a look that shows it whole. A look at the whole picture is
+    made in the detector's own size.
+    """
+    boxes, scores, from_look = (
+        [np.empty((0, 4), np.float32)],
+        [np.empty((0,), np.float32)],
+        [np.empty(0, np.int64)],
+    )
+    for number, look in enumerate(looks):
+        if look.keys is None:
+            found, rated = detector.find(view.window(look.window, view.size), frame)
+        else:
+            found, rated = detector.find_in(view.window(look.window, look.net), look.window, frame)
+            whole = _whole_faces(found, look.window, view.size)
+            found, rated = found[whole], rated[whole]
+        boxes.append(found)
+        scores.append(rated)
+        from_look.append(np.full(len(found), number))
+    every, rates, numbers = np.concatenate(boxes), np.concatenate(scores), np.concatenate(from_look)
+    kept = _once(every, rates)
+    seen = Detections(frame=frame, boxes=every[kept], scores=rates[kept], detector=detector.key)
+    return seen, tuple(int(numbers[index]) for index in kept)
+
+
+def _whole_faces(
+    boxes: Floats, window: tuple[int, int, int, int], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """bool (N,): whose middle is at least 0.4 of its size away from every border that is not the picture's."""
+    centre, extent = (boxes[:, :2] + boxes[:, 2:]) / 2, 0.4 * (boxes[:, 2:] - boxes[:, :2])
+    near, far = np.array(window[:2]), np.array(window[2:])
+    low = (near <= 0) | (centre - extent >= near)
+    high = (far >= np.array(size)) | (centre + extent <= far)
+    return np.asarray((low & high).all(axis=1), dtype=bool)
+
+
+def _once(boxes: Floats, scores: Floats) -> list[int]:
+    """The indices of the boxes without those that overlap a better one by more than two fifths."""
+    kept: list[int] = []
+    for index in (int(i) for i in np.argsort(-scores, kind="stable")):
+        if all(_overlap(boxes[index], boxes[other]) < 0.4 for other in kept):
+            kept.append(index)
+    return kept
+
+
+def _overlap(one: Floats, other: Floats) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
+    return float(width * height / (areas - width * height))

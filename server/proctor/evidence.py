@@ -163,14 +163,15 @@ class SeatEvidence:
     `structure` is the share of changed cells against the empty reference, 0 to 1, or None without a
     reference or with too little in view; `visible` the share of the seat's cells not hidden by the row in
     front; `motion` the share of pixels that changed since the picture before, None on the first; `faces` how
-    many faces were given to this seat; `face_score` the best of them, 0 when none.
+    many faces were given to this seat, None where this picture was not searched for faces there; `face_score`
+    the best of them, 0 when none.
     """
 
     seat: str
     structure: float | None
     visible: float
     motion: float | None
-    faces: int
+    faces: int | None
     face_score: float
 
 
@@ -197,8 +198,10 @@ class SeatReading:
 class RoomSample:
     """Everything one camera says at one capture time: what the worker sends and the rules compare.
 
-    `faces` are those of the whole picture; `stray_faces` the boxes (x1, y1, x2, y2, score) that fit no seat
-    and lie outside the staff zones. `seats` is empty on a camera that has no layout.
+    `faces` are those last seen in each part of the picture, at most some seconds ago; `stray_faces` those of
+    them, as boxes (x1, y1, x2, y2, score), that fit no seat and lie outside the staff zones. `looked` is
+    false where this picture was not searched for faces at all. `seats` is empty on a camera that has no
+    layout.
     """
 
     quality: Quality
@@ -207,6 +210,7 @@ class RoomSample:
     faces: tuple[tuple[float, float, float, float, float], ...]
     stray_faces: tuple[tuple[float, float, float, float, float], ...]
     detector: str
+    looked: bool = True
 
     @property
     def at(self) -> datetime:

@@ -6,7 +6,7 @@ count in face heights: chin to forehead is 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import cv2
@@ -58,10 +58,20 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A drawn figure: uint8 (H, W, 4) BGR and opacity, and where in it the middle of the head is."""
+    """A drawn figure: uint8 (H, W, 4) BGR and opacity, and where in it the middle of the head is.
+
+    `colours` and `shows_through` are uint8 (H, W, 3): BGR, and 255 less the opacity.
+    """
 
     pixels: Picture
     head: tuple[int, int]
+    colours: Picture = field(init=False)
+    shows_through: Picture = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "colours", np.ascontiguousarray(self.pixels[..., :3]))
+        clear = np.ascontiguousarray(np.repeat(255 - self.pixels[..., 3:], 3, axis=2))
+        object.__setattr__(self, "shows_through", clear)
 
 
 def look_of(number: int) -> Look:
@@ -116,12 +126,10 @@ def paste(picture: Picture, sprite: Sprite, x: float, y: float) -> None:
     x2, y2 = min(picture.shape[1], left + width), min(picture.shape[0], top + height)
     if x1 >= x2 or y1 >= y2:
         return
-    part = sprite.pixels[y1 - top : y2 - top, x1 - left : x2 - left].astype(np.uint16)
-    opacity = part[..., 3:]
-    under = picture[y1:y2, x1:x2].astype(np.uint16)
+    part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
     # The colours of a shrunk figure are already weighted by its opacity.
-    mixed = part[..., :3] + under * (255 - opacity) // 255
-    picture[y1:y2, x1:x2] = np.minimum(255, mixed).astype(np.uint8)
+    under = cv2.multiply(picture[y1:y2, x1:x2], sprite.shows_through[part], scale=1 / 255)
+    picture[y1:y2, x1:x2] = cv2.add(under, sprite.colours[part])
 
 
 def chair(picture: Picture, x: float, y: float, head_px: float) -> None:

@@ -22,7 +22,7 @@ class OccupancyRule:
     only when it is passed. `samples` is the least number of pictures that must agree.
     """
 
-    version: int = 1
+    version: int = 2
     structure_occupied: float = 0.35
     structure_empty: float = 0.22
     visible_least: float = 0.25
@@ -34,6 +34,8 @@ class OccupancyRule:
     crowded_least: int = 3
     crowded_of: int = 5
     face_without_reference_s: float = 60.0
+    contradicted_s: float = 10.0
+    unknown_doubt_s: float = 20.0
     gap_s: float = 150.0
     samples: int = 2
 
@@ -56,7 +58,8 @@ class SeatMemory:
     `leaning` is the state that the latest pictures speak for, since `leaning_since`, in `leaning_samples`
     pictures. `lively_at` is the last capture time with a face or motion while something sat there. `crowd`
     holds the capture times of the latest pictures and whether two faces or more belonged to the seat;
-    `state` itself is never CROWDED.
+    `state` itself is never CROWDED. `contradicted_at` is the last capture time at which a face was seen where
+    the chair looked empty.
     """
 
     state: SeatState
@@ -67,6 +70,7 @@ class SeatMemory:
     lively_at: datetime | None
     seen_at: datetime
     crowd: tuple[tuple[datetime, bool], ...] = ()
+    contradicted_at: datetime | None = None
 
 
 def begin(at: datetime) -> SeatMemory:
@@ -103,7 +107,12 @@ def decide(
         return blind, SeatReading(seat, SeatState.UNKNOWN, blind.since, at, None)
     if at - memory.seen_at > timedelta(seconds=rule.gap_s):
         memory = begin(at)
-    memory = replace(memory, seen_at=at, lively_at=at if _lively(evidence, rule) else memory.lively_at)
+    memory = replace(
+        memory,
+        seen_at=at,
+        lively_at=at if _lively(evidence, rule) else memory.lively_at,
+        contradicted_at=at if _contradicted(evidence, rule) else memory.contradicted_at,
+    )
     speaks = _speaks_for(memory, evidence, at, rule)
     if speaks is not None and speaks is memory.leaning:
         memory = replace(memory, leaning_samples=memory.leaning_samples + 1)
@@ -111,8 +120,10 @@ def decide(
         memory = replace(memory, leaning=speaks, leaning_since=at, leaning_samples=1)
     if memory.leaning is not memory.state and _settled(memory, at, rule):
         memory = replace(memory, state=memory.leaning, since=memory.leaning_since)
-    crowd = (*memory.crowd, (at, evidence.faces >= 2))[-rule.crowded_of :]
-    memory = replace(memory, crowd=crowd)
+    crowd = memory.crowd
+    if evidence.faces is not None:
+        crowd = (*crowd, (at, evidence.faces >= 2))[-rule.crowded_of :]
+        memory = replace(memory, crowd=crowd)
     together = [seen_at for seen_at, two in crowd if two]
     # Faces come and go between pictures, so a crowd is counted over the latest pictures, not in a row.
     if len(together) >= rule.crowded_least:
@@ -124,10 +135,31 @@ def _lively(evidence: SeatEvidence, rule: OccupancyRule) -> bool:
     """A face, or motion in a seat that differs from its empty reference (a shadow on an empty chair is no
     life).
     """
-    if evidence.faces > 0:
+    if evidence.faces:
         return True
     sits = evidence.structure is not None and evidence.structure >= rule.structure_empty
     return sits and evidence.motion is not None and evidence.motion > rule.motion_alive
+
+
+def _contradicted(evidence: SeatEvidence, rule: OccupancyRule) -> bool:
+    empty = evidence.structure is not None and evidence.structure < rule.structure_empty
+    return empty and bool(evidence.faces)
+
+
+def in_doubt(memory: SeatMemory, at: datetime, rule: OccupancyRule = RULE) -> bool:
+    """True where a look for faces would help: the state is about to change or newly unknown, two faces were seen
+    lately, a face contradicts an empty chair, or no sign of life has come for half of the time allowed.
+    """
+    if memory.leaning is not memory.state:
+        return True
+    if memory.state is SeatState.UNKNOWN:
+        return at - memory.since <= timedelta(seconds=rule.unknown_doubt_s)
+    lately = at - timedelta(seconds=rule.contradicted_s)
+    if any(two and seen_at >= lately for seen_at, two in memory.crowd):
+        return True
+    if memory.contradicted_at is not None and memory.contradicted_at >= lately:
+        return True
+    return memory.state is SeatState.OCCUPIED and not _alive(memory, at, rule.life_s / 2)
 
 
 def _speaks_for(
@@ -139,7 +171,13 @@ def _speaks_for(
     if evidence.structure >= rule.structure_occupied:
         return SeatState.OCCUPIED if _alive(memory, at, rule.life_s) else SeatState.OBJECT
     if evidence.structure < rule.structure_empty:
-        # A face where the chair looks empty contradicts the reference: neither is believed alone.
+        # A face where the chair looks empty contradicts the reference: neither is believed alone, until a
+        # look finds no face or none was seen for a while.
+        if evidence.faces is None:
+            recently = memory.contradicted_at is not None and at - memory.contradicted_at < timedelta(
+                seconds=rule.contradicted_s
+            )
+            return None if recently else SeatState.EMPTY
         return SeatState.EMPTY if evidence.faces == 0 else None
     if evidence.faces:
         return SeatState.OCCUPIED

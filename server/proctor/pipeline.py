@@ -1,18 +1,18 @@
-"""One camera's stages in order: picture, quality, faces, seats. What comes out is one RoomSample for each
-picture.
+"""One camera's stages in order: picture, quality, faces where they are wanted, seats. What comes out is one
+RoomSample for each picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.proctor import occupancy, quality
-from server.proctor.detection import FaceDetector, detect
+from server.proctor import occupancy, quality, schedule
+from server.proctor.detection import FaceDetector, search
 from server.proctor.evidence import (
     CameraFault,
     Detections,
@@ -24,9 +24,11 @@ from server.proctor.evidence import (
     SeatReading,
     SeatState,
 )
+from server.proctor.gaze import Gaze
 from server.proctor.quality import QualityGauge
 from server.proctor.seats import CameraLayout, FaceAssignment, assign_faces
 from server.proctor.structure import SeatMeasure, SeatScale
+from server.proctor.view import View, view_of
 
 # A stray face smaller than this share of the smallest expected face is a picture on the wall or a mistake.
 STRAY_SIZE = 0.6
@@ -36,7 +38,8 @@ class CameraPipeline:
     """The stages of one camera and what they remember.
 
     `references` are pictures of the empty room, colour or grey, of the layout's size; the first is also the
-    camera's own reference for blur and movement. Without references seats cannot become EMPTY.
+    camera's own reference for blur and movement. Without references seats cannot become EMPTY. `counts` tells
+    what was looked at so far.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class CameraPipeline:
         detector: FaceDetector,
         occupancy_rule: occupancy.OccupancyRule = occupancy.RULE,
         quality_rule: quality.QualityRule = quality.RULE,
+        look_rule: schedule.LookRule = schedule.RULE,
     ) -> None:
         self.layout = layout
         self._detector = detector
@@ -53,12 +57,19 @@ class CameraPipeline:
         greys = [_grey(reference) for reference in references]
         self._gauge = QualityGauge(greys[0] if greys else None, quality_rule, _fixed(layout))
         self._scale = SeatScale(layout, greys) if layout.seats else None
+        self._gaze = Gaze(layout, greys[0] if greys else None, look_rule)
         self._memory: dict[str, occupancy.SeatMemory] = {}
         self._states: dict[str, SeatState] = {}
         self._last: datetime | None = None
 
-    def process(self, picture: Picture, captured_at: datetime) -> RoomSample | None:
-        """Takes one BGR picture through all stages; None where it is not newer than the last one.
+    @property
+    def counts(self) -> schedule.LookCount:
+        """What was looked at since the start."""
+        return self._gaze.counts
+
+    def process(self, picture: Picture | View, captured_at: datetime) -> RoomSample | None:
+        """Takes one picture (BGR pixels or a view) through all stages; None where it is not newer than the
+        last one.
 
         A picture of another size than the layout's is brought to it: positions in the sample are the
         layout's pixels.
@@ -67,19 +78,30 @@ class CameraPipeline:
             return None
         self._last = captured_at
         size = (self.layout.width, self.layout.height)
-        if (picture.shape[1], picture.shape[0]) != size:
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        view = view_of(picture).scaled(size)
         frame = Frame(self.layout.camera_id, self.layout.room_id, captured_at, *size)
-        judged = self._gauge.assess(picture, frame)
+        judged = self._gauge.assess(view.grey(), frame)
         if not judged.usable:
             return self._blind(judged, frame)
-        faces = detect(self._detector, picture, frame)
-        given = assign_faces(self.layout, faces)
-        seats = self._seats(picture, faces, given, captured_at)
+        small = self._gauge.small
+        if small is not None:
+            self._gaze.notice(small, captured_at)
+        doubts = [
+            seat
+            for seat, memory in self._memory.items()
+            if occupancy.in_doubt(memory, captured_at, self._rule)
+        ]
+        looks = self._gaze.looks(doubts, captured_at)
+        found, from_look = search(self._detector, view, looks, frame)
+        given = assign_faces(self.layout, found)
+        seats = self._seats(view.grey(), found, given, self._gaze.seats_settled(looks), captured_at)
         least = STRAY_SIZE * min((seat.head_px for seat in self.layout.seats), default=0.0)
-        stray = tuple(_box(faces, i) for i in given.stray if faces.heights[i] >= least)
-        every = tuple(_box(faces, i) for i in range(len(faces)))
-        return RoomSample(judged, frame, seats, every, stray, self._detector.key)
+        stray = [index for index in given.stray if found.heights[index] >= least]
+        boxes = [_box(found, index) for index in range(len(found))]
+        self._gaze.remember(looks, boxes, from_look, stray, captured_at)
+        return RoomSample(
+            judged, frame, seats, self._gaze.faces, self._gaze.strays, self._detector.key, bool(looks)
+        )
 
     def lost(self, at: datetime) -> RoomSample:
         """The sample that says that no picture comes; `at` is the legal time of the finding."""
@@ -92,23 +114,30 @@ class CameraPipeline:
         """Nothing is known of any seat while the picture cannot be used."""
         if self._scale is not None:
             self._scale.forget()
+        self._gaze.forget()
         seats = tuple(self._decide(seat.seat, None, judged.at) for seat in self.layout.seats)
-        return RoomSample(judged, frame, seats, (), (), self._detector.key)
+        return RoomSample(judged, frame, seats, (), (), self._detector.key, looked=False)
 
     def _seats(
-        self, picture: Picture, faces: Detections, given: FaceAssignment, at: datetime
+        self,
+        grey: Picture,
+        faces: Detections,
+        given: FaceAssignment,
+        settled: Collection[str],
+        at: datetime,
     ) -> tuple[SeatReading, ...]:
         if self._scale is None:
             return ()
         hiding = (SeatState.OCCUPIED, SeatState.CROWDED, SeatState.OBJECT)
         taken = {seat for seat, state in self._states.items() if state in hiding}
-        measured = self._scale.measure(_grey(picture), taken)
+        measured = self._scale.measure(grey, taken)
         readings = []
         for seat in self.layout.seats:
             mine = given.by_seat[seat.seat]
-            readings.append(
-                self._decide(seat.seat, _evidence(seat.seat, measured[seat.seat], faces, mine), at)
-            )
+            # A face that is seen counts wherever it was found; that none is there, only a look can tell.
+            count = len(mine) if mine or seat.seat in settled else None
+            evidence = _evidence(seat.seat, measured[seat.seat], faces, mine, count)
+            readings.append(self._decide(seat.seat, evidence, at))
         return tuple(readings)
 
     def _decide(self, seat: str, evidence: SeatEvidence | None, at: datetime) -> SeatReading:
@@ -128,13 +157,15 @@ def _fixed(layout: CameraLayout) -> NDArray[np.bool_]:
     return np.asarray(canvas, dtype=bool)
 
 
-def _evidence(seat: str, measured: SeatMeasure, faces: Detections, mine: tuple[int, ...]) -> SeatEvidence:
+def _evidence(
+    seat: str, measured: SeatMeasure, faces: Detections, mine: tuple[int, ...], count: int | None
+) -> SeatEvidence:
     return SeatEvidence(
         seat=seat,
         structure=measured.structure,
         visible=measured.visible,
         motion=measured.motion,
-        faces=len(mine),
+        faces=count,
         face_score=max((float(faces.scores[index]) for index in mine), default=0.0),
     )
 

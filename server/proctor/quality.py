@@ -31,10 +31,11 @@ class QualityRule:
 
     `std_least` grey levels; `sharpness_least` share of the reference's contrast-normalised Laplacian
     variance; `covered_light` share of the reference's mean; `shift_most` pixels at 1280 wide;
-    `inliers_least` matched points.
+    `inliers_least` matched points. Where the camera points is compared every `place_every_s`, and at once
+    where the share of familiar cells fell by `familiar_drop` or the last comparison was not in order.
     """
 
-    version: int = 1
+    version: int = 2
     std_least: float = 12.0
     dark_mean: float = 90.0
     sharpness_least: float = 0.30
@@ -50,6 +51,8 @@ class QualityRule:
     recent_shift: float = 3.0
     frozen_s: float = 5.0
     frozen_samples: int = 3
+    place_every_s: float = 5.0
+    familiar_drop: float = 0.15
 
 
 RULE = QualityRule()
@@ -72,7 +75,10 @@ class _Reference:
     mean: float
     sharpness: float
     view: _View
-    small: Picture
+    # Which of the 144 cells are fixed and textured, None where none is, and their pixels less the mean, over
+    # their own spread: float32 (cells, 400).
+    fixed_cells: NDArray[np.bool_] | None
+    fixed_patterns: NDArray[np.float32]
 
 
 class QualityGauge:
@@ -101,6 +107,13 @@ class QualityGauge:
         self._same_since: datetime | None = None
         self._same = 1
         self._unrecognised = 0
+        # The last comparison of places: when, and the share of familiar cells; None where it must be made again.
+        self._placed: tuple[datetime, float] | None = None
+
+    @property
+    def small(self) -> Picture | None:
+        """The last picture judged, grey, 320 x 180."""
+        return self._before
 
     def assess(self, picture: Picture, frame: Frame) -> Quality:
         """Judges one picture (uint8, BGR or grey) and tells every fault that is on with the measures behind
@@ -126,12 +139,14 @@ class QualityGauge:
         self, reference: _Reference, small: Picture, at: datetime, measures: dict[str, float]
     ) -> set[CameraFault]:
         measures["sharpness"] = _sharpness(small) / reference.sharpness
+        measures["familiar"] = self._familiar(reference, small)
         blurred = measures["sharpness"] < self._rule.sharpness_least
+        if not blurred and self._in_place(measures["familiar"], at):
+            return set()
+        self._placed = None
         shift, inliers = self._shift(reference.view, small, at)
         measures["inliers"] = float(inliers)
         recognised = inliers >= self._rule.inliers_least
-        if not recognised:
-            measures["familiar"] = self._familiar(reference.small, small)
         known = recognised or measures["familiar"] >= self._rule.familiar_least
         self._unrecognised = 0 if known else self._unrecognised + 1
         # Fewer points are enough to tell how far a view has gone that is not familiar any more.
@@ -146,21 +161,28 @@ class QualityGauge:
             return {CameraFault.COVERED if dim else CameraFault.BLURRED}
         if self._unrecognised >= self._rule.unrecognised_samples:
             return {CameraFault.LOST_REFERENCE}
+        if recognised:
+            self._placed = (at, measures["familiar"])
         return set()
 
-    def _familiar(self, reference: Picture, small: Picture) -> float:
+    def _in_place(self, familiar: float, at: datetime) -> bool:
+        """True where the last comparison of places is young and the picture is as familiar as it was then."""
+        if self._placed is None:
+            return False
+        compared_at, then = self._placed
+        young = (at - compared_at).total_seconds() < self._rule.place_every_s
+        return young and familiar > then - self._rule.familiar_drop
+
+    def _familiar(self, reference: _Reference, small: Picture) -> float:
         """The share of the fixed, textured cells of the reference that the picture correlates with; 0
         without any.
         """
-        then, now = _cells(reference), _cells(small)
-        fixed = np.ones(len(then), bool) if self._fixed is None else _cells(self._fixed).mean(axis=1) > 150
-        spread = then.std(axis=1)
-        use = fixed & (spread > TEXTURE_STD)
-        if not use.any():
+        if reference.fixed_cells is None:
             return 0.0
-        then, now = then[use], now[use]
-        product = ((then - then.mean(axis=1)[:, None]) * (now - now.mean(axis=1)[:, None])).mean(axis=1)
-        correlation = product / np.maximum(1e-3, then.std(axis=1) * now.std(axis=1))
+        now = _cells(small)[reference.fixed_cells]
+        now -= now.mean(axis=1)[:, None]
+        spread = np.maximum(1e-3, np.sqrt((now * now).mean(axis=1)))
+        correlation = (reference.fixed_patterns * now).mean(axis=1) / spread
         return float((correlation > CORRELATION_LEAST).mean())
 
     def _frozen(self, small: Picture, at: datetime, measures: dict[str, float]) -> bool:
@@ -168,7 +190,7 @@ class QualityGauge:
         if before is None:
             self._same_since = at
             return False
-        difference = float(np.abs(small.astype(np.int16) - before.astype(np.int16)).mean())
+        difference = float(cv2.absdiff(small, before).mean())
         measures["difference"] = difference
         if difference > 0.0:
             self._same, self._same_since = 1, at
@@ -180,7 +202,14 @@ class QualityGauge:
     def _learn(self, small: Picture) -> _Reference:
         points, descriptors = self._orb.detectAndCompute(small, self._fixed)
         view = _View(points, descriptors, 0.0, None)
-        return _Reference(float(small.mean()), max(1e-6, _sharpness(small)), view, small)
+        cells = _cells(small)
+        spread = cells.std(axis=1)
+        use = spread > TEXTURE_STD
+        if self._fixed is not None:
+            use &= _cells(self._fixed).mean(axis=1) > 150
+        patterns = (cells[use] - cells[use].mean(axis=1)[:, None]) / spread[use][:, None]
+        sharp = max(1e-6, _sharpness(small))
+        return _Reference(float(small.mean()), sharp, view, use if use.any() else None, patterns)
 
     def _shift(self, first: _View, small: Picture, at: datetime) -> tuple[float, int]:
         """The largest movement of a corner in pixels at 1280 wide, and how many points agree with it.
@@ -246,4 +275,5 @@ def _cells(small: Picture) -> NDArray[np.float32]:
 
 def _sharpness(small: Picture) -> float:
     """Variance of the Laplacian over the variance of the picture: a dimmed picture is as sharp as before."""
-    return float(cv2.Laplacian(small, cv2.CV_64F).var() / max(1.0, float(small.var())))
+    edges, whole = cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_16S))[1], cv2.meanStdDev(small)[1]
+    return float(edges.item()) ** 2 / max(1.0, float(whole.item()) ** 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,7 +62,7 @@ class SeatScale:
         self._hiding = {
             seat.seat: self._hidden_cells(seat.hidden_by, i) for i, seat in enumerate(layout.seats)
         }
-        self._references = [self._crops(reference) for reference in references]
+        self._references = [_cells_of(self._crops(reference)) for reference in references]
         self._before: Crops | None = None
 
     def measure(self, grey: Picture, taken: Collection[str] = ()) -> Mapping[str, SeatMeasure]:
@@ -78,7 +79,8 @@ class SeatScale:
                     visible[index] &= ~hidden
         total = np.maximum(1, self._cells.sum(axis=(1, 2)))
         seen = visible.sum(axis=(1, 2))
-        scores = [_changed(crops, reference, visible) for reference in self._references]
+        now = _cells_of(crops)
+        scores = [_changed(now, reference, visible) for reference in self._references]
         motion = None if self._before is None else _motion(crops, self._before, self._inside)
         self._before = crops
         out: dict[str, SeatMeasure] = {}
@@ -133,30 +135,48 @@ def _polygon_mask(layout: CameraLayout, index: int, window: tuple[int, int, int,
     return np.asarray(canvas, dtype=bool)
 
 
-def _by_cell(crops: Crops) -> Crops:
-    """float32 (seats, 6, 6, 64): the pixels of each cell."""
-    cells = crops.reshape(-1, CELLS, CELL, CELLS, CELL).swapaxes(2, 3)
-    return np.asarray(cells.reshape(-1, CELLS, CELLS, CELL * CELL), dtype=np.float32)
+def _cell_means(crops: Crops) -> Crops:
+    """float32 (seats, 6, 6): the mean of each cell."""
+    tall = crops.reshape(-1, SIDE)
+    small = cv2.resize(tall, (CELLS, tall.shape[0] // CELL), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.float32).reshape(-1, CELLS, CELLS)
 
 
-def _changed(crops: Crops, reference: Crops, visible: Mask) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Crops with the mean and the standard deviation of each of their cells."""
+
+    crops: Crops
+    mean: Crops
+    std: Crops
+
+
+def _cells_of(crops: Crops) -> _Cells:
+    mean = _cell_means(crops)
+    variance = _cell_means(crops * crops) - mean * mean
+    return _Cells(crops, mean, np.sqrt(np.maximum(0, variance)))
+
+
+def _changed(now: _Cells, then: _Cells, visible: Mask) -> NDArray[np.float64]:
     """float64 (seats,): the share of visible cells that differ from the reference."""
-    now, then = _by_cell(crops), _by_cell(reference)
-    mean_now, mean_then = now.mean(axis=3), then.mean(axis=3)
-    std_now, std_then = now.std(axis=3), then.std(axis=3)
-    product = ((now - mean_now[..., None]) * (then - mean_then[..., None])).mean(axis=3)
-    correlation = product / np.maximum(1e-3, std_now * std_then)
-    both = np.minimum(std_now, std_then) > TEXTURE_STD
-    one = np.maximum(std_now, std_then) > TEXTURE_STD_ONE
-    ratio = np.where(visible, mean_now / np.maximum(1.0, mean_then), np.nan)
-    known = visible.any(axis=(1, 2))
-    gain = np.ones(len(ratio))
-    if known.any():
-        gain[known] = np.nanmedian(ratio[known].reshape(int(known.sum()), -1), axis=1)
+    product = _cell_means(now.crops * then.crops) - now.mean * then.mean
+    correlation = product / np.maximum(1e-3, now.std * then.std)
+    both = np.minimum(now.std, then.std) > TEXTURE_STD
+    one = np.maximum(now.std, then.std) > TEXTURE_STD_ONE
+    gain = _median(now.mean / np.maximum(np.float32(1), then.mean), visible)
     gain = np.clip(gain, GAIN_LEAST, GAIN_MOST)[:, None, None]
     changed = (both | one) & (correlation < CORRELATION_LEAST)
-    changed |= np.abs(mean_now - gain * mean_then) > MEAN_CHANGE
+    changed |= np.abs(now.mean - gain * then.mean) > MEAN_CHANGE
     return np.asarray((changed & visible).sum(axis=(1, 2)) / np.maximum(1, visible.sum(axis=(1, 2))))
+
+
+def _median(ratio: NDArray[Any], visible: Mask) -> NDArray[np.float64]:
+    """float64 (seats,): the median over a seat's visible cells; 1 where none is visible."""
+    ordered = np.sort(np.where(visible, ratio, np.inf).reshape(len(ratio), -1), axis=1)
+    count = visible.reshape(len(visible), -1).sum(axis=1)
+    row = np.arange(len(ordered))
+    low, high = ordered[row, np.maximum(0, count - 1) // 2], ordered[row, count // 2]
+    return np.asarray(np.where(count > 0, (low + high) / 2, 1.0), dtype=np.float64)
 
 
 def _motion(crops: Crops, before: Crops, inside: Mask) -> NDArray[np.float64]:

@@ -121,6 +121,7 @@ def sample_of(message: CameraSample) -> RoomSample:
         faces=message.faces,
         stray_faces=message.stray_faces,
         detector=message.detector,
+        looked=message.looked,
     )
 
 
@@ -132,7 +133,7 @@ def _reading(line: SeatLine, message: CameraSample) -> SeatReading:
             structure=line.structure,
             visible=line.visible,
             motion=line.motion,
-            faces=line.faces or 0,
+            faces=line.faces,
             face_score=line.face_score or 0.0,
         )
     return SeatReading(line.seat, SeatState(line.state), line.since, message.captured_at, evidence)

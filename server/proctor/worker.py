@@ -38,18 +38,24 @@ from server.protocol.proctoring import (
 )
 
 ALIVE_S = 2.0
+# How often a saved set-up is looked for, in real seconds.
+RENEW_S = 1.0
 JPEG_QUALITY = 80
 # Watching must not slow the exam: workers run behind the server.
 NICENESS = 5
 
 
 class WorkerCamera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One camera of a worker; `setup` is the path of its TOML file, None where seats are not known yet."""
+    """One camera of a worker; `setup` is the path of its TOML file, None where seats are not known yet.
+
+    `newer` is where a set-up saved later appears or is replaced: the running worker takes it up.
+    """
 
     id: str
     room: str
     source: SourceConfig
     setup: str | None = None
+    newer: str | None = None
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,7 +89,7 @@ def run(config_path: str, out: BinaryIO, clock: Clock) -> None:
     watched = [_watch(camera, detectors, clock) for camera in config.cameras]
     os.nice(NICENESS)
     try:
-        _Loop(config, watched, config.detector, out, clock).run()
+        _Loop(config, watched, config.detector, out, clock, detectors).run()
     except BrokenPipeError:
         # Nobody reads any more; what is left in the buffer must not be complained about at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
@@ -118,17 +124,34 @@ class _Watched:
     pipeline: CameraPipeline
     heard_at: float
     trouble: str | None = None
+    stamp: tuple[int, int] | None = None
 
 
 def _watch(camera: WorkerCamera, detectors: _Detectors, clock: Clock) -> _Watched:
-    if camera.setup is None:
+    stamp = _stamp(camera.newer)
+    pipeline = _pipeline(camera, camera.setup, detectors)
+    source = open_source(camera.source, clock.legal)
+    return _Watched(camera, source, pipeline, clock.monotonic(), stamp=stamp)
+
+
+def _pipeline(camera: WorkerCamera, path: str | None, detectors: _Detectors) -> CameraPipeline:
+    """The stages of a camera with the set-up of that file; without seats where there is none."""
+    if path is None:
         setup = CameraSetup(CameraLayout(camera.id, camera.room, 1280, 720, ()), ())
     else:
-        setup = load_setup(Path(camera.setup))
+        setup = load_setup(Path(path))
         if (setup.layout.camera_id, setup.layout.room_id) != (camera.id, camera.room):
-            raise BadInput("seats-other-camera", path=camera.setup, camera=camera.id, room=camera.room)
-    pipeline = CameraPipeline(setup.layout, setup.references, detectors.suited(setup.layout))
-    return _Watched(camera, open_source(camera.source, clock.legal), pipeline, clock.monotonic())
+            raise BadInput("seats-other-camera", path=path, camera=camera.id, room=camera.room)
+    return CameraPipeline(setup.layout, setup.references, detectors.suited(setup.layout))
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    """What tells one file at a path from another: time of change and inode; None where there is none."""
+    try:
+        found = Path(path).stat() if path is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(slots=True)
@@ -140,9 +163,11 @@ class _Loop:
     detector: str
     out: BinaryIO
     clock: Clock
+    detectors: _Detectors
     wake: threading.Event = field(default_factory=threading.Event)
     samples: int = 0
     spoke_at: float = 0.0
+    renewed_at: float = 0.0
 
     def run(self) -> None:
         try:
@@ -166,10 +191,27 @@ class _Loop:
         busy = False
         for watched in self.watched:
             busy = self._look(watched) or busy
+        self._renew()
         if self.clock.monotonic() - self.spoke_at >= ALIVE_S:
             self._send(WorkerAlive(samples=self.samples))
         if not busy:
             self.wake.wait(min(ALIVE_S, self.config.lost_after_s) / 4)
+
+    def _renew(self) -> None:
+        """Takes up set-ups that were saved since; one that cannot be read is told and the old one stays."""
+        now = self.clock.monotonic()
+        if now - self.renewed_at < RENEW_S:
+            return
+        self.renewed_at = now
+        for watched in self.watched:
+            stamp = _stamp(watched.camera.newer)
+            if stamp in (None, watched.stamp):
+                continue
+            watched.stamp = stamp
+            try:
+                watched.pipeline = _pipeline(watched.camera, watched.camera.newer, self.detectors)
+            except GongyuanError as error:
+                self._trouble(watched, str(error))
 
     def _look(self, watched: _Watched) -> bool:
         """Takes one picture of one camera if there is one; tells its troubles and its loss."""
@@ -232,6 +274,7 @@ def message_of(sample: RoomSample) -> CameraSample:
         faces=sample.faces,
         stray_faces=sample.stray_faces,
         detector=sample.detector,
+        looked=sample.looked,
     )
 
 

@@ -51,7 +51,9 @@ class WorkerReady(_Message, frozen=True, tag="ready"):
 
 
 class CameraSample(_Message, frozen=True, tag="sample"):
-    """One picture of one camera after all stages. `width` and `height` are 0 where there was no picture."""
+    """One picture of one camera after all stages. `width` and `height` are 0 where there was no picture;
+    `looked` is false where it was not searched for faces.
+    """
 
     camera: str
     room: str
@@ -64,6 +66,7 @@ class CameraSample(_Message, frozen=True, tag="sample"):
     faces: tuple[Face, ...]
     stray_faces: tuple[Face, ...]
     detector: str
+    looked: bool = True
 
 
 class CameraPicture(_Message, frozen=True, tag="picture"):

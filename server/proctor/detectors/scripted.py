@@ -29,6 +29,14 @@ class Scripted:
         found = np.array(boxes, np.float32).reshape(-1, 4)
         return found, np.full(len(found), 0.9, np.float32)
 
+    def find_in(
+        self, image: Picture, window: tuple[int, int, int, int], frame: Frame
+    ) -> tuple[Floats, Floats]:
+        boxes, scores = self.find(image, frame)
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = ((middle >= np.array(window[:2])) & (middle < np.array(window[2:]))).all(axis=1)
+        return boxes[inside], scores[inside]
+
 
 def create(options: Mapping[str, float]) -> Scripted:
     """Without a script it finds nothing; BadInput for any option."""

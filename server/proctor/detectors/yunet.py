@@ -49,17 +49,31 @@ class YuNet:
         height, width = picture.shape[:2]
         scale = self._width / width
         size = (self._width, max(1, round(height * scale)))
+        smooth = cv2.INTER_LINEAR if scale >= 1 else cv2.INTER_AREA
+        image = picture if size == (width, height) else cv2.resize(picture, size, interpolation=smooth)
+        boxes, scores = self._detect(np.asarray(image, dtype=np.uint8))
+        return (boxes / np.float32(scale)).astype(np.float32), scores
+
+    def find_in(
+        self, image: Picture, window: tuple[int, int, int, int], frame: Frame
+    ) -> tuple[Floats, Floats]:
+        boxes, scores = self._detect(image)
+        fx, fy = (window[2] - window[0]) / image.shape[1], (window[3] - window[1]) / image.shape[0]
+        spread = np.array([fx, fy, fx, fy], np.float32)
+        return boxes * spread + np.array([*window[:2], *window[:2]], np.float32), scores
+
+    def _detect(self, image: Picture) -> tuple[Floats, Floats]:
+        """Boxes in the image's pixels, and scores."""
+        size = (image.shape[1], image.shape[0])
         if size != self._size:
             self._net.setInputSize(size)
             self._size = size
-        smooth = cv2.INTER_LINEAR if scale >= 1 else cv2.INTER_AREA
-        image = picture if size == (width, height) else cv2.resize(picture, size, interpolation=smooth)
         rows: Any = self._net.detect(image)[1]
         if rows is None:
             return np.empty((0, 4), np.float32), np.empty((0,), np.float32)
         rows = rows[(rows[:, 2] > 0) & (rows[:, 3] > 0)]
         corner, extent = rows[:, :2], rows[:, 2:4]
-        boxes = (np.hstack([corner, corner + extent]) / scale).astype(np.float32)
+        boxes = np.hstack([corner, corner + extent]).astype(np.float32)
         return boxes, np.clip(rows[:, 14], 0, 1).astype(np.float32)
 
 
