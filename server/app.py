@@ -52,6 +52,7 @@ from server.packages.outbox import Received
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.proctoring import Proctoring
+from server.proctor.wall import Wall
 from server.publicity import service as publicity
 from server.registry import service as registry
 from server.registry.head_service import accept_head
@@ -182,6 +183,7 @@ def _living(
             if proctoring is not None:
                 await proctoring.start()
                 running.push_async_callback(proctoring.stop)
+                running.callback(site.wall.stop)
             # Heads and packages are kept by the one process that has them all: never by one for seats alone.
             for work in (
                 ()
@@ -220,6 +222,8 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         site.evidence_held,
     )
     site.detectors = proctoring.watch.detectors
+    site.observations_held = proctoring.observations
+    site.wall_held = Wall(proctoring.observations.newest)
     return proctoring
 
 

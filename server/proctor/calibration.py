@@ -9,18 +9,23 @@ import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from server.errors import BadInput
 from server.proctor.evidence import Detections, Picture
+from server.proctor.proposals import Change
 from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table, region_at
 
 # Faces nearer than this many face heights belong to one person who moved between pictures.
 SAME_PERSON = 1.2
+# A cell of the picture has changed when its structure is unlike the empty room's, or its light by so many levels.
+TEXTURE_STD, ALIKE_LEAST, MEAN_CHANGE = 8.0, 0.5, 28.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,20 @@ def save_setup(folder: Path, setup: CameraSetup) -> Path:
             raise OSError(f"{name} could not be written")
         names.append(name)
     path = folder / f"{camera}.toml"
-    path.write_text(_toml(layout_to_table(setup.layout), names), encoding="utf-8")
+    write_layout(path, setup.layout, names)
     return path
+
+
+def write_layout(path: Path, layout: CameraLayout, references: Sequence[str]) -> None:
+    """Writes a set-up file in place of the old one at once: a reader finds the one or the other whole."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(layout_toml(layout, references), encoding="utf-8")
+    new.replace(path)
+
+
+def layout_toml(layout: CameraLayout, references: Sequence[str]) -> str:
+    """The text of a set-up file."""
+    return _toml(layout_to_table(layout), references)
 
 
 def load_setup(path: Path) -> CameraSetup:
@@ -135,6 +152,66 @@ def load_setup(path: Path) -> CameraSetup:
             raise BadInput("reference-unreadable", path=str(path.parent / str(name)))
         references.append(np.asarray(read, dtype=np.uint8))
     return CameraSetup(layout, tuple(references))
+
+
+def grey_of(jpeg: bytes) -> Picture | None:
+    """The picture of a JPEG in grey; None where it cannot be read."""
+    data = np.frombuffer(jpeg, np.uint8)
+    read: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    return None if read is None else np.asarray(read, dtype=np.uint8)
+
+
+class ChangedPlaces:
+    """Where a camera's picture has differed from the empty room, and since when without a break.
+
+    Looked at on a grid of 64 x 36 cells, each by its structure, so that a change of light is none.
+    """
+
+    ACROSS, DOWN, CELL = 64, 36, 8
+
+    def __init__(self, reference: Picture) -> None:
+        self._size = (int(reference.shape[1]), int(reference.shape[0]))
+        self._reference = self._cells(reference)
+        self._since: list[datetime | None] = [None] * (self.ACROSS * self.DOWN)
+
+    def add(self, grey: Picture, at: datetime) -> None:
+        """Takes a grey picture of any size."""
+        changed = self._changed(self._cells(grey))
+        for index, on in enumerate(changed):
+            if not on:
+                self._since[index] = None
+            elif self._since[index] is None:
+                self._since[index] = at
+
+    def changes(self) -> tuple[Change, ...]:
+        """The places that differ now, in pixels of the reference."""
+        width, height = self._size
+        return tuple(
+            Change(
+                (index % self.ACROSS + 0.5) * width / self.ACROSS,
+                (index // self.ACROSS + 0.5) * height / self.DOWN,
+                since,
+            )
+            for index, since in enumerate(self._since)
+            if since is not None
+        )
+
+    def _cells(self, grey: Picture) -> NDArray[np.float32]:
+        """float32 (cells, 64): the pixels of each cell."""
+        size = (self.ACROSS * self.CELL, self.DOWN * self.CELL)
+        small = cv2.GaussianBlur(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), (3, 3), 0)
+        cells = small.reshape(self.DOWN, self.CELL, self.ACROSS, self.CELL).swapaxes(1, 2)
+        return np.asarray(cells.reshape(-1, self.CELL * self.CELL), dtype=np.float32)
+
+    def _changed(self, now: NDArray[np.float32]) -> NDArray[np.bool_]:
+        then = self._reference
+        gain = float(np.clip(np.median(now.mean(axis=1) / np.maximum(1.0, then.mean(axis=1))), 0.3, 3.5))
+        here, there = now - now.mean(axis=1, keepdims=True), then - then.mean(axis=1, keepdims=True)
+        spread_now, spread_then = here.std(axis=1), there.std(axis=1)
+        alike = (here * there).mean(axis=1) / np.maximum(1e-3, spread_now * spread_then)
+        textured = np.maximum(spread_now, spread_then) > TEXTURE_STD
+        moved = np.abs(now.mean(axis=1) - gain * then.mean(axis=1)) > MEAN_CHANGE
+        return np.asarray((textured & (alike < ALIKE_LEAST)) | moved)
 
 
 def _toml(table: dict[str, Any], references: Sequence[str]) -> str:

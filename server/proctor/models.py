@@ -37,6 +37,37 @@ class SeatRegionRow(Base):
     sureness: Mapped[float] = mapped_column(Float)
 
 
+class SetupRow(Base):
+    """One saved set-up of a camera; never changed, never deleted. `layout` as in a seats file, `references` a
+    JSON list of file name, SHA-256, time and light.
+    """
+
+    __tablename__ = "proctor_setup"
+    __table_args__ = (UniqueConstraint("camera", "version"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    camera: Mapped[str] = mapped_column(ForeignKey("proctor_camera.id"))
+    version: Mapped[int] = mapped_column(Integer)
+    saved_at: Mapped[datetime]
+    saved_by: Mapped[str] = mapped_column(String(120))
+    layout: Mapped[str] = mapped_column(Text)
+    references: Mapped[str] = mapped_column(Text)
+
+
+class SeatStateRow(Base):
+    """A change of what a camera says of a seat; a row holds until the next one of the same camera and seat."""
+
+    __tablename__ = "proctor_seat_state"
+    __table_args__ = (Index(None, "room", "since"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    room: Mapped[str] = mapped_column(String(64))
+    camera: Mapped[str] = mapped_column(String(64))
+    seat: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    since: Mapped[datetime]
+
+
 class CameraHealthRow(Base):
     """A change of a camera's health; a row holds until the next one of the same camera."""
 

@@ -6,28 +6,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.proctor import service, store
+from server.proctor import service, setups, store
 from server.proctor.calibration import load_setup
 from server.proctor.capture import SourceConfig
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
+from server.proctor.observations import Observations
 from server.proctor.supervisor import WorkerSupervisor
+from server.proctor.timeline import Timeline
 from server.proctor.watch import Expectations, Watch
 from server.proctor.worker import WorkerCamera, WorkerConfig
 from server.settings import CameraSettings, Settings
 
 # Cameras of one worker; one process is one thread of detection.
 GROUP = 8
+TIMELINE_S = 2.0
+
+_log = logging.getLogger("gongyuan.proctor")
 
 
 class Proctoring:
@@ -54,6 +61,9 @@ class Proctoring:
         self._command = tuple(command)
         self._detector, self._options = detector, dict(options or {})
         self.watch = Watch(db, journal, clock, feed, expectations, evidence)
+        self.observations = Observations(clock.legal)
+        self.timeline = Timeline(db, clock.monotonic)
+        self.watch.listeners += [self.observations.take, self.timeline.take]
         self.workers: list[WorkerSupervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -64,11 +74,20 @@ class Proctoring:
             BadInput: a camera's set-up file cannot be read.
         """
         await self.watch.recover()
-        cameras = [_worker_camera(camera, self._settings.folder) for camera in self._settings.cameras]
+        folder = self._settings.folder
+        async with self._db.reading() as session:
+            saved = await setups.of_all(session)
+        named = {camera.id for camera in self._settings.cameras}
+        for camera, setup in saved.items():
+            if camera in named:
+                setups.publish(folder, setup)
+        cameras = [_worker_camera(one, folder, one.id in saved) for one in self._settings.cameras]
         async with self._db.writing() as session:
             act = Act(session, self._journal, self._clock.legal(), "server:proctor")
-            for camera in cameras:
-                await _register(act, camera)
+            for one in cameras:
+                await _register(act, one)
+        if cameras:
+            self._tasks.append(asyncio.create_task(self._keep_timeline(), name="proctor timeline"))
         for number, first in enumerate(range(0, len(cameras), GROUP)):
             path = self._write(number, tuple(cameras[first : first + GROUP]))
             worker = WorkerSupervisor((*self._command, str(path)), self.watch.take, self._clock)
@@ -83,6 +102,17 @@ class Proctoring:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        with contextlib.suppress(SQLAlchemyError):
+            await self.timeline.flush(everything=True)
+
+    async def _keep_timeline(self) -> None:
+        """Writes how seats changed; a database that refuses costs the plots, never the watch."""
+        while True:
+            await asyncio.sleep(TIMELINE_S)
+            try:
+                await self.timeline.flush()
+            except SQLAlchemyError:
+                _log.warning("seat changes could not be written yet", exc_info=True)
 
     def _write(self, number: int, cameras: tuple[WorkerCamera, ...]) -> Path:
         """The worker's configuration file; camera addresses may hold passwords, so only the server may read
@@ -98,13 +128,15 @@ class Proctoring:
         return path
 
 
-def _worker_camera(camera: CameraSettings, folder: Path) -> WorkerCamera:
-    setup = None if camera.layout is None else str(folder / camera.layout)
+def _worker_camera(camera: CameraSettings, folder: Path, saved: bool) -> WorkerCamera:
+    """What a worker is told of a camera: a set-up that people saved goes before the one of the settings."""
+    newer = str(setups.setup_file(folder, camera.id))
+    setup = newer if saved else None if camera.layout is None else str(folder / camera.layout)
     at = camera.source
     if camera.kind in ("folder", "file"):
         at = str(folder / at)
     source = SourceConfig(kind=camera.kind, at=at)
-    return WorkerCamera(id=camera.id, room=camera.room, source=source, setup=setup)
+    return WorkerCamera(id=camera.id, room=camera.room, source=source, setup=setup, newer=newer)
 
 
 async def _register(act: Act, camera: WorkerCamera) -> None:

@@ -84,6 +84,7 @@ class Watch:
         self._rung: dict[str, deque[datetime]] = {}
         self.samples = 0
         self.detectors: set[str] = set()
+        self.listeners: list[Callable[[FromWorker], None]] = []
         self.troubles: dict[str, str] = {}
 
     async def recover(self) -> None:
@@ -110,7 +111,9 @@ class Watch:
             self._feed.put_alert(alert, pictured)
 
     async def take(self, message: FromWorker) -> None:
-        """Takes one message of a worker."""
+        """Takes one message of a worker; whoever else listens has it first."""
+        for listener in self.listeners:
+            listener(message)
         match message:
             case CameraSample():
                 await self._take_sample(message)

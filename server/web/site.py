@@ -20,6 +20,8 @@ from server.law.pack import Pack
 from server.packages.dispatch import Handlers
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
+from server.proctor.observations import Observations
+from server.proctor.wall import Wall
 from server.settings import Settings
 
 Part = TypeVar("Part")
@@ -66,6 +68,8 @@ class Site:
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
+        self.observations_held: Observations | None = None
+        self.wall_held: Wall | None = None
         self.detectors: set[str] = set()
         """Face detectors that have looked at this centre's cameras since the start, by their own names."""
 
@@ -103,6 +107,16 @@ class Site:
     def evidence(self) -> EvidenceStore:
         """Pictures of findings; Unavailable on a registry."""
         return self._held(self.evidence_held)
+
+    @property
+    def observations(self) -> Observations:
+        """What was just seen of each camera; Unavailable on a registry."""
+        return self._held(self.observations_held)
+
+    @property
+    def wall(self) -> Wall:
+        """The small pictures for camera walls; Unavailable on a registry."""
+        return self._held(self.wall_held)
 
     def _held(self, part: Part | None) -> Part:
         if part is None:

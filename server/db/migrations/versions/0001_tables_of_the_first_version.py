@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("slot", sa.String(length=36), nullable=False),
         sa.Column("public", sa.LargeBinary(length=32), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recovery", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("slot", name=op.f("pk_delivery_journal_key")),
     )
     op.create_table(
@@ -177,6 +178,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("public_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("report_key", sa.LargeBinary(length=32), nullable=True),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_seat")),
@@ -191,7 +193,17 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_delivery_seat_code")),
+    )
+    op.create_table(
+        "delivery_seb_key",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_delivery_seb_key")),
     )
     op.create_table(
         "delivery_slot",
@@ -301,6 +313,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_keys_opening_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "keys_recovery_code",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("public", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_keys_recovery_code")),
+    )
+    op.create_table(
         "packages_peer",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -391,6 +411,63 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_proctor_camera_health_camera_at"), ["camera", "at"], unique=False
         )
+
+    op.create_table(
+        "proctor_recording_gap",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("room", sa.String(length=64), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proctor_recording_gap")),
+    )
+    with op.batch_alter_table("proctor_recording_gap", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_proctor_recording_gap_camera_started_at"), ["camera", "started_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_proctor_recording_gap_slot"), ["slot"], unique=False)
+
+    op.create_table(
+        "proctor_seat_state",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("room", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("seat", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proctor_seat_state")),
+    )
+    with op.batch_alter_table("proctor_seat_state", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_proctor_seat_state_room_since"), ["room", "since"], unique=False)
+
+    op.create_table(
+        "proctor_segment",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("room", sa.String(length=64), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=True),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("chain", sa.String(length=64), nullable=True),
+        sa.Column("codec", sa.String(length=16), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("caption", sa.Text(), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proctor_segment")),
+        sa.UniqueConstraint("camera", "number", name=op.f("uq_proctor_segment_camera_number")),
+    )
+    with op.batch_alter_table("proctor_segment", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_proctor_segment_camera_started_at"), ["camera", "started_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_proctor_segment_slot"), ["slot"], unique=False)
 
     op.create_table(
         "publicity_sent",
@@ -678,6 +755,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_affairs_plan_state"), ["state"], unique=False)
 
     op.create_table(
+        "affairs_procedure",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("organisation", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.String(length=120), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation"], ["affairs_organisation.id"], name=op.f("fk_affairs_procedure_organisation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_procedure")),
+        sa.UniqueConstraint(
+            "organisation", "version", name=op.f("uq_affairs_procedure_organisation_version")
+        ),
+    )
+    op.create_table(
         "delivery_allowance",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.String(length=36), nullable=False),
@@ -758,6 +853,14 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery_pause", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_pause_slot"), ["slot"], unique=False)
 
+    op.create_table(
+        "delivery_seat_health",
+        sa.Column("seat", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["seat"], ["delivery_seat.id"], name=op.f("fk_delivery_seat_health_seat")),
+        sa.PrimaryKeyConstraint("seat", name=op.f("pk_delivery_seat_health")),
+    )
     op.create_table(
         "delivery_sitting",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -1045,6 +1148,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proctor_seat_region")),
         sa.UniqueConstraint("camera", "seat", name=op.f("uq_proctor_seat_region_camera_seat")),
+    )
+    op.create_table(
+        "proctor_setup",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("saved_by", sa.String(length=120), nullable=False),
+        sa.Column("layout", sa.Text(), nullable=False),
+        sa.Column("references", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["camera"], ["proctor_camera.id"], name=op.f("fk_proctor_setup_camera")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proctor_setup")),
+        sa.UniqueConstraint("camera", "version", name=op.f("uq_proctor_setup_camera_version")),
     )
     op.create_table(
         "registry_case",
@@ -1522,6 +1638,38 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_affairs_change_plan"), ["plan"], unique=False)
 
     op.create_table(
+        "affairs_correction",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("plan", sa.String(length=36), nullable=False),
+        sa.Column("candidate", sa.String(length=36), nullable=False),
+        sa.Column("field", sa.String(length=12), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("period", sa.String(length=8), nullable=False),
+        sa.Column("procedure", sa.Integer(), nullable=False),
+        sa.Column("procedure_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("evidence_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("corrects", sa.String(length=36), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_by", sa.String(length=120), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.String(length=120), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["candidate"], ["affairs_candidate.id"], name=op.f("fk_affairs_correction_candidate")
+        ),
+        sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_correction_plan")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_correction")),
+    )
+    with op.batch_alter_table("affairs_correction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_affairs_correction_candidate"), ["candidate"], unique=False)
+        batch_op.create_index(batch_op.f("ix_affairs_correction_plan"), ["plan"], unique=False)
+        batch_op.create_index(batch_op.f("ix_affairs_correction_state"), ["state"], unique=False)
+
+    op.create_table(
         "affairs_seating",
         sa.Column("sitting", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.String(length=36), nullable=False),
@@ -1685,11 +1833,30 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["upload"], ["registry_upload.id"], name=op.f("fk_registry_result_upload")),
         sa.PrimaryKeyConstraint("plan", "candidate", name=op.f("pk_registry_result")),
     )
+    op.create_table(
+        "registry_former_document",
+        sa.Column("correction", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"], ["registry_certificate.number"], name=op.f("fk_registry_former_document_number")
+        ),
+        sa.PrimaryKeyConstraint("correction", name=op.f("pk_registry_former_document")),
+    )
+    with op.batch_alter_table("registry_former_document", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_former_document_number"), ["number"], unique=False)
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("registry_former_document", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_former_document_number"))
+
+    op.drop_table("registry_former_document")
     op.drop_table("registry_result")
     op.drop_table("registry_held")
     with op.batch_alter_table("registry_certificate", schema=None) as batch_op:
@@ -1708,6 +1875,12 @@ def downgrade() -> None:
     op.drop_table("delivery_merged_answer")
     op.drop_table("delivery_late_entry")
     op.drop_table("affairs_seating")
+    with op.batch_alter_table("affairs_correction", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_affairs_correction_state"))
+        batch_op.drop_index(batch_op.f("ix_affairs_correction_plan"))
+        batch_op.drop_index(batch_op.f("ix_affairs_correction_candidate"))
+
+    op.drop_table("affairs_correction")
     with op.batch_alter_table("affairs_change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_change_plan"))
 
@@ -1792,6 +1965,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_case_organisation"))
 
     op.drop_table("registry_case")
+    op.drop_table("proctor_setup")
     op.drop_table("proctor_seat_region")
     with op.batch_alter_table("proctor_anomaly", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_proctor_anomaly_alert"))
@@ -1851,6 +2025,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_delivery_sitting_seat")
 
     op.drop_table("delivery_sitting")
+    op.drop_table("delivery_seat_health")
     with op.batch_alter_table("delivery_pause", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_pause_slot"))
 
@@ -1868,6 +2043,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_allowance_slot"))
 
     op.drop_table("delivery_allowance")
+    op.drop_table("affairs_procedure")
     with op.batch_alter_table("affairs_plan", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_plan_state"))
         batch_op.drop_index(batch_op.f("ix_affairs_plan_organisation"))
@@ -1915,6 +2091,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_publicity_sent_plan"))
 
     op.drop_table("publicity_sent")
+    with op.batch_alter_table("proctor_segment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proctor_segment_slot"))
+        batch_op.drop_index(batch_op.f("ix_proctor_segment_camera_started_at"))
+
+    op.drop_table("proctor_segment")
+    with op.batch_alter_table("proctor_seat_state", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proctor_seat_state_room_since"))
+
+    op.drop_table("proctor_seat_state")
+    with op.batch_alter_table("proctor_recording_gap", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proctor_recording_gap_slot"))
+        batch_op.drop_index(batch_op.f("ix_proctor_recording_gap_camera_started_at"))
+
+    op.drop_table("proctor_recording_gap")
     with op.batch_alter_table("proctor_camera_health", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_proctor_camera_health_camera_at"))
 
@@ -1937,6 +2127,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_packages_peer_name"))
 
     op.drop_table("packages_peer")
+    op.drop_table("keys_recovery_code")
     with op.batch_alter_table("keys_opening", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_keys_opening_subject"))
         batch_op.drop_index(batch_op.f("ix_keys_opening_plan"))
@@ -1958,6 +2149,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_slot_plan"))
 
     op.drop_table("delivery_slot")
+    op.drop_table("delivery_seb_key")
     op.drop_table("delivery_seat_code")
     with op.batch_alter_table("delivery_seat", schema=None) as batch_op:
         batch_op.drop_index("ix_delivery_seat_place")
