@@ -23,8 +23,8 @@ from server.accounts.service import (
     sign_out,
     verified,
 )
-from server.errors import BadInput, GongyuanError, NotSignedIn
-from server.keys.passwords import prepared_password
+from server.errors import BadInput, GongyuanError, NotSignedIn, Refusal, Refused
+from server.keys.passwords import LEAST_PASSWORD, prepared_password
 from server.web.catalogue import language_of, say
 from server.web.guards import requires
 from server.web.pages import page
@@ -157,7 +157,13 @@ async def me(request: Asking) -> Me:
 @get("/login")
 async def login_page(request: Asking) -> Template:
     """Show the sign-in form."""
-    return page(request, "custody/login.html", refused=None, username="", target=_safe(_next(request)))
+    changed = "changed" in request.query_params
+    return _login_page(request, target=_safe(_next(request)), changed=changed)
+
+
+def _login_page(request: Asking, status: int = 200, **shown: Any) -> Template:
+    blank = {"refused": None, "username": "", "changed": False}
+    return page(request, "custody/login.html", status, **{**blank, **shown})
 
 
 @post("/login", status_code=200)
@@ -172,9 +178,7 @@ async def login_form(
         _, cookie = await _signed_in(request, site, username, data.get("password", ""))
     except GongyuanError as error:
         refused = say(language_of(request), error.code, error.facts)
-        return page(
-            request, "custody/login.html", error.status, refused=refused, username=username, target=target
-        )
+        return _login_page(request, error.status, refused=refused, username=username, target=target)
     return Redirect(target, status_code=303, cookies=[cookie])
 
 
@@ -239,15 +243,43 @@ async def own_password(request: Asking, data: JSONBody[NewPassword], site: Named
 
     409 `password-wrong` for another than the present one, `sign-in-locked` after several.
     """
+    await _change_own(request, site, data.present, data.password)
+
+
+@get("/password", guards=[requires()])
+async def password_page(request: Asking) -> Template:
+    """Show the form for one's own new password."""
+    return page(request, "custody/password.html", refused=None, least=LEAST_PASSWORD)
+
+
+@post("/password", guards=[requires()], status_code=200)
+async def password_form(
+    request: Asking,
+    data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)],
+    site: NamedDependency[Site],
+) -> Response[Any]:
+    """Set one's own new password from the page, typed twice, and go on to signing in with it."""
+    new = data.get("password", "")
+    try:
+        if new != data.get("again", ""):
+            raise Refused(Refusal("passwords-differ"))
+        await _change_own(request, site, data.get("present", ""), new)
+    except GongyuanError as error:
+        refused = say(language_of(request), error.code, error.facts)
+        return page(request, "custody/password.html", error.status, refused=refused, least=LEAST_PASSWORD)
+    return Redirect("/login?changed=1", status_code=303, cookies=[_gone(site)])
+
+
+async def _change_own(request: Asking, site: Site, present: str, password: str) -> None:
     assert request.user is not None
     who, address = request.user.username, request.client.host if request.client else "unknown"
+    if max(len(present), len(password)) > _LONGEST_PASSWORD:
+        raise BadInput("password-long", most=_LONGEST_PASSWORD)
     async with site.db.reading() as session:
-        await confirm_password(
-            session, _failures(request), who, data.present, address, site.clock.monotonic()
-        )
-    hashed = await prepared_password(data.password, request.user.username)
+        await confirm_password(session, _failures(request), who, present, address, site.clock.monotonic())
+    hashed = await prepared_password(password, who)
     async with site.acting(request.user) as act:
-        await change_password(act, request.user.username, hashed)
+        await change_password(act, who, hashed)
 
 
 SIGNING_IN: list[Any] = [login, logout, me, login_page, login_form, logout_form]
@@ -259,4 +291,6 @@ ROUTES: list[Any] = [
     make_account,
     close,
     own_password,
+    password_page,
+    password_form,
 ]

@@ -35,8 +35,9 @@ def engine() -> JinjaTemplateEngine:
 def page(request: Request[Any, Any, Any], template: str, status_code: int = 200, **context: Any) -> Template:
     """Render a page in the reader's language.
 
-    Templates get `language`, `say(code, **facts)`, `day(value)`, `moment(value)` (Asia/Shanghai, 24 hours), `login`
-    and `site_name` beside the given context; forms put `csrf_token()` into a hidden field `_csrf_token`.
+    Templates get `language`, `say(code, **facts)`, `day(value)`, `moment(value)` (Asia/Shanghai, 24 hours), `login`,
+    `site_name` and `own_password` (this process has that page) beside the given context; forms put `csrf_token()` into
+    a hidden field `_csrf_token`.
     """
     language = language_of(request)
     shared = {
@@ -46,6 +47,7 @@ def page(request: Request[Any, Any, Any], template: str, status_code: int = 200,
         "moment": lambda value: moment_text(language, value),
         "login": request.scope.get("user"),
         "site_name": request.app.state.site.settings.name,
+        "own_password": any(route.path == "/password" for route in request.app.routes),
         "csrf_cookie": request.app.state.site.csrf_cookie,
     }
     return Template(template, context={**shared, **context}, status_code=status_code)

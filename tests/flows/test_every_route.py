@@ -79,6 +79,8 @@ WITHOUT_CSRF = {("POST", "/api/packages"), ("POST", "/api/seats/enrol")}
 SHARED: Mapping[Route, frozenset[Role]] = {
     ("GET", "/api/me"): EVERYBODY,
     ("POST", "/api/me/password"): EVERYBODY,
+    ("GET", "/password"): EVERYBODY,
+    ("POST", "/password"): EVERYBODY,
     ("GET", "/api/accounts"): ADMINISTRATOR,
     ("POST", "/api/accounts"): ADMINISTRATOR,
     ("POST", "/api/accounts/{username:str}/close"): ADMINISTRATOR,

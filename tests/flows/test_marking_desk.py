@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from litestar.testing import AsyncTestClient
-
 from server.app import create_app, create_marking_app
 from server.settings import Settings
 from tests.support.clock import FakeClock
-from tests.support.web import BASE, filled, routes_of
+from tests.support.web import filled, routes_of, visiting
 
 OPEN = {
     ("GET", "/api/time"),
@@ -42,7 +40,7 @@ async def test_the_markers_desk_is_for_markers_and_stands_alone(tmp_path: Path, 
     assert {path for path in rest if not path.startswith("/api/schema")} == {"/", "/api/me"}
     serving = set(routes_of(create_app(settings, clock, lambda *_words: ("false",))))
     assert not serving & MARKERS
-    async with AsyncTestClient(app, base_url=BASE) as browser:
+    async with visiting(app) as browser:
         for method, path in sorted(MARKERS):
             address = filled(path, {"version": "1", "part": "0"})
             answer = await browser.request(method, address, headers={"accept": "application/json"})

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from litestar.testing import AsyncTestClient
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account
@@ -26,6 +25,7 @@ from tests.support.clock import FakeClock
 from tests.support.cookies import csrf
 from tests.support.database import database
 from tests.support.registry import ORGANISATION, PACK, PLACE, STAFF, TRAINER, identity_number, rows
+from tests.support.web import visiting
 
 _UNTRANSLATED = re.compile(r">\s*((?:subject|level|field|plan|result|filing|standing|wait|do)-[a-z_-]+)")
 _PASSWORD = "correct-horse-battery-7"
@@ -67,7 +67,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
         ("organisation", Role.ORGANISATION, ORGANISATION),
         ("stranger", Role.ORGANISATION, "91110105MA0000002X"),
     )
-    async with AsyncTestClient(app) as client:
+    async with visiting(app, "http://testserver") as client:
         for name, role, scope in people:
             async with app.state.site.acting("setup") as act:
                 await create_account(act, name, name, _PASSWORD, {role}, scope)

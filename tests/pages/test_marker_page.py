@@ -11,6 +11,7 @@ import pytest
 from server.accounts.roles import Role
 from server.accounts.service import create_account
 from server.app import create_app, create_marking_app
+from server.db.engine import Database
 from server.scoring import people_service, service
 from server.settings import Listen, Settings
 from server.web.site import Site
@@ -32,7 +33,9 @@ def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Centre, st
     clock = RunningClock()
     app = create_app(settings, clock, lambda *_words: ("false",))
     site: Site = app.state.site
-    day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
+    # The day is done in another event loop than the server's, so with a database of its own.
+    apart = Database(settings.database_url)
+    day = HallDay(apart, clock, site.identity, start_keys=site.start_keys)
 
     async def whole() -> None:
         await day.whole_day()
@@ -45,12 +48,13 @@ def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Centre, st
                 await create_account(act, username, username, PASSWORD, (role,))
             for marker in ("zhao", "qian"):
                 await people_service.assign(act, SLOT, f"staff:{marker}")
-        await site.db.close()
+        await apart.close()
 
     # Before the server runs, since its collector would collect the papers that the day collects; in a thread of its
     # own, since Playwright keeps a loop in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, whole()).result()
+    day.db = site.db
     with served(app) as (url, loop), served(create_marking_app(settings, clock)) as (marking, _):
         yield Centre(url, site, day, clock, loop), marking
 

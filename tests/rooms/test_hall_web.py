@@ -20,7 +20,6 @@ from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.template import TemplateConfig
-from litestar.testing import AsyncTestClient
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account, sign_out
@@ -51,6 +50,7 @@ from tests.support.database import act_on, database
 from tests.support.delivery_server import server_config
 from tests.support.hall import BELL, LOOKED, PRACTICAL, HallDay
 from tests.support.papers import PLAN, SLOT, START_KEY
+from tests.support.web import visiting
 
 PASSWORD = "a good password"
 STAFF = {
@@ -117,7 +117,7 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Centre]:
 class Browser:
     """One person's browser at the centre."""
 
-    def __init__(self, client: AsyncTestClient[Litestar]) -> None:
+    def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
 
     async def get(self, path: str) -> httpx.Response:
@@ -131,7 +131,7 @@ class Browser:
 @asynccontextmanager
 async def signed_in(centre: Centre, username: str) -> AsyncIterator[Browser]:
     """Give a browser in which this person is signed in."""
-    async with AsyncTestClient(centre.app, base_url="https://testserver.local") as client:
+    async with visiting(centre.app) as client:
         browser = Browser(client)
         await browser.get("/api/me")
         response = await browser.post("/api/login", {"username": username, "password": PASSWORD})
@@ -200,7 +200,7 @@ async def test_who_may_do_what(centre: Centre, username: str, path: str, body: o
 
 async def test_nobody_reads_the_hall_without_signing_in(centre: Centre) -> None:
     """Every route of the hall answers 401 to an anonymous request."""
-    async with AsyncTestClient(centre.app, base_url="https://testserver.local") as client:
+    async with visiting(centre.app) as client:
         for path in ("/api/hall/slots", f"/api/hall/slots/{SLOT}", f"/api/plans/{PLAN}/counts"):
             assert (await client.get(path)).status_code == 401
 

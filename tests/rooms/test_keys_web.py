@@ -12,7 +12,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.template import TemplateConfig
-from litestar.testing import AsyncTestClient
 from sqlalchemy import select
 
 from server.accounts.roles import Role
@@ -41,6 +40,7 @@ from server.web.site import Site
 from tests.support.clock import START, FakeClock
 from tests.support.cookies import csrf
 from tests.support.database import act_on, database
+from tests.support.web import visiting
 
 PASSWORD = "a good password"
 STAFF = {
@@ -123,7 +123,7 @@ def make_app(site: Site) -> Litestar:
 class Browser:
     """One browser at the centre, with cookies and the CSRF token."""
 
-    def __init__(self, client: AsyncTestClient[Litestar]) -> None:
+    def __init__(self, client: httpx.AsyncClient) -> None:
         self.http = client
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
@@ -141,7 +141,7 @@ class Browser:
 @pytest_asyncio.fixture
 async def browser(centre: Running) -> AsyncIterator[Browser]:
     """A browser that nobody has signed in at."""
-    async with AsyncTestClient(centre.app, base_url="https://testserver.local") as client:
+    async with visiting(centre.app) as client:
         yield Browser(client)
 
 

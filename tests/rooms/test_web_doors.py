@@ -373,6 +373,23 @@ async def test_a_new_password_asks_for_the_present_one(server: Server) -> None:
     assert (await _sign_in(stranger, new)).status_code == 200
 
 
+async def test_the_page_of_the_own_password_is_in_every_header(server: Server) -> None:
+    """A signed-in page links to it; two different entries or a wrong present password are said there and change
+    nothing; then the new password signs in."""
+    browser, new = await server.signed_in("technician"), "quite another password"
+    front = await browser.get("/", headers={"accept": "text/html"})
+    assert 'href="/password"' in front.text
+    form = {"present": PASSWORD, "password": new, "again": new}
+    for wrong, said in (({"again": "x"}, "两次输入不一致"), ({"present": "x"}, "现在的密码不正确")):
+        answer = await browser.post("/password", data={**form, **wrong})
+        assert (answer.status_code, said in answer.text) == (409, True)
+    done = await browser.post("/password", data=form)
+    assert (done.status_code, done.headers["location"]) == (303, "/login?changed=1")
+    assert (await browser.get("/api/me")).status_code == 401
+    stranger = await server.anonymous()
+    assert (await _sign_in(stranger, new, "technician")).status_code == 200
+
+
 async def test_two_servers_on_one_host_do_not_share_cookies(server: Server) -> None:
     """The names of login and CSRF cookie differ between roles and between nodes, and pages name the CSRF cookie."""
     site = server.site

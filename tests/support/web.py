@@ -1,5 +1,6 @@
 """A whole server of either role as a browser meets it: the real application, one account for each role."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from typing import Any, cast
 import httpx
 from litestar import Litestar
 from litestar.routes import HTTPRoute
-from litestar.testing import AsyncTestClient
 from sqlalchemy import func, select
 
 from server.accounts.roles import CENTRE_ROLES, REGISTRY_ROLES, Role
@@ -49,6 +49,41 @@ def routes_of(app: Litestar) -> tuple[Route, ...]:
 def filled(path: str, values: dict[str, str] | None = None) -> str:
     """Return a route's path with its parameters named; those without a value are `none`."""
     return _PARAMETER.sub(lambda found: (values or {}).get(found[1], "none"), path)
+
+
+@asynccontextmanager
+async def living(app: Litestar) -> AsyncIterator[None]:
+    """Start the application and stop it at the end, in the event loop of the test.
+
+    Litestar's own test client keeps a loop in another thread; a lock of the application that a test waits for
+    in its own loop then belongs to the other.
+    """
+    started, ending = asyncio.Event(), asyncio.Event()
+
+    async def life() -> None:
+        async with app.lifespan():
+            started.set()
+            await ending.wait()
+
+    # One task enters and leaves; a fixture's beginning and end are two.
+    task = asyncio.create_task(life())
+    begun = asyncio.create_task(started.wait())
+    await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+    begun.cancel()
+    try:
+        if started.is_set():
+            yield
+    finally:
+        ending.set()
+        await task
+
+
+@asynccontextmanager
+async def visiting(app: Litestar, base_url: str = BASE) -> AsyncIterator[httpx.AsyncClient]:
+    """Start the application and give a new browser at it."""
+    transport = httpx.ASGITransport(cast(Any, app))
+    async with living(app), httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        yield client
 
 
 @dataclass
@@ -117,7 +152,7 @@ async def running(side: Side, folder: Path, clock: FakeClock) -> AsyncIterator[S
     """Run a server with one account for each role of its side, named as the role."""
     app = _application(side, folder, clock)
     server = Server(app, clock, await prepared_password(PASSWORD, "nobody"))
-    async with AsyncTestClient(app):
+    async with living(app):
         try:
             for role in sorted(CENTRE_ROLES if side == "centre" else REGISTRY_ROLES):
                 await server.account(role.value, (role,), "none-01" if role is Role.ORGANISATION else None)

@@ -41,7 +41,7 @@ const Head = ({ state, say, act, mono, live }) => {
   return html`<header><div class="what"><h1>${slot.place} · ${slot.plan_name}<small>${say(`board-subject-${slot.subject}`)}</small></h1>
     <span class=${`liveness ${live}`} role="status"><${Sign} of=${live === "live" ? "live" : live === "stale" ? "stale" : "offline"}/>${words}</span>
     <div class="counts">${of("board-count-checked-in", counts.checked_in)}${of("board-count-absent", counts.absent)}${of("board-count-writing", counts.writing)}${of("board-count-in", counts.handed_in + counts.collected)}${counts.voided > 0 && of("board-count-voided", counts.voided)}<span>${say("board-count-saved")} <b>${counts.saved.toLocaleString("en-US")}</b></span></div></div>
-    <div class="end"><button class="plain" onClick=${() => act.otherLanguage()}>${say("language-short")}</button>
+    <div class="end"><a href="/password" title=${say("own-password")}>${act.me.display_name}</a><button class="plain" onClick=${() => act.otherLanguage()}>${say("language-short")}</button>
     <time class="t" role="timer" aria-live="off">${secondText(legalNow(state, mono))}</time></div></header>`;
 };
 
