@@ -61,6 +61,7 @@ from server.tables import load_models
 from server.web import accounts, home, packages_routes
 from server.web.candidate import page as candidate_page
 from server.web.candidate import routes as candidate
+from server.web.candidate.seb import SebDoor, SebMiddleware
 from server.web.desk import routes as desk
 from server.web.desk.workplace import Workplace
 from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
@@ -234,6 +235,7 @@ def _furnish_hall(site: Site) -> None:
     site.hall_runtime = Hall(
         site.db, site.clock, site.journal, writer, site.signals, site.identity, site.settings.name
     )
+    site.seb_door = SebDoor(site.db, site.journal, site.clock, site.identity, site.signals, site.cookie_tag)
 
 
 def create_app(settings: Settings, clock: Clock, children: Children, *, seats_only: bool = False) -> Litestar:
@@ -338,6 +340,7 @@ def _application(
         routes,
         dependencies={name: _held(part) for name, part in held.items()},
         middleware=[
+            DefineMiddleware(SebMiddleware),
             DefineMiddleware(LoginMiddleware, exclude=["^/static/"]),
             DefineMiddleware(
                 CsrfMiddleware,

@@ -17,6 +17,7 @@ from server.delivery.arrivals import Expected, Place, expected_at
 from server.delivery.facts import Seat, Sitting
 from server.delivery.gathering import Gathered
 from server.delivery.ledger import Leased, LeaseWork, Work, Written
+from server.delivery.seb_keys import SEB, socket_token
 from server.delivery.service import credential
 from server.errors import GongyuanError, NotFound, Refusal
 from server.keys.identity import Identity
@@ -72,6 +73,10 @@ class Admission:
             verify(seat.public_key, bytes.fromhex(hello.signature), seat_proof(nonce, hello.seat))
         except GongyuanError:
             return Refusal("seat-not-proved")
+        if seat.kind == SEB:
+            right = socket_token(self._identity, seat.id, nonce)
+            if not hmac.compare_digest(right.encode(), hello.token.encode()):
+                return Refusal("seb-token-needed")
         return seat
 
     async def sign_in(self, seat: Seat, sign_in: SignIn) -> Hold | Refusal:

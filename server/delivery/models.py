@@ -82,8 +82,21 @@ class SeatRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     """page, headless or seb: fixed at enrolment."""
     public_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    report_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """Raw Ed25519 public key that signs the health reports of this machine's launcher; None where there is none."""
     enrolled_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class SeatHealthRow(Base):
+    """The newest health report of a machine."""
+
+    __tablename__ = "delivery_seat_health"
+
+    seat: Mapped[str] = mapped_column(ForeignKey("delivery_seat.id"), primary_key=True)
+    at: Mapped[datetime]
+    report: Mapped[str] = mapped_column(Text)
+    """HealthReport as JSON."""
 
 
 class SeatCodeRow(Base):
@@ -96,6 +109,21 @@ class SeatCodeRow(Base):
     number: Mapped[int]
     issued_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    kind: Mapped[str | None] = mapped_column(String(16))
+    """The one kind of machine that may use it; None for any."""
+
+
+class SebKeyRow(Base):
+    """A Config Key or Browser Exam Key that seats in Safe Exam Browser may prove."""
+
+    __tablename__ = "delivery_seb_key"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """config or browser."""
+    note: Mapped[str] = mapped_column(String(200))
+    added_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class LeaseRow(Base):

@@ -203,7 +203,8 @@ class Hall:
         if refusal is not None:
             line.send(talk.refused(message, refusal))
             if isinstance(message, exam.Hello):
-                line.close(link.CLOSE_NOT_PROVED)
+                proved = refusal.code == "seb-token-needed"
+                line.close(link.CLOSE_REFUSED if proved else link.CLOSE_NOT_PROVED)
 
     # Coming in.
 

@@ -35,11 +35,16 @@ class RoomSeats(Protocol):
         """How many seats the room has, spare ones included."""
 
 
-async def issue_seat_codes(act: Act, rooms: Iterable[RoomSeats]) -> tuple[SeatCode, ...]:
+async def issue_seat_codes(
+    act: Act, rooms: Iterable[RoomSeats], kind: str | None = None
+) -> tuple[SeatCode, ...]:
     """Make a fresh one-time enrolment code for every seat of these rooms; unused older ones become void.
 
-    The codes are returned once, for the printed list; only their hashes are kept.
+    The codes are returned once, for the printed list; only their hashes are kept. `kind` is the one kind of
+    machine that may use them; BadInput `seat-kind` for another than KINDS.
     """
+    if kind is not None and kind not in KINDS:
+        raise BadInput("seat-kind", kind=kind)
     codes: list[SeatCode] = []
     for room in rooms:
         await act.session.execute(
@@ -49,19 +54,22 @@ async def issue_seat_codes(act: Act, rooms: Iterable[RoomSeats]) -> tuple[SeatCo
             code = base32(secrets.token_bytes(8), CODE_CHARACTERS)
             codes.append(SeatCode(room.number, seat, code))
             act.session.add(
-                SeatCodeRow(digest=_digest(code), room=room.number, number=seat, issued_at=act.now)
+                SeatCodeRow(digest=_digest(code), room=room.number, number=seat, issued_at=act.now, kind=kind)
             )
-        await act.record("delivery:seats:codes-issued", {"room": room.number, "seats": room.seats})
+        facts = {"room": room.number, "seats": room.seats}
+        await act.record("delivery:seats:codes-issued", facts if kind is None else {**facts, "kind": kind})
     return tuple(codes)
 
 
-async def enrol_seat(act: Act, code: str, public_key: bytes, kind: str) -> Seat:
+async def enrol_seat(
+    act: Act, code: str, public_key: bytes, kind: str, report_key: bytes | None = None
+) -> Seat:
     """Bind a machine's Ed25519 key to the seat of a one-time code; an older machine of the seat is revoked.
 
-    NotPermitted `seat-code-wrong` for an unknown, used or voided code (not told apart), BadInput for a key or
-    kind of another form.
+    NotPermitted `seat-code-wrong` for an unknown, used or voided code (not told apart), `seat-kind-other` where the
+    code is for another kind of machine; BadInput for a key or kind of another form.
     """
-    if len(public_key) != 32:
+    if len(public_key) != 32 or (report_key is not None and len(report_key) != 32):
         raise BadInput("public-key-form")
     if kind not in KINDS:
         raise BadInput("seat-kind", kind=kind)
@@ -70,6 +78,8 @@ async def enrol_seat(act: Act, code: str, public_key: bytes, kind: str) -> Seat:
     )
     if row is None or row.used_at is not None:
         raise NotPermitted("seat-code-wrong")
+    if row.kind is not None and row.kind != kind:
+        raise NotPermitted("seat-kind-other", kind=row.kind)
     row.used_at = act.now
     older = await act.session.scalars(
         select(SeatRow).where(
@@ -84,6 +94,7 @@ async def enrol_seat(act: Act, code: str, public_key: bytes, kind: str) -> Seat:
         number=row.number,
         kind=kind,
         public_key=public_key,
+        report_key=report_key,
         enrolled_at=act.now,
     )
     act.session.add(seat)

@@ -23,6 +23,7 @@ from server.proctor.feed import Feed
 from server.proctor.observations import Observations
 from server.proctor.wall import Wall
 from server.settings import Settings
+from server.web.candidate.seb import SebDoor
 
 Part = TypeVar("Part")
 LOGIN_COOKIE, CSRF_COOKIE = "gongyuan-login", "gongyuan-csrf"
@@ -58,12 +59,14 @@ class Site:
         self.journal = journal
         self.identity = identity
         tag = cookie_tag(settings.role, identity.fingerprint)
+        self.cookie_tag = tag
         self.login_cookie = f"{LOGIN_COOKIE}-{tag}"
         self.csrf_cookie = f"{CSRF_COOKIE}-{tag}"
         self.signals = signals
         self.pack = pack
         self.handlers = handlers
         self.hall_runtime: Hall | None = None
+        self.seb_door: SebDoor | None = None
         self.launcher_process: Launcher | None = None
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
@@ -87,6 +90,11 @@ class Site:
     def hall(self) -> Hall:
         """The live hall of a centre; Unavailable on a registry."""
         return self._held(self.hall_runtime)
+
+    @property
+    def seb(self) -> SebDoor:
+        """The door for seats in Safe Exam Browser; Unavailable on a registry."""
+        return self._held(self.seb_door)
 
     @property
     def launcher(self) -> Launcher:

@@ -60,6 +60,7 @@ OPEN: Mapping[Route, str] = {
     ("GET", "/exam"): "the candidate's page; a candidate has no account",
     ("GET", "/exam/texts"): "its sentences",
     ("POST", "/api/seats/enrol"): "a one-time code proves the machine",
+    ("GET", "/api/seats/token"): "Safe Exam Browser's headers prove it",
     ("GET", "/public"): "for the public",
     ("GET", "/public/certificate"): "for the public",
     ("GET", "/public/notices/{plan:str}"): "for the public",

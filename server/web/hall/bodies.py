@@ -169,7 +169,9 @@ class PracticalEntry(_Body, frozen=True):
 
 
 class SeatCodes(_Body, frozen=True):
-    """Rooms to issue enrolment codes for; none means every room of the slot."""
+    """Rooms to issue enrolment codes for, none means every room of the slot; the one kind of machine that may use
+    them (page, seb, headless), or any."""
 
     slot: str
     rooms: tuple[str, ...] = ()
+    kind: str | None = None

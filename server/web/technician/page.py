@@ -62,7 +62,9 @@ async def technician_codes(
     async with site.acting(request.user) as act:
         slot = await affairs.slot(act.session, data.get("slot", ""))
         rooms = [room for room in await affairs.rooms(act.session, slot.plan) if room.number == number]
-        codes: tuple[SeatCode, ...] = await seating.issue_seat_codes(act, rooms)
+        codes: tuple[SeatCode, ...] = await seating.issue_seat_codes(
+            act, rooms, data.get("kind") or None
+        )
     return page(request, "technician/codes.html", room=number, codes=codes)
 
 

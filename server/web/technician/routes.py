@@ -73,7 +73,7 @@ async def seat_codes(
         if unknown:
             raise NotFound("hall-room-unknown", room=unknown[0])
         wanted = [room for room in rooms if not data.rooms or room.number in data.rooms]
-        issued = await seating.issue_seat_codes(act, wanted)
+        issued = await seating.issue_seat_codes(act, wanted, data.kind)
     codes = [CodeView(code.room, code.seat, code.code) for code in issued]
     if "text/html" in request.headers.get("accept", ""):
         return Response(printed(request, codes), media_type=MediaType.HTML)

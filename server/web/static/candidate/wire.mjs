@@ -21,7 +21,7 @@ export const answersDigest = async (answers) => {
 export const answeredCount = (answers) => [...answers.values()].filter((value) => value.some(Boolean)).length;
 
 export class Wire {
-  // seat: { id, sign(bytes) → Promise<Uint8Array> }; on: { message(m), state("connecting"|"open"|"lost"), refusedSeat() }
+  // seat: { id, sign(bytes) → Promise<Uint8Array>, token(nonce) → Promise<string | null> }; on: { message(m), state("connecting"|"open"|"lost"), refusedSeat() }
   constructor(url, seat, on) {
     this.url = url; this.seat = seat; this.on = on;
     this.failures = 0; this.socket = null; this.stopped = false; this.timer = null;
@@ -46,8 +46,9 @@ export class Wire {
     socket.onmessage = async (event) => {
       const message = JSON.parse(event.data);
       if (message.type === "challenge") {
-        const signature = await this.seat.sign(seatProof(message.nonce, this.seat.id));
-        this.send({ type: "hello", seat: this.seat.id, signature: hexOfBytes(signature), version: message.version, agent: navigator.userAgent.slice(0, 200) });
+        const [signature, token] = await Promise.all([this.seat.sign(seatProof(message.nonce, this.seat.id)), this.seat.token?.(message.nonce)]);
+        if (token === null) { socket.close(); return; }
+        this.send({ type: "hello", seat: this.seat.id, signature: hexOfBytes(signature), version: message.version, agent: navigator.userAgent.slice(0, 200), token });
         return;
       }
       if (message.type === "ping") { this.send({ type: "pong", n: message.n, waiting: this.on.waiting() }); return; }
