@@ -29,6 +29,7 @@ from server.db.journal import Journal
 from server.db.migrate import upgrade
 from server.db.signals import Signals
 from server.delivery.clock_watch import ClockWatch
+from server.delivery.correction_service import follow_corrections
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
@@ -132,6 +133,7 @@ def _handlers(role: str) -> Handlers:
                 await packaging.accept_exam(act, content)
             case CorrectionContent() as content:
                 await packaging.accept_correction(act, content)
+                await follow_corrections(act, content.plan)
             case StandingContent() as content:
                 await packaging.accept_standing(act, content)
             case ObjectionContent() as content:

@@ -157,6 +157,55 @@ class ChangeRow(Base):
     decided_by: Mapped[str] = mapped_column(String(120), default="")
 
 
+class ProcedureRow(Base):
+    """One version of an organisation's procedure for correcting candidates' data; never changed, never deleted."""
+
+    __tablename__ = "affairs_procedure"
+    __table_args__ = (UniqueConstraint("organisation", "version"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    organisation: Mapped[str] = mapped_column(ForeignKey("affairs_organisation.id"))
+    version: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Over the text in UTF-8."""
+    rules: Mapped[str] = mapped_column(Text)
+    """{period: {"fields": […], "asker": …, "proof": …, "approver": …}}"""
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str] = mapped_column(String(120))
+
+
+class CorrectionRow(Base):
+    """One correction of a candidate's data: a fact of its own with what stood before; never deleted.
+
+    A centre holds those that came with correction packages, approved.
+    """
+
+    __tablename__ = "affairs_correction"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"), index=True)
+    candidate: Mapped[str] = mapped_column(ForeignKey("affairs_candidate.id"), index=True)
+    field: Mapped[str] = mapped_column(String(12))
+    before: Mapped[str] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
+    period: Mapped[str] = mapped_column(String(8))
+    procedure: Mapped[int]
+    """Version of the organisation's procedure that it was asked under."""
+    procedure_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    reason: Mapped[str] = mapped_column(Text)
+    evidence: Mapped[str] = mapped_column(Text)
+    evidence_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    corrects: Mapped[str | None] = mapped_column(String(36))
+    """The earlier correction of the same field that this one replaces; None: the enrolment itself."""
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[str] = mapped_column(String(120))
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str] = mapped_column(String(120), default="")
+    answer: Mapped[str] = mapped_column(Text, default="")
+
+
 class SpotCheckRow(Base):
     """One district's spot check of a plan: drawn by commitment and nonce, its result by candidate id."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.affairs import store
+from server.affairs import correction_store, store
 from server.affairs.facts import Organisation, Plan, Room, Slot, Staff, Standing
 from server.affairs.models import (
     CandidateRow,
@@ -136,7 +136,11 @@ async def pack_correction(act: Act, identity: Identity, plan: str, reason: str) 
     if organisation.centre is None or not before:
         raise Refused(Refusal("correction-before-package", None, {"plan": plan}))
     content = CorrectionContent(
-        plan=plan, corrects=before[-1].number, reason=reason, exam=await build_exam(act.session, plan)
+        plan=plan,
+        corrects=before[-1].number,
+        reason=reason,
+        exam=await build_exam(act.session, plan),
+        corrected=await correction_store.contents(act.session, plan),
     )
     return await pack(act, identity, organisation.centre, "correction", plan, content)
 
@@ -147,9 +151,10 @@ async def accept_correction(act: Act, content: CorrectionContent) -> Plan:
         raise Refused(Refusal("package-other-plan", None, {"plan": content.exam.plan}))
     await store.plan(act.session, content.plan)
     plan = await accept_exam(act, content.exam)
+    new = await correction_store.take(act, content.plan, content.corrected)
     await act.record(
         "affairs:exam:corrected",
-        {"plan": content.plan, "corrects": content.corrects, "reason": content.reason},
+        {"plan": content.plan, "corrects": content.corrects, "reason": content.reason, "corrections": new},
     )
     return plan
 

@@ -111,6 +111,27 @@ class ExamContent(
     """A rehearsal is drawn from a rehearsal bank under rehearsal keys; nothing of it counts."""
 
 
+class CorrectedContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One candidate's datum that was corrected, with what stood before and who answers for it. `sha256` are hex."""
+
+    id: str
+    candidate: str
+    field: Literal["name", "id_number", "ticket", "photo", "subjects"]
+    before: str
+    after: str
+    period: Literal["before", "during", "after"]
+    procedure: int
+    procedure_sha256: str
+    reason: str
+    evidence: str
+    evidence_sha256: str
+    corrects: str | None
+    asked_at: Moment
+    asked_by: str
+    decided_at: Moment
+    decided_by: str
+
+
 class CorrectionContent(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="correction"
 ):
@@ -121,6 +142,8 @@ class CorrectionContent(
     """Number of the exam package or correction that this one replaces."""
     reason: str
     exam: ExamContent
+    corrected: tuple[CorrectedContent, ...] = ()
+    """All corrections of candidates' data so far, oldest first: a centre that missed one has it from the next."""
 
 
 class NoticeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

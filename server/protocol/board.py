@@ -74,6 +74,17 @@ class RoomView(_Message, frozen=True):
     """From then on nobody is checked in without the chief's reason; None: no such rule was filed."""
 
 
+class CorrectedView(_Message, frozen=True):
+    """A datum of the candidate that was corrected after the package: name, id_number, ticket or photo.
+
+    `before` is empty for a photo and for an identity number, which the board never shows.
+    """
+
+    field: str
+    before: str
+    at: datetime
+
+
 class SeatView(_Message, frozen=True):
     """One sitting on its seat. `state` is delivery's sitting state; `sign` is what the board draws.
 
@@ -99,6 +110,8 @@ class SeatView(_Message, frozen=True):
     camera: str | None
     calls: int
     away_since: datetime | None = None
+    corrected: tuple[CorrectedView, ...] = ()
+    """Newest last; the invigilator compares the candidate's documents with the data as corrected."""
 
 
 class HallCounts(_Message, frozen=True):

@@ -142,6 +142,8 @@ class Certificate:
     numbered_at: datetime
     issued_at: datetime | None
     reason: str
+    corrects: str = ""
+    """SHA-256 (hex) of the signed form that this one replaces; empty for the first."""
 
     def document(self, registry: str, registry_name: str) -> dict[str, object]:
         """Return what is signed, closed and in plain JSON types; `registry` is the signing key, hex.
@@ -149,6 +151,7 @@ class Certificate:
         `id` is SHA-256(number ‖ ":" ‖ identity number), so that the holder can prove it and nobody can
         read it.
         """
+        former = {"corrects": self.corrects} if self.corrects else {}
         return {
             "form": "gongyuan/certificate/1",
             "number": self.number,
@@ -171,4 +174,5 @@ class Certificate:
             "issued_at": self.issued_at.isoformat() if self.issued_at else None,
             "authority": registry_name,
             "key": registry,
+            **former,
         }

@@ -121,6 +121,18 @@ class CertificateRow(Base):
     """Signed certificate as JSON; empty until issued."""
 
 
+class FormerDocumentRow(Base):
+    """A signed certificate that a corrected one has replaced; the number stays. Never deleted."""
+
+    __tablename__ = "registry_former_document"
+
+    correction: Mapped[str] = mapped_column(String(36), primary_key=True)
+    number: Mapped[str] = mapped_column(ForeignKey("registry_certificate.number"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    document: Mapped[str] = mapped_column(Text)
+    replaced_at: Mapped[datetime]
+
+
 class SerialRow(Base):
     """The last serial given in one body, year and level; its row is the lock that keeps serials
     without gaps.

@@ -189,7 +189,7 @@ def test_a_seat_has_these_bytes() -> None:
         '{"sitting":"a","candidate":"c-a","ticket":"T0001","name":"张三","room":"01","seat":14,"state":"opened",'
         '"sign":"writing","answered":57,"items":80,"online":true,"last_heard":"2026-03-14T00:30:00Z",'
         '"ends_at":"2026-03-14T02:00:00Z","camera":"occupied","calls":0,'
-        '"away_since":null}'
+        '"away_since":null,"corrected":[]}'
     )
 
 

@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.affairs import correction_store
 from server.affairs import store as affairs
+from server.affairs.corrections import Correction, Field
 from server.affairs.facts import Slot
 from server.conduct import store
 from server.conduct.bell import BellFacts, BellKind, bell_kind
@@ -23,6 +25,7 @@ from server.errors import NotFound
 from server.papers import store as papers
 from server.protocol.board import (
     ActView,
+    CorrectedView,
     HallCounts,
     IncidentView,
     RoomView,
@@ -234,6 +237,7 @@ async def _seats(
 ) -> tuple[SeatView, ...]:
     if times is None:
         return await _planned_seats(session, slot)
+    corrected = await correction_store.standing(session, slot.plan)
     return tuple(
         SeatView(
             sitting=fact.sitting,
@@ -252,6 +256,7 @@ async def _seats(
             camera=seen.state if (seen := site.feed.seat(fact.room, str(fact.seat))) else None,
             calls=fact.calls,
             away_since=fact.away_since,
+            corrected=_corrected(corrected.get(fact.candidate, ())),
         )
         for fact in await delivery.hall_facts(session, slot.id, now)
     )
@@ -260,6 +265,7 @@ async def _seats(
 async def _planned_seats(session: AsyncSession, slot: Slot) -> tuple[SeatView, ...]:
     """The seating as imported, before the sittings are prepared."""
     people = {candidate.id: candidate for candidate in await affairs.candidates(session, slot.plan)}
+    corrected = await correction_store.standing(session, slot.plan)
     return tuple(
         SeatView(
             sitting=place.sitting,
@@ -277,9 +283,19 @@ async def _planned_seats(session: AsyncSession, slot: Slot) -> tuple[SeatView, .
             ends_at=None,
             camera=None,
             calls=0,
+            corrected=_corrected(corrected.get(place.candidate, ())),
         )
         for place in await affairs.seating(session, slot.id)
         if place.candidate in people
+    )
+
+
+def _corrected(found: tuple[Correction, ...]) -> tuple[CorrectedView, ...]:
+    shown = (Field.NAME, Field.TICKET)
+    return tuple(
+        CorrectedView(field=one.field, before=one.before if one.field in shown else "", at=one.decided_at)
+        for one in found
+        if one.decided_at is not None
     )
 
 
