@@ -22,6 +22,7 @@ from litestar.template import TemplateConfig
 
 from server.affairs import packaging
 from server.clock import Clock, SystemClock
+from server.conduct.courses import exam_courses
 from server.conduct.expectations import room_expectation
 from server.db.act import Act
 from server.db.engine import Database
@@ -53,6 +54,7 @@ from server.packages.outbox import Received
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.proctoring import Proctoring
+from server.proctor.recording import Recording
 from server.proctor.wall import Wall
 from server.publicity import service as publicity
 from server.registry import service as registry
@@ -63,6 +65,7 @@ from server.web import accounts, home, packages_routes
 from server.web.candidate import page as candidate_page
 from server.web.candidate import routes as candidate
 from server.web.candidate.seb import SebDoor, SebMiddleware
+from server.web.catalogue import say
 from server.web.desk import routes as desk
 from server.web.desk.workplace import Workplace
 from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
@@ -186,6 +189,9 @@ def _living(
             if proctoring is not None:
                 await proctoring.start()
                 running.push_async_callback(proctoring.stop)
+            if site.recording_held is not None:
+                await site.recording_held.start()
+                running.push_async_callback(site.recording_held.stop)
                 running.callback(site.wall.stop)
             # Heads and packages are kept by the one process that has them all: never by one for seats alone.
             for work in (
@@ -225,6 +231,18 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         site.evidence_held,
     )
     site.detectors = proctoring.watch.detectors
+    site.recording_held = Recording(
+        settings,
+        site.clock,
+        site.db,
+        site.journal,
+        exam_courses,
+        children("proctor-recorder"),
+        identity.storage_wrap,
+        identity.storage_unwrap,
+        lambda code, facts: say("zh", code, facts),
+        proctoring.watch,
+    )
     site.observations_held = proctoring.observations
     site.wall_held = Wall(proctoring.observations.newest)
     return proctoring

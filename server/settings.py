@@ -34,6 +34,21 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     kind: Literal["rtsp", "mjpeg", "snapshot", "folder", "file"]
     layout: str | None = None
     """Path of the seat layout (TOML), relative to the data folder."""
+    record: str | None = None
+    """URL of the stream to record, of the same kind, where it is another than `source`: the full one beside a smaller
+    one that is watched."""
+
+
+class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the course of exams is recorded."""
+
+    on: bool = True
+    kilobits: int = 4000
+    """What one camera sends in a second, for the plan of the disk, until enough was recorded to measure it."""
+    reserve_mb: int = 4096
+    """MiB of the disk that recordings never take: answers and journal need them."""
+    segment_s: float = 60.0
+    """Real seconds after which a new piece begins at the next key picture."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jurisdiction: str = "beijing"
     listen: Listen = Listen()
     cameras: tuple[CameraSettings, ...] = ()
+    recording: RecordingSettings = RecordingSettings()
     writer_gap_ms: int = 5
     """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""
     secure_cookies: bool = True

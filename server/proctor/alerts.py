@@ -121,7 +121,7 @@ REJOIN_S = 60.0
 
 def subject_of(anomaly: Anomaly) -> str:
     """What an alert about this anomaly is about: seat, camera, or "" for the room."""
-    if anomaly.kind is AnomalyKind.CAMERA_FAULT:
+    if anomaly.kind in (AnomalyKind.CAMERA_FAULT, AnomalyKind.RECORDING_GAP):
         return f"camera:{anomaly.camera_id}"
     return anomaly.seat or ""
 

@@ -29,13 +29,20 @@ FIRST_CHAIN = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One room's part of a slot as it is to be recorded; `open` while any sitting of the slot has not ended."""
+    """One room's part of a slot as it is to be recorded; `open` while any sitting of the slot has not ended.
+
+    `point`, `method` (as filed), `name` and `seats` are what the picture must tell of it.
+    """
 
     slot: str
     room: str
     starts_at: datetime
     minutes: int
     open: bool = False
+    point: str = ""
+    method: str = ""
+    name: str = ""
+    seats: int = 0
 
     @property
     def begins(self) -> datetime:

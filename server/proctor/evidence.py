@@ -58,11 +58,12 @@ class AnomalyKind(StrEnum):
     EXTRA_PERSON = "extra_person"
     UNEXPECTED_OCCUPANT = "unexpected_occupant"
     CAMERA_FAULT = "camera_fault"
+    RECORDING_GAP = "recording_gap"
 
     @property
     def on_candidate(self) -> bool:
         """True where the finding can speak against a candidate: then one person alone may not confirm it."""
-        return self is not AnomalyKind.CAMERA_FAULT
+        return self not in (AnomalyKind.CAMERA_FAULT, AnomalyKind.RECORDING_GAP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ caption in a text track.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -126,6 +127,18 @@ def _snapshots(
             reply.raise_for_status()
             yield captured_at(reply.headers.get(CAPTURED_AT), legal), reply.content
             pause.wait(max(0.05, config.every_s))
+
+
+def measured(data: bytes) -> tuple[float, str]:
+    """Seconds and codec of a Matroska file that may be cut; 0 and "" where nothing can be read of it."""
+    last, codec = 0.0, ""
+    with contextlib.suppress(av.FFmpegError, IndexError), av.open(io.BytesIO(data), "r") as video:
+        stream = video.streams.video[0]
+        codec = stream.codec_context.name
+        for packet in video.demux(stream):
+            if packet.pts is not None and packet.time_base is not None:
+                last = max(last, float(packet.pts * packet.time_base))
+    return last, codec
 
 
 class Muxer:

@@ -82,6 +82,17 @@ async def cameras(session: AsyncSession) -> tuple[Camera, ...]:
     return tuple(Camera(r.id, r.room, r.kind, r.source, r.width, r.height) for r in rows)
 
 
+async def seats_of_cameras(session: AsyncSession) -> dict[str, tuple[str, ...]]:
+    """The seats on each camera's picture, by camera, in the order of the set-up."""
+    found: dict[str, tuple[str, ...]] = {}
+    rows = await session.execute(
+        select(SeatRegionRow.camera, SeatRegionRow.seat).order_by(SeatRegionRow.camera, SeatRegionRow.id)
+    )
+    for camera, seat in rows:
+        found[camera] = (*found.get(camera, ()), seat)
+    return found
+
+
 async def add_health(session: AsyncSession, quality: Quality) -> None:
     """Stores a change of a camera's health."""
     session.add(

@@ -7,7 +7,7 @@ One watch runs in one process of a centre. Every finding is committed before a b
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -82,6 +82,7 @@ class Watch:
         self._evidence, self._budget = evidence, budget
         self._cameras: dict[str, _CameraState] = {}
         self._rung: dict[str, deque[datetime]] = {}
+        self._reported: set[str] = set()
         self.samples = 0
         self.detectors: set[str] = set()
         self.listeners: list[Callable[[FromWorker], None]] = []
@@ -125,6 +126,39 @@ class Watch:
                 self.detectors.add(message.detector)
             case WorkerAlive():
                 pass
+
+    async def report(self, act: Act, anomaly: Anomaly) -> tuple[Alert, ...]:
+        """Takes a finding that no picture shows, in the transaction of `act`; `settle` ends it.
+
+        The alerts it changed are to be shown (`show`) after the commit.
+        """
+        self._reported.add(anomaly.key)
+        alert = alerts.bundle(self._known({}), anomaly, list(self._rung.get(anomaly.room_id, ())), self._budget)
+        alert = await store.put_found(act.session, alert)
+        await store.add_anomaly(act.session, anomaly, alert.key, None)
+        await act.record("proctor:anomaly:raised", _facts(anomaly, alert, None))
+        return (alert,)
+
+    async def settle(self, act: Act, end: AnomalyEnd) -> tuple[Alert, ...]:
+        """Ends a finding that was reported; the alerts that ended with it are to be shown after the commit."""
+        self._reported.discard(end.key)
+        await store.end_anomaly(act.session, end)
+        await act.record("proctor:anomaly:ended", {"anomaly": end.key, "at": _iso(end.ended_at)})
+        held = [one.key for state in self._cameras.values() for one in state.memory.open]
+        changed = []
+        for alert in [a for a in self._feed.alerts() if end.key in a.anomalies]:
+            after = alerts.end(alert, sorted({*held, *self._reported}), end.ended_at)
+            if after != alert:
+                changed.append(await store.put_found(act.session, after))
+        return tuple(changed)
+
+    def show(self, changed: Sequence[Alert]) -> None:
+        """Shows alerts on the boards."""
+        for alert in changed:
+            before = self._feed.alert(alert.key)
+            if alert.rings and (before is None or not before.rings):
+                self._ring(alert)
+            self._feed.put_alert(alert, self._feed.pictured(alert.key))
 
     def picture(self, camera: str) -> bytes | None:
         """The newest picture (JPEG) of a camera; None before its first, and while it is lost."""
@@ -225,7 +259,7 @@ class Watch:
         """The keys of all findings that hold: of this camera after its sample, of the others as they were."""
         ended = {end.key for end in outcome.ended}
         held = {anomaly.key for state in self._cameras.values() for anomaly in state.memory.open}
-        return sorted((held - ended) | {anomaly.key for anomaly in outcome.memory.open})
+        return sorted((held - ended) | {anomaly.key for anomaly in outcome.memory.open} | self._reported)
 
     def _keep(self, anomaly: Anomaly, state: _CameraState) -> str | None:
         """Keeps the picture of the sample that raised the finding; a lost camera has none."""

@@ -22,6 +22,7 @@ from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
 from server.proctor.wall import Wall
+from server.proctor.recording import Recording
 from server.settings import Settings
 from server.web.candidate.seb import SebDoor
 
@@ -71,6 +72,7 @@ class Site:
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
+        self.recording_held: Recording | None = None
         self.observations_held: Observations | None = None
         self.wall_held: Wall | None = None
         self.detectors: set[str] = set()
@@ -125,6 +127,11 @@ class Site:
     def wall(self) -> Wall:
         """The small pictures for camera walls; Unavailable on a registry."""
         return self._held(self.wall_held)
+
+    @property
+    def recording(self) -> Recording:
+        """The recordings of a centre's cameras; Unavailable on a registry."""
+        return self._held(self.recording_held)
 
     def _held(self, part: Part | None) -> Part:
         if part is None:

@@ -745,6 +745,7 @@ def upgrade() -> None:
         sa.Column("bank_root", sa.LargeBinary(length=32), nullable=True),
         sa.Column("draw_seed", sa.String(length=64), nullable=True),
         sa.Column("draw_secret", sa.String(length=64), nullable=True),
+        sa.Column("edition", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(
             ["organisation"], ["affairs_organisation.id"], name=op.f("fk_affairs_plan_organisation")
         ),
@@ -1263,9 +1264,10 @@ def upgrade() -> None:
         sa.Column("number", sa.String(length=20), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("seats", sa.Integer(), nullable=False),
+        sa.Column("edition", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_room_plan")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_room")),
-        sa.UniqueConstraint("plan", "number", name=op.f("uq_affairs_room_plan_number")),
+        sa.UniqueConstraint("plan", "edition", "number", name=op.f("uq_affairs_room_plan_edition_number")),
     )
     op.create_table(
         "affairs_slot",
@@ -1312,8 +1314,9 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=24), nullable=False),
         sa.Column("room", sa.String(length=20), nullable=True),
         sa.Column("username", sa.String(length=80), nullable=False),
+        sa.Column("edition", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_staff_plan")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_staff")),
+        sa.PrimaryKeyConstraint("id", "edition", name=op.f("pk_affairs_staff")),
     )
     with op.batch_alter_table("affairs_staff", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_affairs_staff_plan"), ["plan"], unique=False)
@@ -1676,13 +1679,18 @@ def upgrade() -> None:
         sa.Column("candidate", sa.String(length=36), nullable=False),
         sa.Column("room", sa.String(length=20), nullable=False),
         sa.Column("seat", sa.Integer(), nullable=False),
+        sa.Column("edition", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(
             ["candidate"], ["affairs_candidate.id"], name=op.f("fk_affairs_seating_candidate")
         ),
         sa.ForeignKeyConstraint(["slot"], ["affairs_slot.id"], name=op.f("fk_affairs_seating_slot")),
-        sa.PrimaryKeyConstraint("sitting", name=op.f("pk_affairs_seating")),
-        sa.UniqueConstraint("slot", "candidate", name=op.f("uq_affairs_seating_slot_candidate")),
-        sa.UniqueConstraint("slot", "room", "seat", name=op.f("uq_affairs_seating_slot_room_seat")),
+        sa.PrimaryKeyConstraint("sitting", "edition", name=op.f("pk_affairs_seating")),
+        sa.UniqueConstraint(
+            "slot", "edition", "candidate", name=op.f("uq_affairs_seating_slot_edition_candidate")
+        ),
+        sa.UniqueConstraint(
+            "slot", "edition", "room", "seat", name=op.f("uq_affairs_seating_slot_edition_room_seat")
+        ),
     )
     op.create_table(
         "delivery_late_entry",

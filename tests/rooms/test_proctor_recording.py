@@ -1,0 +1,127 @@
+"""The recordings of a centre from camera to index: pieces, chain, a killed recorder, a camera that is gone."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.clock import SystemClock
+from server.db.journal import Journal, JournalRecord
+from server.keys.identity import Identity
+from server.proctor import recording_store as store
+from server.proctor.alerts import AlertState
+from server.proctor.course import FIRST_CHAIN, Course, chained
+from server.proctor.evidence import AnomalyKind
+from server.proctor.feed import Feed
+from server.proctor.recording import Recording
+from server.proctor.simulation import HallDrawing, HallScript
+from server.proctor.simulation_server import HallServer
+from server.proctor.watch import Watch
+from server.settings import CameraSettings, RecordingSettings, Settings
+from tests.support.database import database
+
+CHILD = (
+    "import sys; from server.clock import SystemClock; from server.proctor.recorder import run;"
+    "run(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer, SystemClock())"
+)
+
+
+async def nothing_expected(session: AsyncSession, room: str, moment: datetime) -> None:
+    return None
+
+
+@pytest.mark.timeout(90)
+async def test_a_course_is_indexed_chained_and_its_gap_is_a_finding(tmp_path: Path) -> None:
+    """Closed pieces stand in the index under one chain that anybody can count again from the journal; a killed
+    recorder's piece is closed as cut; a camera that is gone becomes a gap and an alert that one person may confirm."""
+    clock = SystemClock()
+    started = clock.legal()
+    drawn = HallDrawing(["1"], 4, 2, HallScript())
+    server = HallServer(drawn, clock.legal, every_legal_s=0.1)
+    server.start()
+    camera = CameraSettings(id="c1", room="1", source=server.stream("1"), kind="mjpeg")
+    settings = Settings(
+        role="centre",
+        data=str(tmp_path),
+        name="朝阳考点",
+        cameras=(camera,),
+        recording=RecordingSettings(segment_s=0.6, reserve_mb=0),
+    )
+    identity = Identity.open_or_create(tmp_path)
+    feed = Feed()
+
+    async def courses(session: AsyncSession, moment: datetime) -> tuple[Course, ...]:
+        return (Course("slot", "1", started, 90, name="第1考场", seats=4, method="computer"),)
+
+    async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
+        watch = Watch(db, Journal("test"), clock, feed, nothing_expected)
+        recording = Recording(
+            settings,
+            clock,
+            db,
+            Journal("test"),
+            courses,
+            (sys.executable, "-c", CHILD),
+            identity.storage_wrap,
+            identity.storage_unwrap,
+            lambda code, facts: code,
+            watch,
+        )
+        recording.gap_after_s = 0.0
+
+        async def until(count: int) -> tuple[store.Segment, ...]:
+            while True:
+                async with db.reading() as session:
+                    found = await store.chain(session, "c1")
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.05)
+
+        await recording.start()
+        try:
+            await until(2)
+            process = recording._groups[0][1].pid
+            assert process is not None
+            os.kill(process, signal.SIGKILL)
+            while not recording.recording:
+                await asyncio.sleep(0.05)
+            before = await until(3)
+            cut = [one for one in before if not one.complete]
+            await until(len(before) + 2)
+            server.stop()
+            while not [alert for alert in feed.alerts() if alert.ended_at is None]:
+                await asyncio.sleep(0.05)
+        finally:
+            await recording.stop()
+            server.stop()
+        async with db.reading() as session:
+            segments = await store.chain(session, "c1")
+            assert await store.growing(session) == ()
+            gaps = await store.gaps(session, "slot")
+            plan = await recording.plan(session)
+            told = [
+                record
+                for record in await session.scalars(select(JournalRecord).order_by(JournalRecord.seq))
+                if record.kind == "proctor:recording:closed"
+            ]
+    assert len(cut) <= 1
+    assert len(told) == len(segments)
+    value = FIRST_CHAIN
+    for one in segments:
+        assert one.ended_at is not None
+        value = chained(value, one.id, one.started_at, one.ended_at, one.sha256 or "")
+        assert one.chain == value
+        assert (one.slot, one.caption.room) == ("slot", "recording-room")
+        assert recording.read(one) or not one.complete
+    alert = next(alert for alert in feed.alerts() if alert.kind is AnomalyKind.RECORDING_GAP)
+    assert (alert.about, alert.on_candidate, alert.state) == ("camera:c1", False, AlertState.OPEN)
+    assert gaps
+    assert gaps[-1].reason
+    assert plan.needed > 0
+    assert all(gap.started_at >= started - timedelta(seconds=1) for gap in gaps)
