@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -37,6 +37,7 @@ from server.keys.anchors import keep_anchoring
 from server.keys.desk_opening import DeskOpening
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
+from server.keys.recovery import SecondPlace
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
 from server.packages.contents import (
@@ -57,6 +58,7 @@ from server.proctor.proctoring import Proctoring
 from server.proctor.recording import Recording
 from server.proctor.wall import Wall
 from server.publicity import service as publicity
+from server.recovery.keeping import keep_recovery_file
 from server.registry import service as registry
 from server.registry.head_service import accept_head
 from server.settings import Settings
@@ -194,18 +196,26 @@ def _living(
                 running.push_async_callback(site.recording_held.stop)
                 running.callback(site.wall.stop)
             # Heads and packages are kept by the one process that has them all: never by one for seats alone.
-            for work in (
-                ()
-                if seats_only
-                else (
-                    keep_anchoring(site.db, site.identity, site.clock),
-                    keep_exchanging(site.db, site.journal, site.identity, site.clock),
-                )
-            ):
+            for work in () if seats_only else _works(site):
                 running.push_async_callback(_ended, asyncio.create_task(work))
             yield
 
     return living
+
+
+def _works(site: Site) -> list[Coroutine[Any, Any, None]]:
+    works = [
+        keep_anchoring(site.db, site.identity, site.clock),
+        keep_exchanging(site.db, site.journal, site.identity, site.clock),
+    ]
+    settings = site.settings
+    if settings.role == "centre" and settings.recovery is not None:
+        place = Path(settings.recovery.folder)
+        site.second_place = told = SecondPlace()
+        works.append(
+            keep_recovery_file(site.db, site.identity, site.clock, site.signals, settings.folder, place, told)
+        )
+    return works
 
 
 def _furnish_centre(site: Site, children: Children) -> Proctoring:

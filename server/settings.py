@@ -39,6 +39,13 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     one that is watched."""
 
 
+class RecoverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The second place of a centre's recovery file."""
+
+    folder: str
+    """A folder on another disk or machine; relative paths are taken from the settings file's folder."""
+
+
 class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the course of exams is recorded."""
 
@@ -68,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     writer_gap_ms: int = 5
     """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""
     secure_cookies: bool = True
+    recovery: RecoverySettings | None = None
 
     @property
     def folder(self) -> Path:
@@ -93,4 +101,7 @@ def load_settings(path: Path, role: Role | None = None) -> Settings:
     folder = Path(settings.data)
     if not folder.is_absolute():
         folder = (path.parent / folder).resolve()
-    return msgspec.structs.replace(settings, data=str(folder))
+    recovery = settings.recovery
+    if recovery is not None:
+        recovery = RecoverySettings(folder=str((path.parent / recovery.folder).resolve()))
+    return msgspec.structs.replace(settings, data=str(folder), recovery=recovery)

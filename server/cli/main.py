@@ -22,6 +22,7 @@ GROUPS = (
     "certificate",
     "database",
     "receipt",
+    "rebuild",
     "assets",
 )
 _CHILDREN = {
@@ -97,4 +98,6 @@ def _modules(word: str) -> Sequence[str]:
         return (_CHILDREN[word],)
     if word in GROUPS:
         return (word,)
+    if word == "recovery":
+        return ("rebuild",)
     return ("database",) if word in ("db", "journal") else GROUPS

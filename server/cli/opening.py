@@ -20,8 +20,9 @@ from server.errors import BadInput, Fact, Refusal, Refused
 from server.keys.identity import Identity
 from server.keys.openings import OpeningKind
 from server.keys.openings_child import Child, Outcome, Unlocked, harden, private_stdout, stdin_reader
+from server.keys.recovery import journal_key_info, recovery_code
 from server.keys.ring import KeyKind, Purpose, create_key
-from server.keys.sealing import generate_receiving, random_key, wipe
+from server.keys.sealing import generate_receiving, hpke_seal, random_key, wipe
 
 KINDS = tuple(kind for kind in OpeningKind if kind is not OpeningKind.DESK)
 
@@ -70,7 +71,9 @@ async def _draw(
                 (KeyKind.JOURNAL, journal_key),
             ):
                 await create_key(act, kind, begin.subject, key, purpose=purpose, supersede=True)
-            await late_journals.keep_recovery_key(act, begin.subject, public)
+            code = await recovery_code(act.session)
+            sealed = code and hpke_seal(code.public, journal_key, journal_key_info(begin.subject))
+            await late_journals.keep_recovery_key(act, begin.subject, public, sealed)
         outcome = await draw_slot(
             db,
             journal,

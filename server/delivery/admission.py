@@ -5,7 +5,6 @@ learn from an answer whether they belong together or where the candidate is seat
 """
 
 import hmac
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from server.delivery.arrivals import Expected, Place, expected_at
 from server.delivery.facts import Seat, Sitting
 from server.delivery.gathering import Gathered
 from server.delivery.ledger import Leased, LeaseWork, Work, Written
+from server.delivery.receipt_keys import ensure_receipt_key, receipt_key_aad
 from server.delivery.seb_keys import SEB, socket_token
 from server.delivery.service import credential
 from server.errors import GongyuanError, NotFound, Refusal
@@ -121,17 +121,12 @@ class Admission:
         known = self._receipt_keys.get(slot)
         if known is not None:
             return known
-        aad = b"gongyuan/receipt-key/1\x00" + slot.encode()
         async with self._db.reading() as session:
             wrapped = (await store.slot_row(session, slot)).receipt_key
         if wrapped is None:
             async with self._db.writing() as session:
-                row = await store.slot_row(session, slot)
-                await session.refresh(row, with_for_update=True)
-                if row.receipt_key is None:
-                    row.receipt_key = self._identity.storage_wrap(secrets.token_bytes(32), aad)
-                wrapped = row.receipt_key
-        key = self._identity.storage_unwrap(wrapped, aad)
+                wrapped = await ensure_receipt_key(session, self._identity, slot)
+        key = self._identity.storage_unwrap(wrapped, receipt_key_aad(slot))
         self._receipt_keys[slot] = key
         return key
 

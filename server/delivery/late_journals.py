@@ -57,13 +57,14 @@ class LateJournal:
     faults: int
 
 
-async def keep_recovery_key(act: Act, slot: str, public: bytes) -> None:
-    """Keep the public half of a slot's journal recovery key; a new draw's replaces it."""
+async def keep_recovery_key(act: Act, slot: str, public: bytes, sealed: bytes | None = None) -> None:
+    """Keep the public half of a slot's journal recovery key; a new draw's replaces it. `sealed` is the private
+    half, sealed to the printed recovery code."""
     row = await act.session.get(JournalKeyRow, slot)
     if row is None:
-        act.session.add(JournalKeyRow(slot=slot, public=public, made_at=act.now))
+        act.session.add(JournalKeyRow(slot=slot, public=public, made_at=act.now, recovery=sealed))
     else:
-        row.public, row.made_at = public, act.now
+        row.public, row.made_at, row.recovery = public, act.now, sealed
     await act.session.flush()
     await act.record("delivery:journal-key:kept", {"slot": slot, "public": public.hex()})
 
@@ -87,9 +88,7 @@ async def keep(
     if own_seat and head.seat != own_seat:
         raise Refused(Refusal("journal-other-seat"))
     sitting = await store.sitting_row(act.session, head.sitting, lock=True)
-    seat = await act.session.get(SeatRow, head.seat)
-    if seat is None:
-        raise NotFound("journal-seat-unknown")
+    seat = require_signed(await act.session.get(SeatRow, head.seat), head)
     held = await act.session.get(LeaseRow, (head.sitting, head.lease))
     if held is None or held.seat != seat.id:
         raise Refused(Refusal("journal-lease-other", facts={"lease": head.lease}))
@@ -98,7 +97,6 @@ async def keep(
     if State(sitting.state) in _NOT_KEPT:
         raise Refused(Refusal("journal-sitting-state", facts={"state": sitting.state}))
     signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)
-    _signed_by(seat.public_key, head.signature, signed, 0)
     row = await act.session.scalar(
         select(LateJournalRow).where(
             LateJournalRow.sitting == head.sitting,
@@ -165,6 +163,16 @@ async def keep(
     )
     await announce(act.session, acts.SITTING, head.sitting)
     return row.entries
+
+
+def require_signed(seat: SeatRow | None, head: JournalHead) -> SeatRow:
+    """Return the seat whose key signed a journal's head; NotFound `journal-seat-unknown`, Tampered
+    `journal-signature-wrong`."""
+    if seat is None:
+        raise NotFound("journal-seat-unknown")
+    signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)
+    _signed_by(seat.public_key, head.signature, signed, 0)
+    return seat
 
 
 def _signed_by(public: bytes, signature: str, signed: bytes, place: int) -> None:
@@ -266,7 +274,7 @@ async def open_journal(act: Act, journal: str, recovery: Bytes, node: str, node_
             continue
         entry.number = captured.number
         entry.value = msgspec.json.encode(captured.value).decode()
-        if captured.beacon is not None and _true(captured.beacon, node, node_public):
+        if captured.beacon is not None and true_beacon(captured.beacon, node, node_public):
             entry.beacon_at = captured.beacon.now
             entry.captured_at = Capture(captured.beacon.now, captured.elapsed_ms, captured.beacon.rate).at
         said = known.get(entry.seq)
@@ -290,7 +298,8 @@ def _opened(row: LateJournalRow, entry: LateEntryRow, data_key: bytes | None) ->
     )
 
 
-def _true(beacon: Beacon, node: str, public: bytes) -> bool:
+def true_beacon(beacon: Beacon, node: str, public: bytes) -> bool:
+    """Tell whether the centre of this name and signing key made a beacon."""
     if beacon.node != node:
         return False
     try:

@@ -16,6 +16,8 @@ class JournalKeyRow(Base):
     slot: Mapped[str] = mapped_column(String(36), primary_key=True)
     public: Mapped[bytes] = mapped_column(LargeBinary(32))
     made_at: Mapped[datetime]
+    recovery: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The private half, HPKE to the printed recovery code; None when there was no code at the draw."""
 
 
 class LateJournalRow(Base):

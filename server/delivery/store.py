@@ -160,10 +160,11 @@ async def open_breaks(session: AsyncSession, slot: str) -> Mapping[str, datetime
 
 
 async def wrapped_start_key(session: AsyncSession, slot: str) -> bytes | None:
-    """Return the slot's start key as the bell stored it, or None before the first bell."""
+    """Return the slot's start key as the bell stored it, or None before the first bell, and where a rebuilt centre
+    has the bell alone."""
     query = select(BellRow.wrapped_start_key).where(BellRow.slot == slot).limit(1)
     wrapped: bytes | None = await session.scalar(query)
-    return wrapped
+    return wrapped or None
 
 
 def of_this_paper() -> ColumnElement[bool]:

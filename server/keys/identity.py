@@ -120,6 +120,20 @@ class Identity:
         nonce, ciphertext = seal(key, self._encoded(), _BUNDLE_AAD + self.fingerprint.encode())
         return msgspec.json.encode(_Bundle(1, self.fingerprint, salt, nonce, ciphertext))
 
+    def exported(self) -> bytes:
+        """Return this identity in clear, to be sealed at once (the recovery file, a standby)."""
+        return self._encoded()
+
+    @staticmethod
+    def take_over(folder: Path, exported: bytes) -> "Identity":
+        """Write an exported identity into a data folder that has none; Refused `identity-exists`."""
+        path = folder / "keys" / _FILE
+        if path.exists():
+            raise Refused(Refusal("identity-exists", facts={"path": str(path)}))
+        identity = Identity._from(_decoded(exported, "exported identity"))
+        identity._write(path)
+        return identity
+
     def receive(self, sealed: bytes, info: bytes) -> bytes:
         """Open what was encrypted to this node (HPKE); Tampered otherwise."""
         return hpke_open(self._receiving, sealed, info)

@@ -95,6 +95,17 @@ class OpeningRow(Base):
     """JSON of the outcome, or of the refusal that ended it."""
 
 
+class RecoveryCodeRow(Base):
+    """A printed recovery code, by its public key; the highest number is in force. Its halves stand on paper alone."""
+
+    __tablename__ = "keys_recovery_code"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    public: Mapped[bytes] = mapped_column(LargeBinary(32))
+    made_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(120))
+
+
 class AnchorRow(Base):
     """One signed head over all journal chains."""
 

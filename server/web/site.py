@@ -15,6 +15,7 @@ from server.delivery.runtime import Hall
 from server.errors import Unavailable
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
+from server.keys.recovery import SecondPlace
 from server.keys.start_keys import StartKeys
 from server.law.pack import Pack
 from server.packages.dispatch import Handlers
@@ -75,6 +76,8 @@ class Site:
         self.recording_held: Recording | None = None
         self.observations_held: Observations | None = None
         self.wall_held: Wall | None = None
+        self.second_place: SecondPlace | None = None
+        """How far the recovery file is; None where the settings name no second place."""
         self.detectors: set[str] = set()
         """Face detectors that have looked at this centre's cameras since the start, by their own names."""
 

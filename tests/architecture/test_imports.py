@@ -59,6 +59,7 @@ PURE = {
         "outcome",
         "practical",
     ),
+    "recovery": ("contents", "bells"),
     "publicity": ("notice", "objections"),
     "registry": ("filing", "enforcement", "certificates", "results", "transparency"),
 }
