@@ -21,7 +21,13 @@ from server.errors import BadInput, GongyuanError, Unavailable
 from server.protocol import exam
 from server.protocol.codec import MOST_TO_KIOSK
 from server.protocol.ids import SUBPROTOCOL
-from server.protocol.link import CLOSE_NOT_PROVED, CLOSE_OTHER_SOCKET, STABLE_AFTER_S, reconnect_wait
+from server.protocol.link import (
+    CLOSE_NOT_PROVED,
+    CLOSE_OTHER_SOCKET,
+    SILENT_AFTER_S,
+    STABLE_AFTER_S,
+    reconnect_wait,
+)
 from server.protocol.paper import Paper
 
 _TICK_S = 0.25
@@ -86,6 +92,7 @@ class Agent:
         self._held_back.set()
         self._wake = asyncio.Event()
         self._socket: ClientConnection | None = None
+        self._heard_at = 0.0
 
     async def run(self) -> None:
         """Keep a line to the centre until `stop`; GongyuanError when the seat is not enrolled any more."""
@@ -145,10 +152,12 @@ class Agent:
 
     async def _talk(self, socket: ClientConnection) -> int | None:
         self._socket = socket
+        self._heard_at = monotonic()
         sender = asyncio.create_task(self._send(socket))
         try:
             async for frame in socket:
-                for event in self.brain.receive(frame, monotonic()):
+                self._heard_at = monotonic()
+                for event in self.brain.receive(frame, self._heard_at):
                     self._take(event)
                 self._wake.set()
         except ConnectionClosed:
@@ -187,7 +196,11 @@ class Agent:
     async def _send(self, socket: ClientConnection) -> None:
         while True:
             self._wake.clear()
-            for frame in self.brain.data_to_send(monotonic()):
+            now = monotonic()
+            if now - self._heard_at > SILENT_AFTER_S:
+                socket.transport.abort()
+                return
+            for frame in self.brain.data_to_send(now):
                 await socket.send(frame, text=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _TICK_S)

@@ -14,6 +14,9 @@ BEACON_OLDEST_LEGAL_S = 30.0
 
 PING_EVERY_S = 20.0
 """Monotonic seconds between two pings."""
+SILENT_AFTER_S = 30.0
+"""A kiosk that has heard nothing for this long gives its line up and opens a new one: beacons come every ten seconds,
+and what lies between may hold a connection open without carrying anything."""
 SEND_WITHIN_S = 15.0
 """A kiosk that does not take a frame for this long is cut off, so that it cannot hold up a broadcast."""
 HELLO_WITHIN_S = 20.0

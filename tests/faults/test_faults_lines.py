@@ -3,13 +3,10 @@
 import asyncio
 import random
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from sqlalchemy import func, select
+from sqlalchemy import select
 from websockets.asyncio.client import ClientConnection, connect
 
 from kiosk.brain import Brain, Challenged
@@ -17,17 +14,25 @@ from server.db.engine import Database
 from server.db.journal import verify
 from server.delivery import contact_service
 from server.delivery.facts import Extent
-from server.delivery.models import AnswerEventRow, AnswerRow, HeartbeatRow
+from server.delivery.models import AnswerEventRow, AnswerRow
 from server.delivery.store import value_of
 from server.delivery.timing import Policy
 from server.delivery.verification import verify_answers
 from server.protocol import codec, exam
 from server.web.candidate import socket as candidate_socket
-from tests.support.browser import RunningClock
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, RunningClock
 from tests.support.database import database
-from tests.support.delivery import ITEMS, SLOT, Scene, TestKiosk, open_hall, prepare_scene, seated_kiosk
-from tests.support.delivery_server import candidate_app, server_config
+from tests.support.delivery import (
+    ITEMS,
+    SLOT,
+    Scene,
+    TestKiosk,
+    lost_lines,
+    open_hall,
+    prepare_scene,
+    seated_kiosk,
+)
+from tests.support.delivery_server import served
 from tests.support.measured import append_measured
 from tests.support.sitters import Sitter, acknowledged
 
@@ -39,20 +44,6 @@ DEAF = ("1", 1)
 
 
 # One kiosk that never reads.
-
-
-@asynccontextmanager
-async def served(scene: Scene, clock: RunningClock, folder: Path) -> AsyncIterator[str]:
-    """Serve the candidate side on a free port."""
-    server = uvicorn.Server(server_config(candidate_app(scene.db, clock, folder), 0))
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await running
 
 
 async def seated_by_hand(scene: Scene, socket: ClientConnection) -> exam.Seated:
@@ -68,13 +59,6 @@ async def seated_by_hand(scene: Scene, socket: ClientConnection) -> exam.Seated:
         for frame in brain.data_to_send(0.0):
             await socket.send(frame, text=True)
     return brain.seated
-
-
-async def lost_lines(db: Database, sitting: str) -> int:
-    """Count how often the heartbeat ledger notes that a sitting's line was lost."""
-    async with db.reading() as session:
-        query = select(func.count()).where(HeartbeatRow.sitting == sitting, HeartbeatRow.kind == "lost")
-        return int(await session.scalar(query) or 0)
 
 
 async def test_deaf_kiosk_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

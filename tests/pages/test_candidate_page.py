@@ -75,6 +75,65 @@ def held_acknowledgements(page: Any) -> Callable[[], None]:
     return let_go
 
 
+MOVABLE_CLOCKS = """
+  const moved = (window.moved = { date: 0, steady: 0 });
+  const now = Date.now.bind(Date), steady = performance.now.bind(performance);
+  window.Date = class extends Date {
+    constructor(...given) { given.length ? super(...given) : super(now() + moved.date); }
+    static now() { return now() + moved.date; }
+  };
+  performance.now = () => steady() + moved.steady;
+"""
+
+
+def lines_that_fall_silent(page: Any) -> list[dict[str, bool]]:
+    """Let a test silence the page's lines: one entry a line opened so far; `silent` keeps it open and idle."""
+    lines: list[dict[str, bool]] = []
+
+    def between(kiosk: Any) -> None:
+        line = {"silent": False}
+        lines.append(line)
+        server = kiosk.connect_to_server()
+        kiosk.on_message(lambda frame: line["silent"] or server.send(frame))
+        server.on_message(lambda frame: line["silent"] or kiosk.send(frame))
+        kiosk.on_close(lambda code, reason: None)
+
+    page.route_web_socket(re.compile("/ws/candidate$"), between)
+    return lines
+
+
+def seconds_left(page: Any) -> int:
+    """Return what the page shows as the time left, in seconds."""
+    seconds = 0
+    for part in page.locator("[role=timer]").first.inner_text().split(":"):
+        seconds = 60 * seconds + int(part)
+    return seconds
+
+
+def test_machine_clock_and_silent_line(page: Any, centre: Centre) -> None:
+    """A step of the machine's clock by a day moves nothing that the candidate sees, and a line that carries nothing
+    for half a minute is given up for a new one, on which the answer is saved."""
+    page.add_init_script(MOVABLE_CLOCKS)
+    lines = lines_that_fall_silent(page)
+    at_work(page, centre)
+    year = page.evaluate("new Date().getFullYear()")
+    page.evaluate("moved.date = 400 * 86400000")
+    before = seconds_left(page)
+    page.click(".opt >> nth=1")
+    page.wait_for_selector(".itemstate.ok")
+    assert page.evaluate("new Date().getFullYear()") == year + 1
+    assert 0 <= before - seconds_left(page) < 600
+    lines[-1]["silent"] = True
+    opened = len(lines)
+    page.keyboard.press("ArrowRight")
+    page.click(".opt >> nth=0")
+    page.wait_for_selector(".itemstate:not(.ok)")
+    page.evaluate("moved.steady = 31000")
+    page.wait_for_selector(".itemstate.ok")
+    assert len(lines) == opened + 1
+    assert sorted(answers_on_disk(centre)) == [1, 2]
+
+
 def test_whole_walk_from_enrolment_to_the_receipt(page: Any, centre: Centre) -> None:
     """A candidate goes from the seat's code to the receipt: refused before 30 minutes, handed in after them."""
     enrol(page, centre)

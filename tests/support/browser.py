@@ -9,11 +9,10 @@ import contextlib
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,9 +25,10 @@ from server.affairs import store as affairs
 from server.app import create_app
 from server.delivery import acts
 from server.delivery.seating import issue_seat_codes
+from server.keys.authority import TlsFiles
 from server.settings import Listen, Settings
 from server.web.site import Site
-from tests.support.clock import START, FakeClock
+from tests.support.clock import RunningClock
 from tests.support.hall import BELL, HallDay
 from tests.support.papers import PLAN, SLOT
 
@@ -53,23 +53,6 @@ def chromium_missing() -> bool:
     except ImportError:
         return True
     return not Path(CHROMIUM).exists() and shutil.which("chromium") is None
-
-
-class RunningClock(FakeClock):
-    """A legal clock that goes on at the rate of real time from wherever the test puts it."""
-
-    def __init__(self, legal: datetime = START) -> None:
-        super().__init__(legal)
-        self._since = time.monotonic()
-
-    def legal(self) -> datetime:
-        return self._legal + timedelta(seconds=time.monotonic() - self._since)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def set(self, legal: datetime) -> None:
-        self._legal, self._since = legal, time.monotonic()
 
 
 @dataclass
@@ -122,8 +105,9 @@ class Centre:
 
 
 @contextlib.contextmanager
-def served(app: Litestar) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
+def served(app: Litestar, tls: TlsFiles | None = None) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
     """Serve an application on uvicorn in a thread; give its address and event loop, and stop it at the end."""
+    files = {} if tls is None else {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
@@ -135,6 +119,7 @@ def served(app: Litestar) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
             log_level="error",
             access_log=False,
             timeout_graceful_shutdown=1,
+            **files,
         )
     )
     loops: list[asyncio.AbstractEventLoop] = []
@@ -151,22 +136,24 @@ def served(app: Litestar) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
             raise RuntimeError("the server did not start")
         started.wait(0.02)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", loops[0]
     finally:
         server.should_exit = True
         thread.join(20)
 
 
 @contextlib.contextmanager
-def running_centre(folder: Path) -> Iterator[Centre]:
-    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02); stop it at the end."""
+def running_centre(folder: Path, tls: TlsFiles | None = None) -> Iterator[Centre]:
+    """Start a centre with a drawn slot (8 candidates, rooms 01 and 02), over TLS where its files are given; stop it at
+    the end."""
     clock = RunningClock()
     settings = Settings(
         role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
     )
     app = create_app(settings, clock, lambda *_words: ("false",))
     site: Site = app.state.site
-    with served(app) as (url, loop):
+    with served(app, tls) as (url, loop):
         day = HallDay(site.db, clock, site.identity, start_keys=site.start_keys)
         centre = Centre(url, site, day, clock, loop)
         centre.run(day.draw())

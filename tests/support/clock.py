@@ -1,5 +1,6 @@
-"""A clock that stands still until a test moves it; it implements server.clock.Clock."""
+"""Clocks that a test moves, one that stands still and one that runs; both implement server.clock.Clock."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 3, 14, 0, 0, tzinfo=UTC)  # 8:00 in Shanghai
@@ -35,3 +36,20 @@ class FakeClock:
         span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         self._legal += span
         self._monotonic += span.total_seconds()
+
+
+class RunningClock(FakeClock):
+    """A legal clock that goes on at the rate of real time from wherever the test puts it."""
+
+    def __init__(self, legal: datetime = START) -> None:
+        super().__init__(legal)
+        self._since = time.monotonic()
+
+    def legal(self) -> datetime:
+        return self._legal + timedelta(seconds=time.monotonic() - self._since)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def set(self, legal: datetime) -> None:
+        self._legal, self._since = legal, time.monotonic()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import rfc8785
+from sqlalchemy import func, select
 
 from kiosk.brain import Brain, Challenged, Event, PaperReady
 from kiosk.vault import SeatKey, open_paper
@@ -24,6 +25,7 @@ from server.db.signals import Signals
 from server.delivery import service
 from server.delivery.facts import Place, SlotTerms
 from server.delivery.lines import Line
+from server.delivery.models import HeartbeatRow
 from server.delivery.runtime import Hall, answer_writer
 from server.delivery.seating import enrol_seat, issue_seat_codes
 from server.delivery.timing import Policy
@@ -273,3 +275,10 @@ async def seated_kiosk(scene: Scene, hall: Hall, place: tuple[str, int]) -> Test
     await kiosk.sign_in()
     assert kiosk.brain.seated is not None
     return kiosk
+
+
+async def lost_lines(db: Database, sitting: str) -> int:
+    """Count how often the heartbeat ledger notes that a sitting's line was lost."""
+    async with db.reading() as session:
+        query = select(func.count()).where(HeartbeatRow.sitting == sitting, HeartbeatRow.kind == "lost")
+        return int(await session.scalar(query) or 0)

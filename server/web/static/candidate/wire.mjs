@@ -2,6 +2,8 @@
 import { bytesOfHex, hexOfBytes } from "./bytes.mjs";
 
 const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 6000, STABLE_MS = 30000;
+// A line may stay open and carry nothing; beacons come every ten seconds (protocol/link.py).
+const SILENT_MS = 30000, LOOK_MS = 1000;
 
 export const seatProof = (nonceHex, seat) => {
   const head = new TextEncoder().encode("gongyuan/seat/1\0");
@@ -41,9 +43,12 @@ export class Wire {
     this.proved = false;
     this.on.state("connecting");
     const socket = (this.socket = new WebSocket(this.url, "gongyuan.exam.1"));
-    let stable;
+    let stable, heard = performance.now();
+    const silent = setInterval(() => { if (performance.now() - heard > SILENT_MS) { socket.close(); ended(0); } }, LOOK_MS);
     socket.onopen = () => { stable = setTimeout(() => (this.failures = 0), STABLE_MS); };
     socket.onmessage = async (event) => {
+      if (this.socket !== socket) return;     // what a line given up still brings is said again on the new one
+      heard = performance.now();
       const message = JSON.parse(event.data);
       if (message.type === "challenge") {
         const [signature, token] = await Promise.all([this.seat.sign(seatProof(message.nonce, this.seat.id)), this.seat.token?.(message.nonce)]);
@@ -55,13 +60,15 @@ export class Wire {
       if (message.type === "welcome") { this.proved = true; this.on.state("open"); }
       this.on.message(message);
     };
-    socket.onclose = (event) => {
-      clearTimeout(stable);
+    socket.onclose = (event) => ended(event.code);
+    // Not only when the socket has closed: on a silent line its farewell takes a minute.
+    const ended = (code) => {
+      clearTimeout(stable), clearInterval(silent);
       if (this.socket !== socket) return;
       this.socket = null; this.proved = false;
       this.on.state("lost");
-      if (event.code === 4401) { this.on.refusedSeat(); }
-      if (event.code === 4409) { this.stopped = true; this.on.otherTab(); return; }
+      if (code === 4401) { this.on.refusedSeat(); }
+      if (code === 4409) { this.stopped = true; this.on.otherTab(); return; }
       this.again(this.wait());
     };
   }
