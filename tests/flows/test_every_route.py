@@ -12,7 +12,10 @@ import pytest_asyncio
 from litestar.routes import WebSocketRoute
 
 from server.accounts.roles import CENTRE_ROLES, REGISTRY_ROLES, Role
+from server.affairs.corrections import POSSIBLE, Approver, Field, Period, PeriodRule
 from server.keys.identity import Identity
+from server.registry import correction_service
+from server.registry.correction_service import Asked
 from tests.support.clock import FakeClock
 from tests.support.hall import HallDay
 from tests.support.papers import PLAN, SLOT, small_bank
@@ -60,6 +63,7 @@ OPEN: Mapping[Route, str] = {
     ("GET", "/exam"): "the candidate's page; a candidate has no account",
     ("GET", "/exam/texts"): "its sentences",
     ("POST", "/api/seats/enrol"): "a one-time code proves the machine",
+    ("POST", "/api/seats/health"): "the signature of an enrolled machine's launcher proves it",
     ("GET", "/api/seats/token"): "Safe Exam Browser's headers prove it",
     ("GET", "/public"): "for the public",
     ("GET", "/public/certificate"): "for the public",
@@ -74,7 +78,7 @@ OPEN: Mapping[Route, str] = {
 }
 """Routes that need no login, each with its reason."""
 
-WITHOUT_CSRF = {("POST", "/api/packages"), ("POST", "/api/seats/enrol")}
+WITHOUT_CSRF = {("POST", "/api/packages"), ("POST", "/api/seats/enrol"), ("POST", "/api/seats/health")}
 """Acts of nodes and kiosks that hold no cookie."""
 
 SHARED: Mapping[Route, frozenset[Role]] = {
@@ -237,6 +241,17 @@ REGISTRY: Mapping[Route, frozenset[Role]] = {
     ("POST", "/organisation/bank-root"): ORGANISATION,
     ("GET", "/organisation/plans/{plan:str}"): ORGANISATION | CITY | {R.SUPERVISOR},
     ("POST", "/organisation/plans/{plan:str}/{step:str}"): ORGANISATION,
+    ("GET", "/api/procedures"): ORGANISATION,
+    ("POST", "/api/procedures"): ORGANISATION,
+    ("GET", f"{_PLAN}/corrections"): STAFF,
+    ("POST", f"{_PLAN}/corrections"): ORGANISATION | CITY,
+    ("POST", "/api/corrections/{correction:str}/approve"): ORGANISATION | CITY,
+    ("POST", "/api/corrections/{correction:str}/refuse"): ORGANISATION | CITY,
+    ("GET", "/organisation/procedure"): ORGANISATION,
+    ("POST", "/organisation/procedure"): ORGANISATION,
+    ("GET", "/organisation/plans/{plan:str}/corrections"): STAFF,
+    ("POST", "/organisation/plans/{plan:str}/corrections"): ORGANISATION | CITY,
+    ("POST", "/organisation/corrections/{correction:str}/{answer:str}"): ORGANISATION | CITY,
     ("POST", f"{_PLAN}/accept"): CITY,
     ("POST", f"{_PLAN}/return"): CITY,
     ("POST", f"{_PLAN}/stop"): CITY,
@@ -425,6 +440,15 @@ BODIES: Mapping[Route, Mapping[str, Any]] = {
     ("POST", f"{_PLAN}/changes"): {"slot": "none", **_CHANGE},
     ("POST", "/api/objections/{objection:str}/answer"): {"outcome": "dismiss", "answer": "no"},
     ("POST", "/api/cases/{case:str}/defence"): {"text": "not so"},
+    ("POST", f"{_PLAN}/corrections"): {
+        "candidate": "none",
+        "field": "name",
+        "value": "a name",
+        "reason": "a slip",
+        "evidence": "a copy",
+        "evidence_sha256": "ab" * 32,
+    },
+    ("POST", "/api/corrections/{correction:str}/refuse"): {"reason": "no"},
 }
 
 
@@ -454,7 +478,14 @@ async def test_an_organisation_sees_and_does_nothing_of_another(tmp_path: Path, 
             },
         )
         assert (objection.status_code, case.status_code) == (201, 201), (objection.text, case.text)
+        async with world.act("staff:own") as act:
+            rules = {one: PeriodRule(POSSIBLE[one], "own", "paper", Approver.ORGANISATION) for one in Period}
+            await correction_service.record_procedure(act, ORGANISATION_ID, "a procedure", rules)
+            wish = Asked(people[0].id, Field.NAME, "corrected-words", "a slip", "a copy", bytes(32))
+            correction = await correction_service.ask(act, plan.id, wish, by_authority=False)
         theirs = {
+            "correction": correction.id,
+            "answer": "approve",
             "plan": plan.id,
             "filing": filing,
             "organisation": ORGANISATION_ID,

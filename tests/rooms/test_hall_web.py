@@ -23,12 +23,14 @@ from litestar.template import TemplateConfig
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account, sign_out
+from server.affairs.correction_store import take
 from server.db.journal import Journal
 from server.db.signals import Signals
 from server.delivery.sitting import State
 from server.keys.identity import Identity
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
+from server.packages.contents import CorrectedContent
 from server.proctor.alerts import Alert
 from server.proctor.evidence import AnomalyKind
 from server.proctor.feed import Feed
@@ -298,6 +300,36 @@ async def test_no_identity_number_and_no_paper_is_on_the_board(centre: Centre) -
     text = encode(await snapshot(centre.site, SLOT)).decode()
     assert "P0000001" not in text and "stem" not in text and START_KEY.hex() not in text
     assert '"answered":8' in text
+
+
+async def test_the_board_shows_what_was_corrected(centre: Centre) -> None:
+    """A corrected name shows at the seat with the former one, a corrected identity number without any number."""
+    at = centre.day.clock.legal()
+    async with act_on(centre.site.db, at) as act:
+        seats = (await snapshot(centre.site, SLOT)).seats
+        for field, before, after in (("name", "张三", "张叁"), ("id_number", "P0000001", "P0000009")):
+            content = CorrectedContent(
+                id=field,
+                candidate=seats[0].candidate,
+                field=field,  # type: ignore[arg-type]
+                before=before,
+                after=after,
+                period="before",
+                procedure=1,
+                procedure_sha256="00" * 32,
+                reason="a slip",
+                evidence="a copy",
+                evidence_sha256="00" * 32,
+                corrects=None,
+                asked_at=at,
+                asked_by="staff:zhang",
+                decided_at=at,
+                decided_by="staff:wang",
+            )
+            await take(act, PLAN, (content,))
+    first, second, *_ = (await snapshot(centre.site, SLOT)).seats
+    assert [(one.field, one.before) for one in first.corrected] == [("id_number", ""), ("name", "张三")]
+    assert second.corrected == ()
 
 
 class Line:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
+from server.accounts.roles import Role
 from server.affairs import packaging, store
 from server.affairs.correction_store import corrections, standing
 from server.affairs.corrections import POSSIBLE, Approver, Correction, Field, Period, PeriodRule
@@ -27,8 +28,10 @@ from server.registry.certificate_form import verified
 from server.registry.correction_service import Asked
 from server.registry.models import FormerDocumentRow
 from server.registry.store import certificate_row, results
+from tests.support.clock import START, FakeClock
 from tests.support.database import act_on, database
 from tests.support.registry import ORGANISATION, PACK, World, identity_number, result_content
+from tests.support.web import running
 
 PROOF = hashlib.sha256(b"a scanned document").digest()
 RULES = {
@@ -215,3 +218,50 @@ async def test_after_the_upload_only_the_authority_corrects_and_the_certificate_
     assert (shown["number"], shown["name"], shown["scores"]) == (first.number, "张叁", {"theory": 91.0})
     assert shown["corrects"] not in ("", kept.sha256)
     assert uploaded[holder].theory == 91
+
+
+async def test_the_pages_of_the_procedure_and_of_a_correction(tmp_path: Path) -> None:
+    """An organisation's page records the procedure; one account asks with the file of the proof, whose hash is kept,
+    the same account cannot approve from the page and another can; the city's inbox names what waits for it."""
+    clock = FakeClock(START)
+    async with running("registry", tmp_path / "data", clock) as server:
+        world = World(server.site.db, server.site.identity)
+        await world.filed(Identity.open_or_create(tmp_path / "centre"))
+        plan = await world.planned()
+        people = await world.enrolled(plan.id)
+        clock.set(world.now)
+        for username in ("zhang", "wang"):
+            await server.account(username, (Role.ORGANISATION,), ORGANISATION)
+        zhang, wang = await server.signed_in("zhang"), await server.signed_in("wang")
+        city = await server.signed_in("city_officer")
+        form = {"text": TEXT}
+        for period in Period:
+            form |= {f"{period}-{one}": "on" for one in POSSIBLE[period]}
+            form |= {f"{period}-asker": "考生本人", f"{period}-proof": "身份证原件"}
+        form["before-approver"] = "authority"
+        for version in (1, 2):
+            assert (await zhang.post("/organisation/procedure", data=form)).status_code == 303
+            (newest, *_) = (await wang.get("/api/procedures")).json()
+            assert (newest["version"], newest["text"]) == (version, TEXT)
+            form["before-approver"] = "organisation" if version == 2 else "authority"
+        address = f"/organisation/plans/{plan.id}/corrections"
+        wanted = {
+            "ticket": people[0].ticket,
+            "field": "name",
+            "value": "张叁",
+            "reason": "录入",
+            "evidence": "扫描件",
+        }
+        nothing = await zhang.post(address, data=wanted)
+        assert nothing.json()["type"] == "correction-proof-missing"
+        answer = await zhang.post(address, data=wanted, files={"file": ("a.pdf", b"a scanned document")})
+        assert answer.status_code == 303
+        (made,) = (await wang.get(f"/api/plans/{plan.id}/corrections")).json()
+        assert (made["evidence_sha256"], made["state"]) == (PROOF.hex(), "asked")
+        approve = f"/organisation/corrections/{made['id']}/approve"
+        assert "须由另一人批准" in (await zhang.get(address)).text
+        assert (await zhang.post(approve)).json()["type"] == "correction-same-person"
+        assert (await wang.post(approve)).json()["type"] == "correction-other-approver"
+        assert address in (await city.get("/regulator")).text
+        assert (await city.post(approve)).status_code == 303
+        assert "张叁" in (await wang.get(address)).text

@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.web.organisation.acts import ACTS
+from server.web.organisation.corrections import ROUTES_OF_CORRECTIONS
 from server.web.organisation.pages import ROUTES_OF_PAGES
 
-ROUTES: list[Any] = [*ACTS, *ROUTES_OF_PAGES]
+ROUTES: list[Any] = [*ACTS, *ROUTES_OF_PAGES, *ROUTES_OF_CORRECTIONS]

@@ -9,7 +9,8 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.affairs import plans, service, store
+from server.affairs import correction_store, plans, service, store
+from server.affairs.corrections import Approver
 from server.affairs.plans import PlanEvent, PlanState
 from server.errors import NotFound, NotPermitted
 from server.law.pack import Pack
@@ -52,6 +53,7 @@ async def inbox(request: Http, site: Here) -> Template:
             *await _plans(session, site.pack),
             *await _results(session, site.pack),
             *await _cases(session),
+            *await _corrections(session),
         ]
         leads = await registry.leads(session)
         today_plans = await _of_today(session, legal_day(now))
@@ -167,6 +169,19 @@ async def _cases(session: AsyncSession) -> list[Waiting]:
         for one in await registry.cases(session)
         if one.decided_at is None
     ]
+
+
+async def _corrections(session: AsyncSession) -> list[Waiting]:
+    """Corrections that the procedure, or an upload made since, leaves to the authority."""
+    found: dict[str, Waiting] = {}
+    for one in await correction_store.waiting(session):
+        plan = await store.plan(session, one.plan)
+        procedure = await correction_store.procedure(session, plan.organisation, one.procedure)
+        ours = procedure.rules[one.period].approver is Approver.AUTHORITY
+        if ours or await registry.uploads(session, one.plan):
+            address = f"/organisation/plans/{plan.id}/corrections"
+            found[plan.id] = Waiting("wait-correction", plan.name, None, address, None)
+    return list(found.values())
 
 
 async def _of_today(session: AsyncSession, today: date) -> list[tuple[str, datetime, str]]:
