@@ -8,8 +8,9 @@ import os
 
 import msgspec
 import rfc8785
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hpke, padding
+from cryptography.hazmat.primitives import hpke, padding, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -157,6 +158,13 @@ def signed_by(public: bytes, signature: bytes, data: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def spki_of_der(certificate: bytes) -> str:
+    """Return the pin of a certificate (DER): SHA-256 of its SubjectPublicKeyInfo, hex."""
+    public = x509.load_der_x509_certificate(certificate).public_key()
+    spki = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
 
 
 def password_sealed(data: bytes, password: str) -> bytes:

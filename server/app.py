@@ -31,6 +31,7 @@ from server.db.migrate import upgrade
 from server.db.signals import Signals
 from server.delivery.clock_watch import ClockWatch
 from server.delivery.correction_service import follow_corrections
+from server.delivery.health import HealthDesk
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
@@ -89,7 +90,7 @@ Children = Callable[..., Sequence[str]]
 _log = logging.getLogger("gongyuan")
 _STATIC = Path(__file__).parent / "web" / "static"
 
-_WITHOUT_CSRF = ["^/api/packages$", "^/api/seats/enrol$"]
+_WITHOUT_CSRF = ["^/api/packages$", "^/api/seats/enrol$", "^/api/seats/health$"]
 """Called by nodes and kiosks that hold no login: a signature or a one-time code proves them, never a cookie."""
 
 
@@ -265,6 +266,7 @@ def _furnish_hall(site: Site) -> None:
     site.hall_runtime = Hall(
         site.db, site.clock, site.journal, writer, site.signals, site.identity, site.settings.name
     )
+    site.health_desk = HealthDesk(site.db, site.clock, site.signals)
     site.seb_door = SebDoor(site.db, site.journal, site.clock, site.identity, site.signals, site.cookie_tag)
 
 

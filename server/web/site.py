@@ -11,6 +11,7 @@ from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.signals import Signals
+from server.delivery.health import HealthDesk
 from server.delivery.runtime import Hall
 from server.errors import Unavailable
 from server.keys.identity import Identity
@@ -69,6 +70,7 @@ class Site:
         self.handlers = handlers
         self.hall_runtime: Hall | None = None
         self.seb_door: SebDoor | None = None
+        self.health_desk: HealthDesk | None = None
         self.launcher_process: Launcher | None = None
         self.start_keys_held: StartKeys | None = None
         self.feed_held: Feed | None = None
@@ -100,6 +102,11 @@ class Site:
     def seb(self) -> SebDoor:
         """The door for seats in Safe Exam Browser; Unavailable on a registry."""
         return self._held(self.seb_door)
+
+    @property
+    def health(self) -> HealthDesk:
+        """Where machines report to; Unavailable on a registry."""
+        return self._held(self.health_desk)
 
     @property
     def launcher(self) -> Launcher:

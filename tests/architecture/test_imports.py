@@ -24,6 +24,7 @@ PURE = {
         "journal",
         "recording",
         "seb",
+        "health",
     ),
     "law": ("pack", "workdays", "citing"),
     "keys": ("openings", "changes"),
@@ -70,7 +71,7 @@ IMPURE_MODULES = {
 
 def _pure_files() -> list[Path]:
     files = [ROOT / "server" / room / f"{name}.py" for room, names in PURE.items() for name in names]
-    return [*(file for file in files if file.exists()), ROOT / "kiosk" / "brain.py"]
+    return [*(file for file in files if file.exists()), *(ROOT / "kiosk" / f"{name}.py" for name in ("brain", "restarts", "policies"))]
 
 
 def _imports(path: Path) -> Iterator[str]:

@@ -64,6 +64,7 @@ OPEN: Mapping[Route, str] = {
     ("GET", "/exam/texts"): "its sentences",
     ("POST", "/api/seats/enrol"): "a one-time code proves the machine",
     ("POST", "/api/seats/health"): "the signature of an enrolled machine's launcher proves it",
+    ("POST", "/api/seats/health"): "the signature of an enrolled machine's launcher proves it",
     ("GET", "/api/seats/token"): "Safe Exam Browser's headers prove it",
     ("GET", "/public"): "for the public",
     ("GET", "/public/certificate"): "for the public",

@@ -13,6 +13,7 @@ from litestar.params import FromQuery, JSONBody
 from server.delivery.seating import enrol_seat
 from server.delivery.seb_keys import SEB
 from server.errors import BadInput
+from server.protocol.health import SignedReport
 from server.web.candidate.socket import candidate_socket
 from server.web.site import Site
 
@@ -95,6 +96,12 @@ async def socket_token(
     return Response(SocketToken(site.seb.token(seat, challenge)), cookies=[_cookie(site, seat)])
 
 
+@post("/api/seats/health", status_code=204)
+async def health(data: JSONBody[SignedReport], site: NamedDependency[Site]) -> None:
+    """Take a machine's health report; 403 `kiosk-unknown` unless an enrolled machine's launcher signed it."""
+    await site.health.take(data)
+
+
 def _cookie(site: Site, seat: str) -> Cookie:
     return Cookie(
         key=site.seb.cookie_name,
@@ -106,4 +113,4 @@ def _cookie(site: Site, seat: str) -> Cookie:
     )
 
 
-ROUTES: list[Any] = [enrol, socket_token, candidate_socket]
+ROUTES: list[Any] = [enrol, socket_token, health, candidate_socket]

@@ -16,11 +16,15 @@ from server.affairs.facts import Slot
 from server.delivery import seating
 from server.delivery import store as delivery
 from server.delivery.facts import SeatCode
+from server.delivery.health import machines
+from server.protocol.health import HealthReport
 from server.web.guards import requires
 from server.web.pages import page
 from server.web.site import Site
 
 TECHNICIAN = requires(Role.TECHNICIAN, Role.CHIEF)
+MOST_SHOWN = 200
+"""Machines in trouble that the page lists; the count is of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,30 @@ class SlotMachines:
     rooms: tuple[RoomMachines, ...]
 
 
+def _fine(report: HealthReport) -> bool:
+    return report.running and not report.faults and not report.restarts
+
+
 @get("/technician", guards=[TECHNICIAN])
 async def technician_page(request: Request[Any, Any, Any], site: NamedDependency[Site]) -> Template:
     """Show every slot's seats without a machine, and the cameras."""
+    await site.health.write()
     async with site.db.reading() as session:
         slots = await _machines(session)
+        reports = await machines(session)
     cameras = site.feed.snapshot().cameras
-    return page(request, "technician/overview.html", slots=slots, cameras=cameras)
+    now = site.clock.legal()
+    wrong = [machine for machine in reports if machine.silent(now) or not _fine(machine.report)]
+    return page(
+        request,
+        "technician/overview.html",
+        slots=slots,
+        cameras=cameras,
+        reported=len(reports),
+        wrong=wrong[:MOST_SHOWN],
+        wrong_count=len(wrong),
+        now=now,
+    )
 
 
 @post("/technician/codes", guards=[TECHNICIAN], status_code=200)
@@ -62,9 +83,7 @@ async def technician_codes(
     async with site.acting(request.user) as act:
         slot = await affairs.slot(act.session, data.get("slot", ""))
         rooms = [room for room in await affairs.rooms(act.session, slot.plan) if room.number == number]
-        codes: tuple[SeatCode, ...] = await seating.issue_seat_codes(
-            act, rooms, data.get("kind") or None
-        )
+        codes: tuple[SeatCode, ...] = await seating.issue_seat_codes(act, rooms, data.get("kind") or None)
     return page(request, "technician/codes.html", room=number, codes=codes)
 
 
