@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from sqlalchemy import insert
 
 from server.accounts.roles import Role
 from server.accounts.service import begin_login, create_account
-from server.affairs.packaging import accept_exam
+from server.affairs.taking import accept_exam, write_ahead
 from server.app import create_app
 from server.clock import SystemClock
 from server.db.act import Act
@@ -249,8 +250,11 @@ async def _obey(site: Site) -> None:
             case b"beacon":
                 site.hall.send_beacon()
             case b"import":
-                async with site.acting("peer:registry") as act:
-                    await accept_exam(act, exam_of("other", "other-slot", "other-", IMPORTED, act.now))
+                content = exam_of("other", "other-slot", "other-", IMPORTED, site.clock.legal())
+                acting = partial(site.acting, "peer:registry")
+                ahead = await write_ahead(acting, content)
+                async with acting() as act:
+                    await accept_exam(act, content, ahead)
         _say(begin=begin, end=time.monotonic())
 
 

@@ -20,7 +20,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from server.affairs import packaging
+from server.affairs import packaging, taking
 from server.clock import Clock, SystemClock
 from server.conduct.courses import exam_courses
 from server.conduct.expectations import room_expectation
@@ -50,7 +50,7 @@ from server.packages.contents import (
     ResultContent,
     StandingContent,
 )
-from server.packages.dispatch import Handlers
+from server.packages.dispatch import Acting, Handlers
 from server.packages.exchange import keep_exchanging
 from server.packages.outbox import Received
 from server.proctor.evidence_store import EvidenceStore
@@ -136,9 +136,9 @@ def _handlers(role: str) -> Handlers:
     async def at_centre(act: Act, received: Received) -> None:
         match received.content:
             case ExamContent() as content:
-                await packaging.accept_exam(act, content)
+                await taking.accept_exam(act, content, _ahead(received))
             case CorrectionContent() as content:
-                await packaging.accept_correction(act, content)
+                await packaging.accept_correction(act, content, _ahead(received))
                 await follow_corrections(act, content.plan)
             case StandingContent() as content:
                 await packaging.accept_standing(act, content)
@@ -161,6 +161,20 @@ def _handlers(role: str) -> Handlers:
     if role == "centre":
         return dict.fromkeys(("exam", "correction", "standing", "objection"), at_centre)
     return dict.fromkeys(("notice", "result", "head"), at_registry)
+
+
+def _ahead(received: Received) -> taking.Ahead | None:
+    return received.ahead if isinstance(received.ahead, taking.Ahead) else None
+
+
+async def _write_ahead(acting: Acting, received: Received) -> taking.Ahead | None:
+    """Write a large exam package or correction ahead of its acceptance."""
+    match received.content:
+        case ExamContent() as content:
+            return await taking.write_ahead(acting, content)
+        case CorrectionContent() as content:
+            return await taking.write_ahead(acting, content.exam)
+    return None
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
@@ -291,6 +305,7 @@ def create_app(settings: Settings, clock: Clock, children: Children, *, seats_on
         signals=signals,
         pack=load_pack(settings.jurisdiction),
         handlers=_handlers(settings.role),
+        stage=_write_ahead,
     )
     if seats_only:
         _furnish_hall(site)

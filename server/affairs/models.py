@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.metadata import Base
 
+ARRIVING = "arriving"
+"""State of a candidate, and edition of a plan, whose package is not accepted yet: no reader finds them."""
+
 
 class OrganisationRow(Base):
     """An evaluation organisation and its newest standing."""
@@ -58,6 +61,8 @@ class PlanRow(Base):
     bank_root: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     draw_seed: Mapped[str | None] = mapped_column(String(64))
     draw_secret: Mapped[str | None] = mapped_column(String(64))
+    edition: Mapped[str] = mapped_column(String(16), default="")
+    """The rooms, staff and seating that count; ARRIVING at a centre until the plan's first package is accepted."""
 
 
 class SlotRow(Base):
@@ -84,13 +89,14 @@ class RoomRow(Base):
     """One exam room of a plan."""
 
     __tablename__ = "affairs_room"
-    __table_args__ = (UniqueConstraint("plan", "number"),)
+    __table_args__ = (UniqueConstraint("plan", "edition", "number"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     plan: Mapped[str] = mapped_column(ForeignKey("affairs_plan.id"))
     number: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(120))
     seats: Mapped[int]
+    edition: Mapped[str] = mapped_column(String(16), default="")
 
 
 class CandidateRow(Base):
@@ -113,16 +119,20 @@ class CandidateRow(Base):
 
 
 class SeatingRow(Base):
-    """One candidate's seat in one slot; its key is the sitting's id."""
+    """One candidate's seat in one slot; its key is the sitting's id, in the plan's edition."""
 
     __tablename__ = "affairs_seating"
-    __table_args__ = (UniqueConstraint("slot", "room", "seat"), UniqueConstraint("slot", "candidate"))
+    __table_args__ = (
+        UniqueConstraint("slot", "edition", "room", "seat"),
+        UniqueConstraint("slot", "edition", "candidate"),
+    )
 
     sitting: Mapped[str] = mapped_column(String(36), primary_key=True)
     slot: Mapped[str] = mapped_column(ForeignKey("affairs_slot.id"))
     candidate: Mapped[str] = mapped_column(ForeignKey("affairs_candidate.id"))
     room: Mapped[str] = mapped_column(String(20))
     seat: Mapped[int]
+    edition: Mapped[str] = mapped_column(String(16), primary_key=True, default="")
 
 
 class StaffRow(Base):
@@ -136,6 +146,7 @@ class StaffRow(Base):
     role: Mapped[str] = mapped_column(String(24))
     room: Mapped[str | None] = mapped_column(String(20))
     username: Mapped[str] = mapped_column(String(80))
+    edition: Mapped[str] = mapped_column(String(16), primary_key=True, default="")
 
 
 class ChangeRow(Base):

@@ -2,27 +2,17 @@
 the centre.
 """
 
-import uuid
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import correction_store, store
-from server.affairs.facts import Organisation, Plan, Room, Slot, Staff, Standing
-from server.affairs.models import (
-    CandidateRow,
-    OrganisationRow,
-    PlanRow,
-    RoomRow,
-    SeatingRow,
-    SlotRow,
-    StaffRow,
-)
-from server.affairs.plans import PlanEvent, PlanState
-from server.affairs.roster_service import room_values, staff_values
-from server.affairs.service import moved, slot_row
+from server.affairs.facts import Organisation, Plan, Slot, Standing
+from server.affairs.models import OrganisationRow
+from server.affairs.plans import PlanEvent
+from server.affairs.service import moved
 from server.affairs.standing import ActKind, may
+from server.affairs.taking import Ahead, accept_exam, state_organisation
 from server.db.act import Act
 from server.errors import Refusal, Refused, required
 from server.keys.identity import Identity
@@ -145,12 +135,12 @@ async def pack_correction(act: Act, identity: Identity, plan: str, reason: str) 
     return await pack(act, identity, organisation.centre, "correction", plan, content)
 
 
-async def accept_correction(act: Act, content: CorrectionContent) -> Plan:
+async def accept_correction(act: Act, content: CorrectionContent, ahead: Ahead | None = None) -> Plan:
     """Take in a correction at the centre, in place of the exam package it names."""
     if content.exam.plan != content.plan:
         raise Refused(Refusal("package-other-plan", None, {"plan": content.exam.plan}))
     await store.plan(act.session, content.plan)
-    plan = await accept_exam(act, content.exam)
+    plan = await accept_exam(act, content.exam, ahead)
     new = await correction_store.take(act, content.plan, content.corrected)
     await act.record(
         "affairs:exam:corrected",
@@ -185,97 +175,12 @@ async def accept_standing(act: Act, content: StandingContent) -> None:
         raise Refused(Refusal("standing-of-other-organisation", None, {"organisation": content.organisation}))
     if content.serial <= row.standing_serial:
         return
-    _state(row, content)
+    state_organisation(row, content)
     await act.session.flush()
     await act.record(
         "affairs:standing:received",
         {"organisation": row.id, "status": row.status, "serial": row.standing_serial, "case": content.case},
     )
-
-
-async def accept_exam(act: Act, content: ExamContent) -> Plan:
-    """Take in an exam package at the centre: the plan with slots, rooms, candidates, seating and staff.
-
-    A newer package of the same plan replaces rooms, seating and staff; slots and candidates keep their ids.
-    Refused when the centre's commitment or bank root in it differ from those of an earlier package.
-    """
-    await _organisation(act, content)
-    row = await act.session.get(PlanRow, content.plan)
-    if row is None:
-        row = PlanRow(id=content.plan, organisation=content.organisation, created_at=act.now, short_name="")
-        act.session.add(row)
-    elif row.commitment is not None and row.commitment.hex() != content.commitment:
-        raise Refused(Refusal("exam-commitment-changed", None, {"plan": content.plan}))
-    elif row.purpose != content.purpose:
-        raise Refused(Refusal("exam-purpose-changed", None, {"plan": content.plan}))
-    row.purpose = content.purpose
-    row.name, row.occupation, row.occupation_code = content.name, content.occupation, content.occupation_code
-    row.level, row.jurisdiction, row.state = content.level, content.jurisdiction, PlanState.PACKED
-    row.site_district = row.contact = row.statement = ""
-    row.packed_at = act.now
-    row.commitment = bytes.fromhex(content.commitment)
-    row.nonce = bytes.fromhex(content.nonce)
-    row.bank_root = bytes.fromhex(content.bank_root)
-    await act.session.flush()
-    await _clear(act, content)
-    for slot in content.slots:
-        await act.session.merge(slot_row(_slot_fact(content.plan, slot)))
-    await act.session.flush()
-    await _take_candidates(act, content)
-    rooms = [
-        room_values(Room(str(uuid.uuid4()), content.plan, room.number, room.name, room.seats))
-        for room in content.rooms
-    ]
-    people = [
-        staff_values(Staff(one.id, content.plan, one.name, one.role, one.room, one.username))
-        for one in content.staff
-    ]
-    seats: list[dict[str, object]] = [
-        {
-            "sitting": one.sitting,
-            "slot": one.slot,
-            "candidate": one.candidate,
-            "room": one.room,
-            "seat": one.seat,
-        }
-        for one in content.seating
-    ]
-    if rooms:
-        await act.session.execute(insert(RoomRow), rooms)
-    if people:
-        await act.session.execute(insert(StaffRow), people)
-    if seats:
-        await act.session.execute(insert(SeatingRow), seats)
-    await act.record(
-        "affairs:exam:received",
-        {"plan": content.plan, "candidates": len(content.candidates), "sittings": len(seats)},
-    )
-    return store.plan_fact(row)
-
-
-async def _organisation(act: Act, content: ExamContent) -> None:
-    row = await act.session.get(OrganisationRow, content.organisation)
-    if row is None:
-        row = OrganisationRow(id=content.organisation, standing_serial=0)
-        act.session.add(row)
-    row.name, row.jurisdiction = content.organisation_name, content.jurisdiction
-    if row.standing_serial is None or content.standing.serial > row.standing_serial:
-        _state(row, content.standing)
-    await act.session.flush()
-
-
-def _state(row: OrganisationRow, content: StandingContent) -> None:
-    row.status = content.status
-    row.standing_serial = content.serial
-    row.standing_as_of = content.as_of
-    row.standing_case = content.case
-
-
-async def _clear(act: Act, content: ExamContent) -> None:
-    slots = list(await act.session.scalars(select(SlotRow.id).where(SlotRow.plan == content.plan)))
-    await act.session.execute(delete(SeatingRow).where(SeatingRow.slot.in_(slots)))
-    await act.session.execute(delete(RoomRow).where(RoomRow.plan == content.plan))
-    await act.session.execute(delete(StaffRow).where(StaffRow.plan == content.plan))
 
 
 def _slot_content(slot: Slot) -> SlotContent:
@@ -293,54 +198,3 @@ def _slot_content(slot: Slot) -> SlotContent:
         policy=slot.policy,
         latest_entry=slot.entry,
     )
-
-
-def _slot_fact(plan: str, content: SlotContent) -> Slot:
-    return Slot(
-        id=content.id,
-        plan=plan,
-        subject=content.subject,
-        method=content.method,
-        starts_at=content.starts_at,
-        minutes=content.minutes,
-        early=content.hand_in_early,
-        late=content.hand_in_late,
-        pass_mark=content.pass_mark,
-        total=content.total,
-        place=content.place,
-        policy=content.policy,
-        entry=content.latest_entry,
-    )
-
-
-async def _take_candidates(act: Act, content: ExamContent) -> None:
-    """Write the candidates that are new or changed, in two statements: ten thousand of them hold the write lock
-    of SQLite for a fraction of a second, and answers wait behind it.
-    """
-    columns = CandidateRow.__table__.c
-    kept = [columns[name] for name in _candidate_values(content.plan, None)]
-    rows = await act.session.execute(select(*kept).where(columns.plan == content.plan))
-    known = {row.id: dict(row._mapping) for row in rows}
-    wanted = [_candidate_values(content.plan, one) for one in content.candidates]
-    new = [values | {"enrolled_at": act.now} for values in wanted if values["id"] not in known]
-    changed = [values for values in wanted if known.get(values["id"], values) != values]
-    if new:
-        await act.session.execute(insert(CandidateRow), new)
-    if changed:
-        await act.session.execute(update(CandidateRow), changed)
-
-
-def _candidate_values(plan: str, content: CandidateContent | None) -> dict[str, Any]:
-    """Return what a package says of a candidate, by column; without a candidate only the names count."""
-    return {
-        "id": content and content.id,
-        "plan": plan,
-        "ticket": content and content.ticket,
-        "name": content and content.name,
-        "id_kind": content and content.id_kind,
-        "id_number": content and content.id_number,
-        "subjects": content and ",".join(content.subjects),
-        "state": "confirmed",
-        "condition": "",
-        "committed": True,
-    }

@@ -3,7 +3,7 @@
 from typing import cast
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs.facts import (
@@ -21,6 +21,7 @@ from server.affairs.facts import (
     Subject,
 )
 from server.affairs.models import (
+    ARRIVING,
     CandidateRow,
     OrganisationRow,
     PlanRow,
@@ -43,7 +44,7 @@ async def organisation_row(session: AsyncSession, organisation: str) -> Organisa
 async def plan_row(session: AsyncSession, plan: str) -> PlanRow:
     """Return the row of a plan."""
     row = await session.get(PlanRow, plan)
-    if row is None:
+    if row is None or row.edition == ARRIVING:
         raise NotFound("plan-unknown", plan=plan)
     return row
 
@@ -71,7 +72,8 @@ async def plan(session: AsyncSession, plan: str) -> Plan:
 
 async def plans(session: AsyncSession, organisation: str | None = None) -> tuple[Plan, ...]:
     """Return all plans, or those of one organisation, newest first."""
-    query = select(PlanRow).order_by(PlanRow.created_at.desc(), PlanRow.id)
+    query = select(PlanRow).where(PlanRow.edition != ARRIVING)
+    query = query.order_by(PlanRow.created_at.desc(), PlanRow.id)
     if organisation is not None:
         query = query.where(PlanRow.organisation == organisation)
     return tuple(plan_fact(row) for row in await session.scalars(query))
@@ -95,7 +97,12 @@ async def slot(session: AsyncSession, slot: str) -> Slot:
 
 async def rooms(session: AsyncSession, plan: str) -> tuple[Room, ...]:
     """Return the rooms of a plan in order of number."""
-    rows = await session.scalars(select(RoomRow).where(RoomRow.plan == plan).order_by(RoomRow.number))
+    rows = await session.scalars(
+        select(RoomRow)
+        .join(PlanRow, and_(PlanRow.id == RoomRow.plan, PlanRow.edition == RoomRow.edition))
+        .where(RoomRow.plan == plan)
+        .order_by(RoomRow.number)
+    )
     return tuple(Room(row.id, row.plan, row.number, row.name, row.seats) for row in rows)
 
 
@@ -103,7 +110,7 @@ async def candidates(session: AsyncSession, plan: str) -> tuple[Candidate, ...]:
     """Return the candidates of a plan who were not refused or withdrawn, in order of ticket."""
     rows = await session.scalars(
         select(CandidateRow)
-        .where(CandidateRow.plan == plan, CandidateRow.state.not_in(("refused", "withdrawn")))
+        .where(CandidateRow.plan == plan, CandidateRow.state.not_in(("refused", "withdrawn", ARRIVING)))
         .order_by(CandidateRow.ticket)
     )
     return tuple(candidate_fact(row) for row in rows)
@@ -120,7 +127,11 @@ async def candidate(session: AsyncSession, candidate: str) -> Candidate:
 async def seating(session: AsyncSession, slot: str) -> tuple[Seating, ...]:
     """Return the seating of a slot in order of room and seat."""
     rows = await session.scalars(
-        select(SeatingRow).where(SeatingRow.slot == slot).order_by(SeatingRow.room, SeatingRow.seat)
+        select(SeatingRow)
+        .join(SlotRow, SlotRow.id == SeatingRow.slot)
+        .join(PlanRow, and_(PlanRow.id == SlotRow.plan, PlanRow.edition == SeatingRow.edition))
+        .where(SeatingRow.slot == slot)
+        .order_by(SeatingRow.room, SeatingRow.seat)
     )
     return tuple(Seating(row.sitting, row.slot, row.candidate, row.room, row.seat) for row in rows)
 
@@ -128,7 +139,10 @@ async def seating(session: AsyncSession, slot: str) -> tuple[Seating, ...]:
 async def staff(session: AsyncSession, plan: str) -> tuple[Staff, ...]:
     """Return the people on duty in a plan, in order of role and name."""
     rows = await session.scalars(
-        select(StaffRow).where(StaffRow.plan == plan).order_by(StaffRow.role, StaffRow.name, StaffRow.id)
+        select(StaffRow)
+        .join(PlanRow, and_(PlanRow.id == StaffRow.plan, PlanRow.edition == StaffRow.edition))
+        .where(StaffRow.plan == plan)
+        .order_by(StaffRow.role, StaffRow.name, StaffRow.id)
     )
     return tuple(Staff(row.id, row.plan, row.name, row.role, row.room, row.username) for row in rows)
 

@@ -58,6 +58,8 @@ class Received:
     hash: bytes
     """SHA-256 of the package's bytes."""
     attachments: Mapping[str, bytes]
+    ahead: object = None
+    """What the content's room wrote ahead of this transaction."""
 
     @property
     def peer(self) -> Peer:
@@ -141,11 +143,20 @@ async def receive(act: Act, identity: Identity, data: bytes, expected_plan: str 
     `package-superseded`, `package-manifest`, `package-inner-file`; Tampered `package-signature` or
     `package-broken` for a changed byte.
     """
+    received = await examine(act.session, identity, data, expected_plan)
+    await _keep(act, received, data)
+    return received
+
+
+async def examine(
+    session: AsyncSession, identity: Identity, data: bytes, expected_plan: str | None = None
+) -> Received:
+    """Check a package completely, as `receive` does, and write nothing."""
     envelope = split(data)
     header = envelope.header
-    sender = await judged(act.session, identity, envelope)
+    sender = await judged(session, identity, envelope)
     digest = hashlib.sha256(data).digest()
-    known = await _standing(act.session, sender, header)
+    known = await _standing(session, sender, header)
     files = _inner_files(identity, envelope.header_bytes, envelope.signature, envelope.body)
     required(order_refusal(header, digest, known, expected_plan))
     required(manifest_refusal(files, header.manifest))
@@ -157,30 +168,44 @@ async def receive(act: Act, identity: Identity, data: bytes, expected_plan: str 
         raise Refused(
             Refusal("package-other-plan", facts={"plan": plan_of(content), "expected": header.plan})
         )
+    attachments = {name: data for name, data in files.items() if name not in (CONTENT_FILE, MANIFEST_FILE)}
+    return Received(header.kind, header.plan, header.number, content, sender, digest, attachments)
+
+
+async def keep(
+    act: Act, identity: Identity, received: Received, data: bytes, expected_plan: str | None = None
+) -> None:
+    """Write the row of a package that was examined before, if its sender and order still allow it."""
+    envelope = split(data)
+    sender = await judged(act.session, identity, envelope)
+    known = await _standing(act.session, sender, envelope.header)
+    required(order_refusal(envelope.header, received.hash, known, expected_plan))
+    await _keep(act, received, data)
+
+
+async def _keep(act: Act, received: Received, data: bytes) -> None:
     row = IncomingRow(
         id=str(uuid.uuid4()),
-        peer=sender.id,
-        kind=header.kind,
-        plan=header.plan,
-        number=header.number,
-        hash=digest,
+        peer=received.sender.id,
+        kind=received.kind,
+        plan=received.plan,
+        number=received.number,
+        hash=received.hash,
         data=data,
         received_at=act.now,
     )
     act.session.add(row)
     await act.session.flush()
     await act.record(
-        f"packages:{header.kind}:received",
+        f"packages:{received.kind}:received",
         {
             "package": row.id,
-            "peer": sender.id,
-            "plan": header.plan,
-            "number": header.number,
-            "hash": digest.hex(),
+            "peer": received.sender.id,
+            "plan": received.plan,
+            "number": received.number,
+            "hash": received.hash.hex(),
         },
     )
-    attachments = {name: data for name, data in files.items() if name not in (CONTENT_FILE, MANIFEST_FILE)}
-    return Received(header.kind, header.plan, header.number, content, sender, digest, attachments)
 
 
 async def judged(session: AsyncSession, identity: Identity, envelope: Envelope) -> Peer:

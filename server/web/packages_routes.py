@@ -3,6 +3,7 @@
 import logging
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from server.accounts.service import Login
 from server.errors import BadInput, GongyuanError
 from server.keys.authority import served_spki
 from server.packages import outbox, peers
-from server.packages.dispatch import Receipt, accept
+from server.packages.dispatch import Receipt, take
 from server.packages.envelope import HEADER_WITHIN, LONGEST_PACKAGE, split
 from server.packages.transport import Sent, send_pending
 from server.web.guards import requires
@@ -147,8 +148,15 @@ async def take_package(request: Request[Login | None, Any, Any], site: NamedDepe
     data = bytearray()
     try:
         await _read(request, site, data)
-        async with site.acting("node:packages") as act:
-            return await accept(act, site.identity, site.handlers, bytes(data), expected)
+        return await take(
+            site.db,
+            partial(site.acting, "node:packages"),
+            site.identity,
+            site.handlers,
+            site.stage,
+            bytes(data),
+            expected,
+        )
     except GongyuanError as error:
         if error.code in _FROM_STRANGERS:
             _log.warning("a package was refused: %s", error)

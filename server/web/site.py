@@ -19,12 +19,11 @@ from server.keys.openings_launcher import Launcher
 from server.keys.recovery import SecondPlace
 from server.keys.start_keys import StartKeys
 from server.law.pack import Pack
-from server.packages.dispatch import Handlers
+from server.packages.dispatch import Handlers, Stage, nothing_ahead
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
 from server.proctor.wall import Wall
-from server.proctor.recording import Recording
 from server.settings import Settings
 from server.web.candidate.seb import SebDoor
 
@@ -55,6 +54,7 @@ class Site:
         signals: Signals,
         pack: Pack,
         handlers: Handlers,
+        stage: Stage = nothing_ahead,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -68,6 +68,7 @@ class Site:
         self.signals = signals
         self.pack = pack
         self.handlers = handlers
+        self.stage = stage
         self.hall_runtime: Hall | None = None
         self.seb_door: SebDoor | None = None
         self.health_desk: HealthDesk | None = None

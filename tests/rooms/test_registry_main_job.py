@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.affairs import change_service, packaging, roster_service, service, store
+from server.affairs import change_service, packaging, roster_service, service, store, taking
 from server.affairs.facts import Candidate, StandingStatus
 from server.cli import certificate as certificate_command
 from server.db.act import Act
@@ -139,7 +139,7 @@ async def test_the_package_reaches_the_centre_whole(world: World, tmp_path: Path
     async with database(f"sqlite:///{tmp_path / 'centre.db'}") as centre:
         for _ in range(2):
             async with centre.writing() as session:
-                await packaging.accept_exam(
+                await taking.accept_exam(
                     Act(session, Journal("centre"), world.now, "peer:registry"), content
                 )
         async with centre.reading() as session:

@@ -745,7 +745,7 @@ def upgrade() -> None:
         sa.Column("bank_root", sa.LargeBinary(length=32), nullable=True),
         sa.Column("draw_seed", sa.String(length=64), nullable=True),
         sa.Column("draw_secret", sa.String(length=64), nullable=True),
-        sa.Column("edition", sa.String(length=16), nullable=True),
+        sa.Column("edition", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(
             ["organisation"], ["affairs_organisation.id"], name=op.f("fk_affairs_plan_organisation")
         ),
