@@ -31,7 +31,7 @@ ADMINISTRATOR = frozenset({R.ADMINISTRATOR})
 CHIEF = frozenset({R.CHIEF})
 LEAD = CHIEF | {R.DEPUTY}
 FLOOR = LEAD | {R.INVIGILATOR}
-VIEWERS = FLOOR | {R.EXAM_OFFICE, R.TECHNICIAN, R.QUALITY, R.REMOTE_OFFICER, R.SUPERVISOR}
+VIEWERS = FLOOR | {R.EXAM_OFFICE, R.TECHNICIAN, R.QUALITY, R.SUPERVISOR}
 RESULT_READERS = frozenset({R.EXAM_OFFICE, R.CHIEF, R.QUALITY, R.SUPERVISOR})
 RESULT_OFFICE = frozenset({R.EXAM_OFFICE, R.CHIEF})
 MARK_READERS = RESULT_READERS | {R.DEPUTY}
@@ -39,6 +39,7 @@ SEEING = LEAD | {R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN, R.SUPERVISOR}
 OPENERS = LEAD | {R.EXAM_OFFICE, R.CUSTODIAN}
 DRAW = frozenset({R.CHIEF, R.CUSTODIAN, R.EXAM_OFFICE})
 TECHNICIAN = frozenset({R.TECHNICIAN, R.CHIEF})
+REMOTE = LEAD | {R.QUALITY, R.SUPERVISOR, R.REMOTE_OFFICER}
 DESK = frozenset({R.ITEM_WRITER, R.ITEM_REVIEWER, R.EXAM_OFFICE, R.CUSTODIAN, R.CHIEF, R.SUPERVISOR})
 """The state of the banks, without text; the items themselves are another process's (test_desk_routes)."""
 ORGANISATION = frozenset({R.ORGANISATION})
@@ -63,7 +64,6 @@ OPEN: Mapping[Route, str] = {
     ("GET", "/exam"): "the candidate's page; a candidate has no account",
     ("GET", "/exam/texts"): "its sentences",
     ("POST", "/api/seats/enrol"): "a one-time code proves the machine",
-    ("POST", "/api/seats/health"): "the signature of an enrolled machine's launcher proves it",
     ("POST", "/api/seats/health"): "the signature of an enrolled machine's launcher proves it",
     ("GET", "/api/seats/token"): "Safe Exam Browser's headers prove it",
     ("GET", "/public"): "for the public",
@@ -143,6 +143,11 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", "/api/hall/records/{record:str}/sign"): FLOOR,
     ("GET", "/api/hall/alerts/{key:str}"): VIEWERS,
     ("POST", "/api/hall/alerts/{key:str}"): FLOOR,
+    ("GET", "/cameras"): REMOTE,
+    ("GET", "/api/remote/cameras/{camera:str}/live"): REMOTE,
+    ("GET", "/api/remote/cameras/{camera:str}/recorded"): REMOTE,
+    ("GET", "/api/hall/alerts/{key:str}/clip"): FLOOR | {R.QUALITY, R.SUPERVISOR},
+    ("GET", "/technician/recordings"): TECHNICIAN,
     ("GET", "/api/hall/alerts/{key:str}/picture"): FLOOR | {R.QUALITY, R.SUPERVISOR},
     ("GET", "/api/practical/{slot:str}"): RESULT_READERS | {R.EXAMINER},
     ("POST", "/api/practical/{slot:str}/form"): RESULT_OFFICE,

@@ -26,7 +26,6 @@ from server.app import create_app
 from server.delivery import acts
 from server.delivery.seating import issue_seat_codes
 from server.keys.authority import TlsFiles
-from server.keys.authority import TlsFiles
 from server.settings import Listen, Settings
 from server.web.site import Site
 from tests.support.clock import RunningClock
@@ -120,7 +119,6 @@ def served(app: Litestar, tls: TlsFiles | None = None) -> Iterator[tuple[str, as
             log_level="error",
             access_log=False,
             timeout_graceful_shutdown=1,
-            **files,
             **files,
         )
     )
