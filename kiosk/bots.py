@@ -56,6 +56,8 @@ class Bot:
         self._bots = bots
         self._expected = False
         self._asked = False
+        self._given: dict[tuple[int, int], float] = {}
+        """When answers on their way were given."""
         self.agent = Agent(
             bots.server,
             bots.tls,
@@ -145,7 +147,8 @@ class Bot:
                     if item.number not in visitor.answered:
                         visitor.answered.add(item.number)
                         value = choose(item, self._bots.knowledge, visitor.person.ability, visitor.rng)
-                        brain.answer(item.number, value, monotonic())
+                        given = brain.answer(item.number, value, monotonic())
+                        self._given[(given.lease, given.seq)] = monotonic()
                         self.agent.wake()
                 if due >= wanted:
                     visitor.done.add(index)
@@ -183,7 +186,8 @@ class Bot:
                     items=0 if self.agent.paper is None else len(self.agent.paper.items),
                 )
             case Saved():
-                self._bots.keep(brain.seated, event)
+                since = self._given.pop((event.answer.lease, event.answer.seq), None)
+                self._bots.keep(brain.seated, event, None if since is None else monotonic() - since)
             case Dropped():
                 self.tell("answer-refused", code=event.refused.code, number=event.answer.number)
             case exam.Refused():
@@ -253,8 +257,8 @@ class Bots:
         self._out.write(json.dumps({"event": event, **facts}, ensure_ascii=False) + "\n")
         self._out.flush()
 
-    def keep(self, seated: exam.Seated | None, saved: Saved) -> None:
-        """Note an acknowledged answer in the ledger."""
+    def keep(self, seated: exam.Seated | None, saved: Saved, after_s: float | None = None) -> None:
+        """Note an acknowledged answer in the ledger, with the seconds from giving it to its acknowledgement."""
         self.saved += 1
         if self._ledger is None or seated is None:
             return
@@ -269,6 +273,7 @@ class Bots:
             "receipt": told.receipt.number,
             "hash": told.receipt.hash,
             "mac": told.receipt.mac,
+            "after_ms": None if after_s is None else round(after_s * 1000, 1),
         }
         self._ledger.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -23,6 +23,7 @@ GROUPS = (
     "database",
     "receipt",
     "rebuild",
+    "rehearse",
     "assets",
 )
 _CHILDREN = {

@@ -61,6 +61,7 @@ PURE = {
         "practical",
     ),
     "recovery": ("contents", "bells"),
+    "rehearsal": ("sheet",),
     "publicity": ("notice", "objections"),
     "registry": ("filing", "enforcement", "certificates", "results", "transparency"),
 }
