@@ -158,6 +158,10 @@ class HallDay:
     async def whole_day(self) -> None:
         """Seven present and one absent; sitting 0 handed in, the others collected; the slot closed."""
         await self.draw()
+        await self.after_the_draw()
+
+    async def after_the_draw(self) -> None:
+        """The day of a prepared slot: seven present, the last candidate absent, the slot closed."""
         await self.check_in(*range(7))
         await self.ring()
         await self.open(*range(7))
