@@ -23,9 +23,12 @@ import numpy as np
 
 from server.errors import BadInput
 from server.proctor.evidence import Picture
+from server.proctor.stream import Sampling, StreamClock
+from server.proctor.view import PixelsView, PlanesView, View
 
 CAPTURED_AT = "X-Captured-At"
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PLANAR = ("yuv420p", "yuvj420p")
 # A stream without a byte, and a connection without an answer, are given up after this many real seconds.
 SILENCE_S = 5.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.5, 8.0
@@ -36,24 +39,34 @@ Legal = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One picture as it came: JPEG bytes or BGR pixels, and its capture time (UTC)."""
+    """One picture as it came: JPEG bytes, BGR pixels or a decoded video picture, and its capture time (UTC)."""
 
     captured_at: datetime
     jpeg: bytes | None
     pixels: Picture | None
+    frame: av.VideoFrame | None = None
 
     def picture(self) -> Picture | None:
         """The pixels, uint8 (H, W, 3) BGR; None where the bytes are no picture."""
         if self.pixels is not None:
             return self.pixels
+        if self.frame is not None:
+            return np.asarray(self.frame.to_ndarray(format="bgr24"), dtype=np.uint8)
         return decode(self.jpeg or b"")
+
+    def view(self) -> View | None:
+        """The picture as the stages read it, without converting what they do not need; None where it is none."""
+        if self.frame is not None and self.frame.format.name in PLANAR:
+            return _planes(self.frame)
+        picture = self.picture()
+        return None if picture is None else PixelsView(picture)
 
 
 class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a camera's pictures come from.
 
     `kind` is rtsp, mjpeg, snapshot, folder or file (a video); `at` the URL or path. `every_s` is the
-    interval of snapshots in real seconds and of samples from a stored source in its own seconds. `starts_at`
+    interval of snapshots in real seconds and of samples from a stream or stored source in its own seconds. `starts_at`
     (UTC) dates the first picture of a stored source; pictures of a folder may instead carry their time in
     the name, as 20261123T010203Z.
     """
@@ -88,11 +101,21 @@ def decode(data: bytes) -> Picture | None:
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
 
 
+def _planes(frame: av.VideoFrame) -> View:
+    planes: Any = frame.planes
+    luma, blue, red = (
+        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in planes
+    )
+    full = frame.format.name == "yuvj420p" or frame.color_range == av.video.reformatter.ColorRange.JPEG
+    return PlanesView(luma, blue, red, full)
+
+
 def open_source(config: SourceConfig, legal: Legal) -> Source:
     """The live source of a camera. BadInput (`source-unknown`) for a kind that is none."""
     match config.kind:
         case "rtsp":
-            return RtspSource(config.at, legal)
+            return RtspSource(config.at, legal, config.every_s)
         case "mjpeg":
             return MjpegSource(config.at, legal)
         case "snapshot":
@@ -140,6 +163,7 @@ class _LiveSource(ABC):
         self._lock = threading.Lock()
         self._newest: Captured | None = None
         self._trouble: str | None = None
+        self._came = False
         self._wake: Callable[[], None] = lambda: None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -165,19 +189,20 @@ class _LiveSource(ABC):
     def _put(self, captured: Captured) -> None:
         with self._lock:
             self._newest = captured
-        self._trouble = None
+        self._trouble, self._came = None, True
         self._wake()
 
     def _run(self) -> None:
         wait = RETRY_FIRST_S
         while not self._ended.is_set():
+            self._came = False
             try:
                 self._read()
                 self._trouble = "the stream ended"
-                wait = RETRY_FIRST_S
-            except (httpx.HTTPError, av.FFmpegError, OSError, ValueError) as error:
+            except (httpx.HTTPError, av.FFmpegError, OSError, ValueError, IndexError) as error:
                 self._trouble = f"{type(error).__name__}: {error}"[:200]
-                wait = min(RETRY_MOST_S, wait * 2)
+            # A camera that gave pictures is tried again soon, however it broke.
+            wait = RETRY_FIRST_S if self._came else min(RETRY_MOST_S, wait * 2)
             self._wake()
             self._ended.wait(wait)
 
@@ -223,21 +248,37 @@ class SnapshotSource(_LiveSource):
 
 
 class RtspSource(_LiveSource):
-    """An RTSP camera over TCP; only key frames are decoded, so a camera's key-frame interval is the sample
-    interval.
+    """An RTSP camera over TCP, about one picture every `every_s` seconds of the stream.
+
+    Only key frames are decoded while they come often enough, otherwise the whole stream is.
     """
+
+    def __init__(self, address: str, legal: Legal, every_s: float = 1.0) -> None:
+        super().__init__(address, legal)
+        self._every_s = every_s
 
     def _read(self) -> None:
         options = {"rtsp_transport": "tcp", "timeout": str(int(SILENCE_S * 1_000_000))}
         with av.open(self.address, options=options, timeout=SILENCE_S) as container:
             stream = container.streams.video[0]
-            stream.codec_context.skip_frame = "NONKEY"
-            stream.codec_context.thread_count = 1
-            for picture in container.decode(stream):
-                pixels = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
-                self._put(Captured(self._legal(), None, pixels))
+            decoder = stream.codec_context
+            decoder.thread_count = 1
+            # Without this a stream with reordered pictures gives each of them one key frame late.
+            decoder.flags |= av.codec.context.Flags.low_delay
+            sampling, clock = Sampling(self._every_s), StreamClock()
+            base, arrived, second = float(stream.time_base or 0), self._legal(), 0.0
+            for packet in container.demux(stream):
                 if self._ended.is_set():
                     return
+                if packet.pts is not None:
+                    second = packet.pts * base
+                if not sampling.decodes(packet.is_keyframe, second):
+                    continue
+                arrived = self._legal()
+                for picture in packet.decode():
+                    shown = second if picture.pts is None else picture.pts * base
+                    if isinstance(picture, av.VideoFrame) and sampling.takes(shown):
+                        self._put(Captured(clock.time_of(shown, arrived), None, None, picture))
 
 
 class StoredSource:

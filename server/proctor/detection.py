@@ -102,18 +102,21 @@ def _whole_faces(
 
 
 def _once(boxes: Floats, scores: Floats) -> list[int]:
-    """The indices of the boxes without those that overlap a better one by more than two fifths."""
+    """The indices of the boxes without those that overlap a better one by two fifths, or lie in one for the
+    greater part: the parts of a face that is seen closely may look like faces too.
+    """
     kept: list[int] = []
     for index in (int(i) for i in np.argsort(-scores, kind="stable")):
-        if all(_overlap(boxes[index], boxes[other]) < 0.4 for other in kept):
+        if not any(_same(boxes[index], boxes[other]) for other in kept):
             kept.append(index)
     return kept
 
 
-def _overlap(one: Floats, other: Floats) -> float:
+def _same(one: Floats, other: Floats) -> bool:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
-        return 0.0
-    areas = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1])
-    return float(width * height / (areas - width * height))
+        return False
+    shared = width * height
+    areas = [float((box[2] - box[0]) * (box[3] - box[1])) for box in (one, other)]
+    return bool(shared >= 0.4 * (sum(areas) - shared) or shared >= 0.6 * min(areas))

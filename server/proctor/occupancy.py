@@ -36,6 +36,7 @@ class OccupancyRule:
     face_without_reference_s: float = 60.0
     contradicted_s: float = 10.0
     unknown_doubt_s: float = 20.0
+    face_sure: float = 0.65
     gap_s: float = 150.0
     samples: int = 2
 
@@ -57,7 +58,7 @@ class SeatMemory:
 
     `leaning` is the state that the latest pictures speak for, since `leaning_since`, in `leaning_samples`
     pictures. `lively_at` is the last capture time with a face or motion while something sat there. `crowd`
-    holds the capture times of the latest pictures and whether two faces or more belonged to the seat;
+    holds the capture times of the latest pictures searched and how many faces belonged to the seat;
     `state` itself is never CROWDED. `contradicted_at` is the last capture time at which a face was seen where
     the chair looked empty.
     """
@@ -69,7 +70,7 @@ class SeatMemory:
     leaning_samples: int
     lively_at: datetime | None
     seen_at: datetime
-    crowd: tuple[tuple[datetime, bool], ...] = ()
+    crowd: tuple[tuple[datetime, int], ...] = ()
     contradicted_at: datetime | None = None
 
 
@@ -110,7 +111,7 @@ def decide(
     memory = replace(
         memory,
         seen_at=at,
-        lively_at=at if _lively(evidence, rule) else memory.lively_at,
+        lively_at=at if _lively(memory, evidence, rule) else memory.lively_at,
         contradicted_at=at if _contradicted(evidence, rule) else memory.contradicted_at,
     )
     speaks = _speaks_for(memory, evidence, at, rule)
@@ -122,20 +123,27 @@ def decide(
         memory = replace(memory, state=memory.leaning, since=memory.leaning_since)
     crowd = memory.crowd
     if evidence.faces is not None:
-        crowd = (*crowd, (at, evidence.faces >= 2))[-rule.crowded_of :]
+        crowd = (*crowd, (at, evidence.faces))[-rule.crowded_of :]
         memory = replace(memory, crowd=crowd)
-    together = [seen_at for seen_at, two in crowd if two]
+    together = [seen_at for seen_at, faces in crowd if faces >= 2]
     # Faces come and go between pictures, so a crowd is counted over the latest pictures, not in a row.
     if len(together) >= rule.crowded_least:
         return memory, SeatReading(seat, SeatState.CROWDED, together[0], at, evidence)
     return memory, SeatReading(seat, memory.state, memory.since, at, evidence)
 
 
-def _lively(evidence: SeatEvidence, rule: OccupancyRule) -> bool:
+def _lively(memory: SeatMemory, evidence: SeatEvidence, rule: OccupancyRule) -> bool:
     """A face, or motion in a seat that differs from its empty reference (a shadow on an empty chair is no
     life).
+
+    A bag may look like a face once in many looks: an unsure face counts when one of the two looks before it
+    found one too.
     """
-    if evidence.faces:
+    if evidence.faces and (
+        evidence.structure is None
+        or evidence.face_score >= rule.face_sure
+        or any(faces for _, faces in memory.crowd[-2:])
+    ):
         return True
     sits = evidence.structure is not None and evidence.structure >= rule.structure_empty
     return sits and evidence.motion is not None and evidence.motion > rule.motion_alive
@@ -155,7 +163,7 @@ def in_doubt(memory: SeatMemory, at: datetime, rule: OccupancyRule = RULE) -> bo
     if memory.state is SeatState.UNKNOWN:
         return at - memory.since <= timedelta(seconds=rule.unknown_doubt_s)
     lately = at - timedelta(seconds=rule.contradicted_s)
-    if any(two and seen_at >= lately for seen_at, two in memory.crowd):
+    if any(faces >= 2 and seen_at >= lately for seen_at, faces in memory.crowd):
         return True
     if memory.contradicted_at is not None and memory.contradicted_at >= lately:
         return True

@@ -30,7 +30,7 @@ from server.proctor.seats import CameraLayout, FaceAssignment, assign_faces
 from server.proctor.structure import SeatMeasure, SeatScale
 from server.proctor.view import View, view_of
 
-# A stray face smaller than this share of the smallest expected face is a picture on the wall or a mistake.
+# A stray face smaller than this share of a face at the nearest seat is a picture on the wall or a mistake.
 STRAY_SIZE = 0.6
 
 
@@ -95,8 +95,7 @@ class CameraPipeline:
         found, from_look = search(self._detector, view, looks, frame)
         given = assign_faces(self.layout, found)
         seats = self._seats(view.grey(), found, given, self._gaze.seats_settled(looks), captured_at)
-        least = STRAY_SIZE * min((seat.head_px for seat in self.layout.seats), default=0.0)
-        stray = [index for index in given.stray if found.heights[index] >= least]
+        stray = [index for index in given.stray if self._tall_enough(found, index)]
         boxes = [_box(found, index) for index in range(len(found))]
         self._gaze.remember(looks, boxes, from_look, stray, captured_at)
         return RoomSample(
@@ -109,6 +108,13 @@ class CameraPipeline:
         self._last = at
         gone = Quality(self.layout.camera_id, self.layout.room_id, at, frozenset({CameraFault.LOST}))
         return self._blind(gone, None)
+
+    def _tall_enough(self, found: Detections, index: int) -> bool:
+        if not self.layout.seats:
+            return True
+        x, y = (float(value) for value in found.centres[index])
+        near = min(self.layout.seats, key=lambda seat: (seat.head[0] - x) ** 2 + (seat.head[1] - y) ** 2)
+        return bool(found.heights[index] >= STRAY_SIZE * near.head_px)
 
     def _blind(self, judged: Quality, frame: Frame | None) -> RoomSample:
         """Nothing is known of any seat while the picture cannot be used."""

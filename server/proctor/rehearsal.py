@@ -74,6 +74,9 @@ class Rehearsal:
 class RehearsalScore:
     """Counts over all rooms rehearsed. `late` events were alarmed, but not within their time.
 
+    `missed` names events without an alarm. `looks` are searches for faces, in windows and whole pictures, and
+    `oldest_look_s` is the longest that any seat waited for one.
+
     `samples` are seat samples with a usable picture; `wrong` of them were called empty though somebody sat
     there or occupied though nobody did, later than ten seconds after a change; `unknown` were UNKNOWN.
     """
@@ -82,11 +85,14 @@ class RehearsalScore:
     events: dict[str, int] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
+    missed: list[str] = field(default_factory=list)
     false_alarms: list[str] = field(default_factory=list)
     samples: int = 0
     wrong: int = 0
     unknown: int = 0
     pictures: int = 0
+    looks: int = 0
+    oldest_look_s: float = 0.0
 
 
 def random_rehearsal(room: str, seats: int, seed: int, start: datetime, minutes: float) -> Rehearsal:
@@ -112,19 +118,19 @@ def random_rehearsal(room: str, seats: int, seed: int, start: datetime, minutes:
             seat = candidates.pop()
             if kind == "second":
                 seconds.append(SecondPerson(room, seat, slot))
-                happenings.append(Happening(kind, seat, slot, 30.0))
+                happenings.append(Happening(kind, seat, slot, 15.0))
             else:
                 away[seat] = (slot,)
                 bags[seat] = (slot,) if kind == "bag" else ()
                 happenings.append(Happening(kind, seat, slot, 20.0 if kind == "away" else 180.0))
         elif kind == "extra":
             extras.append(ExtraPerson(room, slot, dice.randrange(1, 5)))
-            happenings.append(Happening(kind, None, slot, 20.0))
+            happenings.append(Happening(kind, None, slot, 15.0))
         elif kind == "light":
             lights.append(LightChange(room, slot.start, dice.uniform(0.6, 1.25)))
         else:
             failures.append(CameraFailure(room, dice.choice(FAULTS), slot))
-            happenings.append(Happening(kind, None, slot, 15.0))
+            happenings.append(Happening(kind, None, slot, 10.0))
     day_end = end + timedelta(hours=1)
     sitting = tuple(
         SeatScript(
@@ -195,6 +201,8 @@ def rehearse(
                 for reading in sample.seats:
                     _count(score, reading.state, *changed[reading.seat], at)
         at += timedelta(seconds=step_s)
+    score.looks += stages.counts.looks
+    score.oldest_look_s = max(score.oldest_look_s, stages.counts.oldest_s)
     score.room_hours += (rehearsal.end - settled).total_seconds() / 3600
     _judge(rehearsal, raised, score)
 
@@ -216,6 +224,7 @@ def _judge(rehearsal: Rehearsal, raised: Sequence[Anomaly], score: RehearsalScor
         mine = [anomaly for anomaly in raised if _belongs(event, anomaly)]
         used |= {anomaly.key for anomaly in mine}
         if not mine:
+            score.missed.append(f"{event.kind} {event.seat or '-'} {event.interval.start.isoformat()}")
             continue
         wait = (min(anomaly.found_at for anomaly in mine) - event.interval.start).total_seconds()
         where = score.found if wait <= event.within_s else score.late
@@ -248,6 +257,8 @@ def report(score: RehearsalScore) -> str:
         )
     per_hour = len(score.false_alarms) / max(1e-9, score.room_hours)
     lines.append(f"  false alarms {len(score.false_alarms)} ({per_hour:.2f} a room-hour)")
+    lines += [f"  missed {event}" for event in score.missed]
+    lines.append(f"  looks {score.looks}, oldest look at a seat {score.oldest_look_s:.0f} s ago")
     lines.append(f"  seat samples {score.samples}, wrong {score.wrong}, unknown {score.unknown}")
     return "\n".join(lines)
 

@@ -40,7 +40,7 @@ class LookRule:
     oldest_s: float = 12.0
     doubt_s: float = 0.8
     whole_s: float = 60.0
-    seldom_s: float = 4.0
+    seldom_s: float = 10.0
     doubt_windows: int = 2
     most_windows: int = 3
 

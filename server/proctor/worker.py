@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,9 +23,10 @@ from server.proctor.calibration import CameraSetup, load_setup
 from server.proctor.capture import Captured, Source, SourceConfig, open_source
 from server.proctor.detection import FaceDetector, create_detector
 from server.proctor.detectors import yunet
-from server.proctor.evidence import Picture, RoomSample, SeatReading
+from server.proctor.evidence import Picture, RoomSample, SeatReading, SeatState
 from server.proctor.pipeline import CameraPipeline
 from server.proctor.seats import CameraLayout
+from server.proctor.view import View
 from server.protocol.proctoring import (
     VERSION,
     CameraPicture,
@@ -41,6 +43,8 @@ ALIVE_S = 2.0
 # How often a saved set-up is looked for, in real seconds.
 RENEW_S = 1.0
 JPEG_QUALITY = 80
+# Findings about a seat are raised some ten seconds after its state changed: until then its pictures are sent.
+CHANGED = timedelta(seconds=12)
 # Watching must not slow the exam: workers run behind the server.
 NICENESS = 5
 
@@ -62,6 +66,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What a worker is told: its cameras, the detector, and after how many real seconds a camera is lost.
 
     Without `width` in `options` each camera is looked at as large as its smallest expected face needs.
+    Pictures that come as JPEG are all sent on; those of video streams, which would have to be encoded, where
+    something changed in the last seconds and otherwise every `picture_every_s` of capture time.
     """
 
     cameras: tuple[WorkerCamera, ...]
@@ -69,6 +75,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     options: dict[str, float] = msgspec.field(default_factory=dict)
     lost_after_s: float = 6.0
     pictures: bool = True
+    picture_every_s: float = 5.0
 
 
 def read_config(path: str) -> WorkerConfig:
@@ -124,6 +131,7 @@ class _Watched:
     pipeline: CameraPipeline
     heard_at: float
     trouble: str | None = None
+    sent_at: datetime | None = None
     stamp: tuple[int, int] | None = None
 
 
@@ -166,7 +174,7 @@ class _Loop:
     detectors: _Detectors
     wake: threading.Event = field(default_factory=threading.Event)
     samples: int = 0
-    spoke_at: float = 0.0
+    alive_at: float = 0.0
     renewed_at: float = 0.0
 
     def run(self) -> None:
@@ -192,10 +200,20 @@ class _Loop:
         for watched in self.watched:
             busy = self._look(watched) or busy
         self._renew()
-        if self.clock.monotonic() - self.spoke_at >= ALIVE_S:
-            self._send(WorkerAlive(samples=self.samples))
+        if self.clock.monotonic() - self.alive_at >= ALIVE_S:
+            self._send(self._alive())
+            self.alive_at = self.clock.monotonic()
         if not busy:
             self.wake.wait(min(ALIVE_S, self.config.lost_after_s) / 4)
+
+    def _alive(self) -> WorkerAlive:
+        counts = [watched.pipeline.counts for watched in self.watched]
+        return WorkerAlive(
+            samples=self.samples,
+            looks=sum(count.looks for count in counts),
+            camera_s=sum(count.seconds for count in counts),
+            oldest_s=max((count.oldest_s for count in counts), default=0.0),
+        )
 
     def _renew(self) -> None:
         """Takes up set-ups that were saved since; one that cannot be read is told and the old one stays."""
@@ -221,10 +239,10 @@ class _Loop:
         except GongyuanError as error:
             self._trouble(watched, str(error))
             captured = None
-        picture = None if captured is None else captured.picture()
-        if captured is not None and picture is not None:
+        view = None if captured is None else captured.view()
+        if captured is not None and view is not None:
             watched.heard_at, watched.trouble = now, None
-            self._sample(watched, captured, picture)
+            self._sample(watched, captured, view)
             return True
         reason = watched.source.trouble()
         if captured is not None:
@@ -235,18 +253,31 @@ class _Loop:
             self._send(message_of(watched.pipeline.lost(self.clock.legal())))
         return False
 
-    def _sample(self, watched: _Watched, captured: Captured, picture: Picture) -> None:
-        sample = watched.pipeline.process(picture, captured.captured_at)
+    def _sample(self, watched: _Watched, captured: Captured, view: View) -> None:
+        sample = watched.pipeline.process(view, captured.captured_at)
         if sample is None:
             return
         self.samples += 1
-        if self.config.pictures:
-            jpeg = captured.jpeg if _is_jpeg(captured.jpeg) else _encode(picture)
+        if self.config.pictures and (_is_jpeg(captured.jpeg) or self._worth_a_picture(watched, sample)):
+            watched.sent_at = captured.captured_at
+            jpeg = captured.jpeg if _is_jpeg(captured.jpeg) else _encode(captured.picture())
             if jpeg:
                 self._send(
                     CameraPicture(camera=watched.camera.id, captured_at=captured.captured_at, jpeg=jpeg)
                 )
         self._send(message_of(sample))
+
+    def _worth_a_picture(self, watched: _Watched, sample: RoomSample) -> bool:
+        """True where the newest picture sent is old, or where this one may show what a finding will be about."""
+        sent_at = watched.sent_at
+        if sent_at is None or (sample.at - sent_at).total_seconds() >= self.config.picture_every_s:
+            return True
+        changed = sample.at - CHANGED
+        return bool(
+            sample.quality.faults
+            or sample.stray_faces
+            or any(reading.state is SeatState.CROWDED or reading.since >= changed for reading in sample.seats)
+        )
 
     def _trouble(self, watched: _Watched, reason: str | None) -> None:
         if reason is not None and reason != watched.trouble:
@@ -256,7 +287,6 @@ class _Loop:
     def _send(self, message: FromWorker) -> None:
         self.out.write(frame(message))
         self.out.flush()
-        self.spoke_at = self.clock.monotonic()
 
 
 def message_of(sample: RoomSample) -> CameraSample:
@@ -296,6 +326,8 @@ def _is_jpeg(data: bytes | None) -> bool:
     return data is not None and data[:2] == b"\xff\xd8"
 
 
-def _encode(picture: Picture) -> bytes:
+def _encode(picture: Picture | None) -> bytes:
+    if picture is None:
+        return b""
     done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return np.asarray(data).tobytes() if done else b""

@@ -86,9 +86,14 @@ class SourceTrouble(_Message, frozen=True, tag="trouble"):
 
 
 class WorkerAlive(_Message, frozen=True, tag="alive"):
-    """Sign of life while no camera has anything new."""
+    """Sign of life, with what the worker did since its start: pictures judged, looks for faces (windows and
+    whole pictures), seconds of its cameras' time, and the longest that any seat waited for a look.
+    """
 
     samples: int
+    looks: int = 0
+    camera_s: float = 0.0
+    oldest_s: float = 0.0
 
 
 FromWorker = WorkerReady | CameraSample | CameraPicture | SourceTrouble | WorkerAlive
