@@ -73,7 +73,7 @@ from server.web.desk import routes as desk
 from server.web.desk.workplace import Workplace
 from server.web.edges import LARGEST_BODY, CsrfMiddleware, check_path, guard_answer
 from server.web.guards import LoginMiddleware, requires
-from server.web.hall import custody, draws, pictures
+from server.web.hall import cameras, custody, draws, pictures
 from server.web.hall import page as hall_page
 from server.web.hall import routes as hall
 from server.web.marker import routes as marker
@@ -83,6 +83,7 @@ from server.web.problems import answer
 from server.web.public import routes as public_pages
 from server.web.regulator import routes as regulator
 from server.web.site import Site
+from server.web.technician import recordings
 from server.web.technician import routes as technician
 
 Children = Callable[..., Sequence[str]]
@@ -108,7 +109,7 @@ def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
 
 _SHARED = (home, accounts, packages_routes)
 _OF_ROLE = {
-    "centre": (candidate_page, candidate, hall_page, hall, custody, draws, pictures, technician),
+    "centre": (candidate_page, candidate, hall_page, hall, custody, draws, pictures, cameras, technician, recordings),
     "seats": (candidate_page, candidate),
     "registry": (organisation, regulator, public_pages),
 }
@@ -267,6 +268,7 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         identity.storage_unwrap,
         lambda code, facts: say("zh", code, facts),
         proctoring.watch,
+        site.evidence_held,
     )
     site.observations_held = proctoring.observations
     site.wall_held = Wall(proctoring.observations.newest)

@@ -13,6 +13,7 @@ from server.affairs.plans import PlanEvent
 from server.affairs.service import moved
 from server.affairs.standing import ActKind, may
 from server.affairs.taking import Ahead, accept_exam, state_organisation
+from server.affairs.viewers import viewers
 from server.db.act import Act
 from server.errors import Refusal, Refused, required
 from server.keys.identity import Identity
@@ -108,6 +109,7 @@ async def build_exam(session: AsyncSession, plan: str) -> ExamContent:
         nonce=terms.nonce.hex(),
         bank_root=terms.bank_root.hex(),
         standing=standing_content(organisation.standing),
+        viewers=await viewers(session, plan),
     )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import store as affairs
-from server.affairs.models import SeatingRow, SlotRow
+from server.affairs.models import PlanRow, SeatingRow, SlotRow
 from server.conduct import store
 from server.delivery.models import PauseRow, SittingRow
 from server.delivery.sitting import State
@@ -46,7 +46,11 @@ async def exam_courses(session: AsyncSession, now: datetime) -> tuple[Course, ..
             continue
         rooms = {room.number: room for room in await affairs.rooms(session, slot.plan)}
         numbers = await session.scalars(
-            select(SeatingRow.room).where(SeatingRow.slot == slot.id).distinct().order_by(SeatingRow.room)
+            select(SeatingRow.room)
+            .join(PlanRow, and_(PlanRow.id == slot.plan, PlanRow.edition == SeatingRow.edition))
+            .where(SeatingRow.slot == slot.id)
+            .distinct()
+            .order_by(SeatingRow.room)
         )
         going = await _open_rooms(session, slot.id)
         for number in numbers:

@@ -70,6 +70,14 @@ class StaffContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     username: str
 
 
+class ViewerContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An officer who may look at the centre's cameras in this plan; `password` is a PHC string (Argon2id)."""
+
+    username: str
+    name: str
+    password: str
+
+
 class StandingContent(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="standing"
 ):
@@ -109,6 +117,8 @@ class ExamContent(
     standing: StandingContent
     purpose: Literal["live", "rehearsal"] = "live"
     """A rehearsal is drawn from a rehearsal bank under rehearsal keys; nothing of it counts."""
+    viewers: tuple[ViewerContent, ...] = ()
+    """Officers with the camera page of this plan, and with nothing else at the centre."""
 
 
 class CorrectedContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

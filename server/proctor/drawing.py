@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -29,20 +30,33 @@ def captioned(
 ) -> Picture:
     """A copy of a picture (BGR) with the five things that must be readable, white on a dark band at its top; with a
     layout, each seat's number at its place."""
-    out = picture.copy()
+    out = lined(picture, caption_lines(caption, moment))
     height, width = out.shape[:2]
-    size = max(12, height // 32)
-    band = round(size * 3.1)
-    out[:band] = (out[:band] * 0.35).astype(np.uint8)
-    for number, line in enumerate(caption_lines(caption, moment)):
-        at = (size // 2, round(size * (1.25 + 1.4 * number)))
-        cv2.putText(out, line, at, (255, 255, 255), _face(), _fitting(line, size, width), 500)
+    size, band = _measures(height)
     for seat in () if layout is None else layout.scaled(width, height).seats:
         x1, y1, _, _ = seat.bounds
         place = (max(0, x1), max(band + size, y1 + size))
         cv2.putText(out, seat.seat, (place[0] + 1, place[1] + 1), (0, 0, 0), _face(), size, 600)
         cv2.putText(out, seat.seat, place, (255, 255, 255), _face(), size, 600)
     return out
+
+
+def lined(picture: Picture, lines: Sequence[str]) -> Picture:
+    """A copy of a picture (BGR) with up to two lines, white on a dark band at its top."""
+    out = picture.copy()
+    height, width = out.shape[:2]
+    size, band = _measures(height)
+    out[:band] = (out[:band] * 0.35).astype(np.uint8)
+    for number, line in enumerate(lines):
+        at = (size // 2, round(size * (1.25 + 1.4 * number)))
+        cv2.putText(out, line, at, (255, 255, 255), _face(), _fitting(line, size, width), 500)
+    return out
+
+
+def _measures(height: int) -> tuple[int, int]:
+    """Size of letters and height of the band, in pixels."""
+    size = max(12, height // 32)
+    return size, round(size * 3.1)
 
 
 def jpeg(picture: Picture) -> bytes:

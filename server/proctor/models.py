@@ -100,6 +100,8 @@ class AnomalyRow(Base):
     score: Mapped[float] = mapped_column(Float)
     facts: Mapped[str] = mapped_column(Text)
     picture_sha256: Mapped[str | None] = mapped_column(String(64))
+    clip_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Hash of the clip around the finding; "" where nothing was recorded then, None while it is not cut yet."""
 
 
 class AlertRow(Base):

@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -19,8 +18,9 @@ from server.errors import NotFound
 from server.proctor.drawing import captioned
 from server.proctor.evidence import Picture
 from server.proctor.recording_store import Segment
-from server.proctor.remux import MILLI, Form, Muxer, Piece
+from server.proctor.remux import Form, Muxer, Piece
 from server.proctor.seats import CameraLayout
+from server.proctor.transcoding import Film
 from server.protocol.recording import CaptionText
 
 Reader = Callable[[Segment], bytes]
@@ -122,10 +122,7 @@ def film(
     """Writes the recording of [start, end) as MP4 (H.264) with caption and seat numbers drawn; returns how many
     pictures. `change` alters each picture before, as a mask does. NotFound `recording-none` where nothing was recorded
     then."""
-    count = 0
-    file: Any = None
-    stream: Any = None
-    last = -1
+    made = Film(out)
     for segment in _touching(segments, start, end):
         wanted = (start - segment.started_at).total_seconds()
         for second, picture in _pictures(read(segment), max(0.0, wanted)):
@@ -136,26 +133,11 @@ def film(
                 break
             pixels = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
             drawn = captioned(pixels if change is None else change(pixels), segment.caption, moment, layout)
-            height, width = drawn.shape[0] // 2 * 2, drawn.shape[1] // 2 * 2
-            if file is None:
-                file = av.open(out, "w", format="mp4")
-                stream = file.add_stream("libx264", rate=25)
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.codec_context.time_base = MILLI
-                stream.options = {"preset": "veryfast", "crf": "23"}
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn[:height, :width]), format="bgr24")
-            if (width, height) != (stream.width, stream.height):
-                frame = frame.reformat(stream.width, stream.height)
-            stamp = max(last + 1, round((moment - start).total_seconds() * 1000))
-            last = stamp
-            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
-            file.mux(stream.encode(frame))
-            count += 1
-    if file is None:
+            made.put(drawn, (moment - start).total_seconds())
+    if not made.pictures:
         raise NotFound("recording-none", camera=segments[0].camera if segments else "")
-    file.mux(stream.encode(None))
-    file.close()
-    return count
+    made.close()
+    return made.pictures
 
 
 def _touching(segments: Sequence[Segment], start: datetime, end: datetime) -> list[Segment]:

@@ -31,8 +31,10 @@ from server.proctor import recording_store as store
 from server.proctor import store as proctor
 from server.proctor.alerts import Alert
 from server.proctor.capture import SourceConfig
+from server.proctor.clips import keep_clips
 from server.proctor.course import TOLERANCE, Course, DiskPlan, chained, disk_plan, due
 from server.proctor.evidence import Anomaly, AnomalyEnd, AnomalyKind
+from server.proctor.evidence_store import EvidenceStore
 from server.proctor.recorder import RecordedCamera, RecorderConfig
 from server.proctor.recorder_process import RecorderProcess
 from server.proctor.recording_store import RecordingGap, Segment
@@ -94,10 +96,13 @@ class Recording:
         unwrap: Wrap,
         naming: Naming,
         watch: Watch | None = None,
+        evidence: EvidenceStore | None = None,
     ) -> None:
         self._settings, self._clock, self._db, self._journal = settings, clock, db, journal
         self._courses, self._command = courses, tuple(command)
         self._wrap, self._unwrap, self._naming, self._watch = wrap, unwrap, naming, watch
+        self._evidence = evidence
+        self._captions: dict[str, CaptionText] = {}
         self.gap_after_s = GAP_AFTER_S
         self.folder = settings.folder / "recordings"
         self._cameras = {one.id: one for one in settings.cameras if one.kind in RECORDED_KINDS}
@@ -106,6 +111,8 @@ class Recording:
         self._tasks: list[asyncio.Task[None]] = []
         self.recording: frozenset[str] = frozenset()
         """Cameras that write a piece at this moment."""
+        self.seen: dict[tuple[str, str], float] = {}
+        """When (monotonic) a person's look at a camera's live picture was journalled last."""
 
     async def start(self) -> None:
         """Closes what an earlier run left open, and starts the recorders."""
@@ -140,6 +147,8 @@ class Recording:
         while True:
             try:
                 await self.look()
+                if self._evidence is not None:
+                    await keep_clips(self._db, self._journal, self._clock.legal(), self._evidence, self.read)
             except (SQLAlchemyError, OSError):
                 _log.warning("the recordings could not be looked after yet", exc_info=True)
             await asyncio.sleep(LOOK_S)
@@ -149,7 +158,7 @@ class Recording:
         now, mono = self._clock.legal(), self._clock.monotonic()
         async with self._db.reading() as session:
             courses = [one for one in await self._courses(session, now) if due(one, now)]
-            captions = await self._captions(session, courses)
+            captions = self._captions = await self._captions_of(session, courses)
         wanted = {camera: course for course in courses for camera in self._cameras_of(course.room)}
         for camera in self._state.keys() - wanted.keys():
             await self._leave(camera, now)
@@ -200,6 +209,25 @@ class Recording:
         """The Matroska bytes of a piece; a closed one is held against its SHA-256. Blocks. Raises as
         `segment_file.read_segment`."""
         return read_segment(self.folder / segment.path, self._unwrap, segment.sha256)[0]
+
+    def live(self, camera: str) -> tuple[bytes, CaptionText] | None:
+        """The newest picture (JPEG) of a camera and what must be readable in it; None while there is none."""
+        jpeg = None if self._watch is None else self._watch.picture(camera)
+        if jpeg is None:
+            return None
+        room = self._cameras[camera].room if camera in self._cameras else ""
+        bare = CaptionText(
+            point=self._settings.name,
+            method="",
+            room=self._naming("recording-room", {"room": room}),
+            layout="",
+        )
+        return jpeg, self._captions.get(camera, bare)
+
+    async def due_now(self, session: AsyncSession) -> tuple[Course, ...]:
+        """The courses that are on at this moment."""
+        now = self._clock.legal()
+        return tuple(one for one in await self._courses(session, now) if due(one, now))
 
     # ------------------------------------------------------------ pieces
 
@@ -349,7 +377,7 @@ class Recording:
     def _cameras_of(self, room: str) -> list[str]:
         return sorted(one.id for one in self._cameras.values() if one.room == room)
 
-    async def _captions(self, session: AsyncSession, courses: Sequence[Course]) -> dict[str, CaptionText]:
+    async def _captions_of(self, session: AsyncSession, courses: Sequence[Course]) -> dict[str, CaptionText]:
         seats = await proctor.seats_of_cameras(session)
         return {
             camera: self._caption(course, seats.get(camera, ()))

@@ -20,7 +20,7 @@ from server.proctor.models import (
     CameraRow,
     SeatRegionRow,
 )
-from server.proctor.seats import CameraLayout, layout_to_table
+from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table
 
 _json = msgspec.json.Encoder()
 
@@ -91,6 +91,19 @@ async def seats_of_cameras(session: AsyncSession) -> dict[str, tuple[str, ...]]:
     for camera, seat in rows:
         found[camera] = (*found.get(camera, ()), seat)
     return found
+
+
+async def layout(session: AsyncSession, camera: str) -> CameraLayout | None:
+    """The seats of a camera as they are set up now; None for an unknown camera, or one without seats."""
+    row = await session.get(CameraRow, camera)
+    regions = await session.scalars(
+        select(SeatRegionRow.region).where(SeatRegionRow.camera == camera).order_by(SeatRegionRow.id)
+    )
+    seats = [msgspec.json.decode(region) for region in regions]
+    if row is None or not seats:
+        return None
+    table = {"camera": row.id, "room": row.room, "width": row.width, "height": row.height, "seats": seats}
+    return layout_from_table(table)
 
 
 async def add_health(session: AsyncSession, quality: Quality) -> None:

@@ -25,6 +25,11 @@ _PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
             "home-bank",
             frozenset({Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.EXAM_OFFICE, Role.CUSTODIAN}),
         ),
+        (
+            "/cameras",
+            "home-cameras",
+            frozenset({Role.REMOTE_OFFICER, Role.CHIEF, Role.DEPUTY, Role.QUALITY, Role.SUPERVISOR}),
+        ),
         ("/technician", "home-technician", frozenset({Role.TECHNICIAN, Role.CHIEF})),
     ),
     "registry": (

@@ -46,7 +46,6 @@ VIEWERS = (
     Role.EXAM_OFFICE,
     Role.TECHNICIAN,
     Role.QUALITY,
-    Role.REMOTE_OFFICER,
     Role.SUPERVISOR,
 )
 

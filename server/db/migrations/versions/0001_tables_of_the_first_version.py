@@ -1131,6 +1131,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("picture_sha256", sa.String(length=64), nullable=True),
+        sa.Column("clip_sha256", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["alert"], ["proctor_alert.key"], name=op.f("fk_proctor_anomaly_alert")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_proctor_anomaly")),
     )
@@ -1249,6 +1250,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("condition", sa.String(length=200), nullable=False),
         sa.Column("committed", sa.Boolean(), nullable=False),
+        sa.Column("proofs", sa.Text(), nullable=False),
         sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_candidate_plan")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_candidate")),
@@ -1320,6 +1322,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("affairs_staff", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_affairs_staff_plan"), ["plan"], unique=False)
+
+    op.create_table(
+        "affairs_viewer",
+        sa.Column("username", sa.String(length=63), nullable=False),
+        sa.Column("plan", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("officer", sa.String(length=80), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["plan"], ["affairs_plan.id"], name=op.f("fk_affairs_viewer_plan")),
+        sa.PrimaryKeyConstraint("username", name=op.f("pk_affairs_viewer")),
+    )
+    with op.batch_alter_table("affairs_viewer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_affairs_viewer_plan"), ["plan"], unique=False)
 
     op.create_table(
         "delivery_break",
@@ -1951,6 +1967,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_break_sitting"))
 
     op.drop_table("delivery_break")
+    with op.batch_alter_table("affairs_viewer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_affairs_viewer_plan"))
+
+    op.drop_table("affairs_viewer")
     with op.batch_alter_table("affairs_staff", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_staff_plan"))
 
