@@ -272,6 +272,7 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
     )
     site.observations_held = proctoring.observations
     site.wall_held = Wall(proctoring.observations.newest)
+    site.seating_held = proctoring.seating
     return proctoring
 
 

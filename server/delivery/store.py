@@ -91,6 +91,24 @@ async def sittings(session: AsyncSession, slot: str) -> tuple[Sitting, ...]:
     return tuple(sitting_fact(row) for row in rows)
 
 
+async def seated(
+    session: AsyncSession, room: str, start: datetime, end: datetime
+) -> Mapping[int, datetime | None]:
+    """Return the seats of a room in slots whose planned start lies in [start, end), and when each was checked in;
+    None where nobody was.
+    """
+    rows = await session.execute(
+        select(SittingRow.seat, SittingRow.checked_in_at)
+        .join(SlotRow, SlotRow.id == SittingRow.slot)
+        .where(SittingRow.room == room, SlotRow.starts_at >= start, SlotRow.starts_at < end)
+        .order_by(SlotRow.starts_at.desc(), SittingRow.checked_in_at)
+    )
+    found: dict[int, datetime | None] = {}
+    for seat, at in rows:
+        found[seat] = at or found.get(seat)
+    return found
+
+
 async def sittings_by_state(session: AsyncSession, *states: State) -> tuple[Sitting, ...]:
     """Return all sittings in any of these states."""
     wanted = tuple(state.value for state in states)

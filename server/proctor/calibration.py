@@ -154,11 +154,15 @@ def load_setup(path: Path) -> CameraSetup:
     return CameraSetup(layout, tuple(references))
 
 
-def grey_of(jpeg: bytes) -> Picture | None:
-    """The picture of a JPEG in grey; None where it cannot be read."""
+def grey_of(jpeg: bytes, size: tuple[int, int] | None = None) -> Picture | None:
+    """The picture of a JPEG in grey, brought to `size` (width, height) if given; None where it cannot be read."""
     data = np.frombuffer(jpeg, np.uint8)
     read: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
-    return None if read is None else np.asarray(read, dtype=np.uint8)
+    if read is None:
+        return None
+    if size is not None and (read.shape[1], read.shape[0]) != size:
+        read = cv2.resize(read, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(read, dtype=np.uint8)
 
 
 class ChangedPlaces:

@@ -7,6 +7,7 @@ it knows and gets either them or, when they are forgotten, a new snapshot.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -33,6 +34,7 @@ class Feed:
     """
 
     def __init__(self, first_id: int = 0, history: int = 2000) -> None:
+        self.epoch = str(uuid.uuid4())
         self._id = first_id
         self._events: deque[FeedEvent] = deque(maxlen=history)
         self._seats: dict[tuple[str, str], SeatSeen] = {}

@@ -24,6 +24,7 @@ from server.proctor.capture import SourceConfig
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
+from server.proctor.seating_watch import SeatingWatch
 from server.proctor.supervisor import WorkerSupervisor
 from server.proctor.timeline import Timeline
 from server.proctor.watch import Expectations, Watch
@@ -63,6 +64,7 @@ class Proctoring:
         self.watch = Watch(db, journal, clock, feed, expectations, evidence)
         self.observations = Observations(clock.legal)
         self.timeline = Timeline(db, clock.monotonic)
+        self.seating = SeatingWatch(self.observations.newest, clock.monotonic)
         self.watch.listeners += [self.observations.take, self.timeline.take]
         self.workers: list[WorkerSupervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,6 +90,7 @@ class Proctoring:
                 await _register(act, one)
         if cameras:
             self._tasks.append(asyncio.create_task(self._keep_timeline(), name="proctor timeline"))
+            self._tasks.append(asyncio.create_task(self.seating.run(), name="proctor seating"))
         for number, first in enumerate(range(0, len(cameras), GROUP)):
             path = self._write(number, tuple(cameras[first : first + GROUP]))
             worker = WorkerSupervisor((*self._command, str(path)), self.watch.take, self._clock)

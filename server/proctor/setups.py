@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db.act import Act
@@ -25,8 +25,9 @@ from server.errors import BadInput, NotFound, Refusal, Refused
 from server.proctor import store
 from server.proctor.calibration import write_layout
 from server.proctor.evidence import Picture
-from server.proctor.models import CameraRow, SetupRow
+from server.proctor.models import CameraRow, SeatRegionRow, SetupRow
 from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table
+from server.protocol.wall import SeatOutline, WallCamera
 
 MOST_REFERENCES = 4
 """References of one camera: the empty room in its usual lights."""
@@ -194,3 +195,29 @@ def _saved(row: SetupRow) -> SavedSetup:
         layout=layout_from_table(msgspec.json.decode(row.layout)),
         references=msgspec.json.decode(row.references, type=tuple[Reference, ...]),
     )
+
+
+async def on_wall(session: AsyncSession) -> tuple[WallCamera, ...]:
+    """All cameras with their seats as they are used now, by room and id."""
+    found = select(SetupRow.camera, func.max(SetupRow.version)).group_by(SetupRow.camera)
+    versions = {row[0]: int(row[1]) for row in await session.execute(found)}
+    outlines: dict[str, list[SeatOutline]] = {}
+    for row in await session.scalars(select(SeatRegionRow).order_by(SeatRegionRow.id)):
+        table = msgspec.json.decode(row.region)
+        polygon = tuple((float(x), float(y)) for x, y in table["polygon"])
+        outlines.setdefault(row.camera, []).append(
+            SeatOutline(seat=row.seat, polygon=polygon, sureness=row.sureness)
+        )
+    return tuple(
+        WallCamera(
+            id=camera.id,
+            room=camera.room,
+            width=camera.width,
+            height=camera.height,
+            version=versions.get(camera.id, 0),
+            seats=tuple(outlines.get(camera.id, ())),
+        )
+        for camera in await store.cameras(session)
+    )
+
+

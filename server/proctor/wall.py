@@ -30,6 +30,7 @@ class Wall:
         self._newest = newest
         self._pool: ThreadPoolExecutor | None = None
         self._made: dict[tuple[str, int], tuple[datetime, asyncio.Future[bytes]]] = {}
+        self.layouts = 0
 
     async def picture(self, camera: str, width: int) -> tuple[datetime, bytes] | None:
         """The newest picture of a camera at most so wide, as JPEG, and its capture time; None where there is
@@ -48,6 +49,10 @@ class Wall:
             self._made[key] = held
         jpeg = await asyncio.shield(held[1])
         return (held[0], jpeg) if jpeg else None
+
+    def seats_changed(self) -> None:
+        """A camera's seats were saved: every wall asks for them again."""
+        self.layouts += 1
 
     def stop(self) -> None:
         """Ends the thread."""

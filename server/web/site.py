@@ -23,6 +23,7 @@ from server.packages.dispatch import Handlers, Stage, nothing_ahead
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
+from server.proctor.seating_watch import SeatingWatch
 from server.proctor.wall import Wall
 from server.settings import Settings
 from server.web.candidate.seb import SebDoor
@@ -79,6 +80,7 @@ class Site:
         self.recording_held: Recording | None = None
         self.observations_held: Observations | None = None
         self.wall_held: Wall | None = None
+        self.seating_held: SeatingWatch | None = None
         self.second_place: SecondPlace | None = None
         """How far the recovery file is; None where the settings name no second place."""
         self.detectors: set[str] = set()
@@ -133,6 +135,11 @@ class Site:
     def observations(self) -> Observations:
         """What was just seen of each camera; Unavailable on a registry."""
         return self._held(self.observations_held)
+
+    @property
+    def seating_watch(self) -> SeatingWatch:
+        """The cameras whose rooms fill now; Unavailable on a registry."""
+        return self._held(self.seating_held)
 
     @property
     def wall(self) -> Wall:

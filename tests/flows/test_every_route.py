@@ -39,6 +39,7 @@ SEEING = LEAD | {R.ADMINISTRATOR, R.EXAM_OFFICE, R.CUSTODIAN, R.SUPERVISOR}
 OPENERS = LEAD | {R.EXAM_OFFICE, R.CUSTODIAN}
 DRAW = frozenset({R.CHIEF, R.CUSTODIAN, R.EXAM_OFFICE})
 TECHNICIAN = frozenset({R.TECHNICIAN, R.CHIEF})
+CALIBRATORS = FLOOR | {R.TECHNICIAN}
 REMOTE = LEAD | {R.QUALITY, R.SUPERVISOR, R.REMOTE_OFFICER}
 DESK = frozenset({R.ITEM_WRITER, R.ITEM_REVIEWER, R.EXAM_OFFICE, R.CUSTODIAN, R.CHIEF, R.SUPERVISOR})
 """The state of the banks, without text; the items themselves are another process's (test_desk_routes)."""
@@ -202,6 +203,19 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", "/api/seats/codes"): TECHNICIAN,
     ("GET", "/api/technician/health"): TECHNICIAN | ADMINISTRATOR,
     ("GET", "/api/technician/slots/{slot:str}/seats"): TECHNICIAN,
+    ("GET", "/hall/wall"): VIEWERS,
+    ("GET", "/hall/cameras"): VIEWERS,
+    ("GET", "/hall/cameras/texts"): VIEWERS,
+    ("GET", "/api/hall/cameras/plots"): VIEWERS,
+    ("GET", "/technician/cameras"): CALIBRATORS,
+    ("GET", "/technician/cameras/{camera:str}"): CALIBRATORS,
+    ("GET", "/api/cameras"): CALIBRATORS,
+    ("GET", "/api/cameras/{camera:str}/setup"): CALIBRATORS,
+    ("POST", "/api/cameras/{camera:str}/setup"): CALIBRATORS,
+    ("GET", "/api/cameras/{camera:str}/picture"): CALIBRATORS,
+    ("GET", "/api/cameras/{camera:str}/seats.toml"): CALIBRATORS,
+    ("POST", "/api/cameras/{camera:str}/proposal"): CALIBRATORS,
+    ("POST", "/api/cameras/{camera:str}/reference"): CALIBRATORS,
     ("GET", "/technician"): TECHNICIAN,
     ("POST", "/technician/codes"): TECHNICIAN,
     ("GET", "/bank"): DESK,
@@ -284,7 +298,7 @@ REGISTRY: Mapping[Route, frozenset[Role]] = {
     ("POST", "/regulator/filings/{which:str}/{step:str}"): EITHER,
 }
 GUARDED = {"centre": CENTRE, "registry": REGISTRY}
-SOCKETS: Mapping[str, frozenset[Role] | None] = {"/ws/candidate": None, "/ws/hall": VIEWERS}
+SOCKETS: Mapping[str, frozenset[Role] | None] = {"/ws/candidate": None, "/ws/hall": VIEWERS, "/ws/wall": VIEWERS}
 """Websockets with their roles; None: the seat's key proves itself inside."""
 _OF_SIDE = {"centre": CENTRE_ROLES, "registry": REGISTRY_ROLES}
 

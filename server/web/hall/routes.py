@@ -1,6 +1,18 @@
 """All routes of the hall that are the exam day's own; custody's stand beside them."""
 
-from server.web.hall import acts, board, day_acts, late, marks, practical, receipts, results, views
+from server.web.hall import (
+    acts,
+    board,
+    camera_plots,
+    day_acts,
+    late,
+    marks,
+    practical,
+    receipts,
+    results,
+    views,
+    wall,
+)
 
 ROUTES = [
     *views.ROUTES,
@@ -12,4 +24,6 @@ ROUTES = [
     *late.ROUTES,
     *receipts.ROUTES,
     *board.ROUTES,
+    *wall.ROUTES,
+    *camera_plots.ROUTES,
 ]

@@ -22,7 +22,7 @@ from server.web.catalogue import language_of, say
 from server.web.guards import requires
 from server.web.hall.bodies import SeatCodes
 from server.web.site import Site
-from server.web.technician import page
+from server.web.technician import cameras, page
 
 Here = NamedDependency[Site]
 TECHNICIAN = requires(Role.TECHNICIAN, Role.CHIEF)
@@ -132,4 +132,4 @@ async def seats(slot: FromPath[str], site: Here) -> list[SeatHealth]:
     return found
 
 
-ROUTES = [seat_codes, health, seats, *page.ROUTES]
+ROUTES = [seat_codes, health, seats, *page.ROUTES, *cameras.ROUTES]
