@@ -64,6 +64,8 @@ while True:
     if taken: print(taken, flush=True)
 """
 SHARE = 0.8
+# The first pictures are looked at whole; what is measured is a room that goes on.
+WARM_S = 8
 MBIT = {"1280x720": 2, "1920x1080": 4}
 WANTED = {"1280x720": 40, "1920x1080": 28}
 
@@ -142,20 +144,23 @@ async def whole(cameras: int, size: str, seconds: float, workers: int, rooms: in
             tasks = [asyncio.create_task(worker.supervisor.run()) for worker in running]
             try:
                 await _until(tally, cameras, 3)
+                await asyncio.sleep(WARM_S)
                 figures = await _stretch(tally, running, seconds)
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
         await db.engine.dispose()
-    spent, parent, samples, rss = figures
-    # A picture that a busy machine did not get to is no work done: the cost is that of those judged.
-    per = spent / max(1, samples) * 1000
+    reading, judging, parent, samples, rss = figures
+    # Reading is paid for every picture offered, judging for those that a busy machine got to.
+    per = (reading / (cameras * seconds) + (judging + parent) / max(1, samples)) * 1000
     alive = list(tally.alive.values())
     looks, camera_s = sum(a.looks for a in alive), sum(a.camera_s for a in alive)
     facts = machine() | {
         "size": size, "cameras": cameras, "workers": workers, "seats": SEATS, "seconds": seconds,
-        "taken": round(samples / (cameras * seconds), 3), "parent_ms": round(parent / max(1, samples) * 1000, 2),
+        "taken": round(samples / (cameras * seconds), 3), "reading_ms": round(reading / (cameras * seconds) * 1000, 2),
+        "judging_ms": round(judging / max(1, samples) * 1000, 2),
+        "parent_ms": round(parent / max(1, samples) * 1000, 2),
         "worker_rss_mb": round(rss / 1e6), "faults": sorted(tally.faults),
         "looks_per_camera_minute": round(60 * looks / max(1.0, camera_s), 1),
         "oldest_look_s": round(max((a.oldest_s for a in alive), default=0.0), 1),
@@ -200,18 +205,28 @@ async def _until(tally: Tally, cameras: int, least: int) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _stretch(tally: Tally, running: list[_Worker], seconds: float) -> tuple[float, float, int, int]:
-    """CPU seconds of all, of this process alone, samples, and the workers' largest resident memory."""
+def _main_thread(pid: int) -> float:
+    """CPU seconds of a process's first thread: that of a worker judges, the others read and decode."""
+    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _stretch(
+    tally: Tally, running: list[_Worker], seconds: float
+) -> tuple[float, float, float, int, int]:
+    """CPU seconds of reading, judging and this process, samples, and the largest resident memory of a worker."""
     pids = [worker.supervisor.pid for worker in running]
     if None in pids:
         raise RuntimeError("a worker ended")
     known = [pid for pid in pids if pid is not None]
-    cpu, own, samples = sum(map(cpu_of, known)), time.process_time(), sum(tally.samples.values())
+    cpu, judged = sum(map(cpu_of, known)), sum(map(_main_thread, known))
+    own, samples = time.process_time(), sum(tally.samples.values())
     tally.faults.clear()
     await asyncio.sleep(seconds)
     own = time.process_time() - own
-    spent = sum(map(cpu_of, known)) - cpu + own
-    return spent, own, sum(tally.samples.values()) - samples, max(map(memory_of, known))
+    judging = sum(map(_main_thread, known)) - judged
+    reading = sum(map(cpu_of, known)) - cpu - judging
+    return reading, judging, own, sum(tally.samples.values()) - samples, max(map(memory_of, known))
 
 
 async def decode_alone(cameras: int, port: int, seconds: float, workers: int) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from server.proctor import schedule
 from server.proctor.evidence import Picture
-from server.proctor.quality import SMALL
+from server.proctor.quality import SMALL, shrunk
 from server.proctor.schedule import Look, LookCount, LookRule, Need, Place
 from server.proctor.seats import CameraLayout, SeatRegion
 
@@ -49,7 +49,7 @@ class Gaze:
         self._grounds = _ground_places(layout) if reference is not None and layout.seats else ()
         self._cells = {place.key: _cells(place, self._size) for place in (*self._seats, *self._grounds)}
         self._off_seats = _off_seats(layout)
-        self._empty = None if reference is None else _shrunk(reference)
+        self._empty = None if reference is None else shrunk(reference)
         self._before: Picture | None = None
         self._looked_at: dict[str, datetime] = {}
         self._whole_at: datetime | None = None
@@ -241,10 +241,6 @@ def _shares(difference: Picture, levels: int, cell: int) -> NDArray[np.float32]:
     return np.asarray(
         cv2.resize(over, size, interpolation=cv2.INTER_AREA) / np.float32(255), dtype=np.float32
     )
-
-
-def _shrunk(grey: Picture) -> Picture:
-    return np.asarray(cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _bytes(picture: NDArray[Any]) -> Picture:

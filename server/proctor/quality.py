@@ -99,9 +99,9 @@ class QualityGauge:
         self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
         self._fixed: Picture | None = None
         if fixed is not None:
-            shrunk = cv2.resize(fixed.astype(np.uint8) * 255, SMALL, interpolation=cv2.INTER_NEAREST)
-            self._fixed = np.asarray(shrunk, dtype=np.uint8)
-        self._reference = None if reference is None else self._learn(_small(reference))
+            mask = cv2.resize(fixed.astype(np.uint8) * 255, SMALL, interpolation=cv2.INTER_NEAREST)
+            self._fixed = np.asarray(mask, dtype=np.uint8)
+        self._reference = None if reference is None else self._learn(shrunk(reference))
         self._recent: _View | None = None
         self._before: Picture | None = None
         self._same_since: datetime | None = None
@@ -119,8 +119,9 @@ class QualityGauge:
         """Judges one picture (uint8, BGR or grey) and tells every fault that is on with the measures behind
         it.
         """
-        small = _small(picture)
-        measures: dict[str, float] = {"mean": float(small.mean()), "std": float(small.std())}
+        small = shrunk(picture)
+        mean, std = cv2.meanStdDev(small)
+        measures: dict[str, float] = {"mean": float(mean.item()), "std": float(std.item())}
         faults: set[CameraFault] = set()
         if self._frozen(small, frame.captured_at, measures):
             faults.add(CameraFault.FROZEN)
@@ -261,9 +262,14 @@ class QualityGauge:
         return float(np.linalg.norm(moved - corners, axis=1).max()) * TO_1280, int(inside.sum())
 
 
-def _small(picture: Picture) -> Picture:
-    shrunk = cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(shrunk, cv2.COLOR_BGR2GRAY) if shrunk.ndim == 3 else shrunk
+def shrunk(picture: Picture) -> Picture:
+    """The grey copy that all tests of the picture run on: uint8 (180, 320)."""
+    height, width = picture.shape[:2]
+    if (width, height) == (4 * SMALL[0], 4 * SMALL[1]):
+        # Two halvings are several times quicker than a quartering, and the same but for rounding.
+        picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) if small.ndim == 3 else small
     return np.asarray(grey, dtype=np.uint8)
 
 
