@@ -1,12 +1,14 @@
 """May this person be enrolled in this plan? Identity, condition of the level, commitment, duplicates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
 from server.errors import Refusal
-from server.law.citing import cites
+from server.law.citing import cites, reads
+from server.law.pack import Pack
 
 ID_KINDS = frozenset({"resident", "passport", "permit"})
 
@@ -61,6 +63,52 @@ class Application:
     condition: str
     committed: bool
     subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an applicant shows for a condition of the level, under a code of the pack.
+
+    `reference` is the online code, the number of the certificate or of the official document; `dated` the day on
+    which an online code was given out; `checked` tells that the organisation looked it up and that its content meets
+    the condition; `certified` that a paper certification stands in place of an online code.
+    """
+
+    code: str
+    reference: str = ""
+    dated: date | None = None
+    checked: bool = False
+    certified: bool = False
+
+
+@reads("proofs", "numbers.diploma_code_days")
+def proven(pack: Pack, proofs: Sequence[Proof], committed: bool, today: date) -> Refusal | None:
+    """Return why one of the proofs does not hold, or None.
+
+    A commitment must be signed, and a school diploma's content checked too; an online code must be looked up while
+    it is valid (day given out + the pack's days, inclusive), unless the paper is certified; an earlier certificate
+    needs its number looked up, any other case the official document verified.
+    """
+    known = {one.code: one for one in pack.proofs}
+    for proof in proofs:
+        rule = known.get(proof.code)
+        if rule is None:
+            return Refusal("enrolment-proof-unknown", "BJ-E:A2#1", {"proof": proof.code})
+        facts = {"proof": rule.title.zh, "proof_en": rule.title.en}
+        if rule.how == "commitment" and not committed:
+            return Refusal("enrolment-commitment-missing", rule.article, facts)
+        if (
+            rule.how in ("online_code", "certificate_look_up", "official_document")
+            and not proof.reference.strip()
+        ):
+            return Refusal("enrolment-proof-number-missing", rule.article, facts)
+        if not proof.checked and proof.code != "experience":
+            return Refusal("enrolment-proof-unchecked", rule.article, facts)
+        if rule.max_age and not proof.certified:
+            days = pack.number(rule.max_age, today).value
+            if proof.dated is None or not proof.dated <= today <= proof.dated + timedelta(days=days):
+                return Refusal("enrolment-code-expired", rule.article, {**facts, "days": days})
+    return None
 
 
 @cites("BJ-E:9", "BJ-E:10", "BJ-E:A2#1", "BJ-E:A2-1", "BJ-E:A2-2")

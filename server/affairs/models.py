@@ -115,6 +115,8 @@ class CandidateRow(Base):
     state: Mapped[str] = mapped_column(String(20), default="enrolled")
     condition: Mapped[str] = mapped_column(String(200), default="")
     committed: Mapped[bool] = mapped_column(Boolean, default=False)
+    proofs: Mapped[str] = mapped_column(Text, default="[]")
+    """What was shown for the condition, as JSON; on the registry only."""
     enrolled_at: Mapped[datetime]
 
 

@@ -199,12 +199,26 @@ def hand_in_possible(slot: Slot) -> Refusal | None:
     )
 
 
-@cites("BJ-E:A1")
+METHODS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "theory": frozenset({"written", "computer", "machine"}),
+        "practical": frozenset({"workshop", "simulation", "computer", "written"}),
+        "review": frozenset({"interview", "written", "computer"}),
+    }
+)
+"""The methods of the plan form by subject; which of them a plan takes is the occupation's standard's to say."""
+
+
+@cites("BJ-E:A1", "BJ-E:A1.n5")
 def complete(slots: Sequence[Slot]) -> Refusal | None:
-    """Refuse a plan without a slot, or with a slot whose marks or times are impossible."""
+    """Refuse a plan without a slot, with a method that the form does not know for the subject, or with a slot whose
+    marks or times are impossible."""
     if not slots:
         return Refusal("plan-without-slots", "BJ-E:A1")
     for slot in slots:
+        if slot.method not in METHODS[slot.subject]:
+            facts = {"subject": slot.subject, "method": slot.method}
+            return Refusal("plan-method-unknown", "BJ-E:A1.n5", facts)
         sound = 0 < slot.pass_mark <= slot.total and slot.minutes > 0 and slot.early >= 0 and slot.late >= 0
         if not sound:
             return Refusal("plan-slot-impossible", "BJ-E:A1", {"subject": slot.subject})

@@ -5,10 +5,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import delete, func, insert, select, update
 
 from server.affairs import plans, seating, staffing, store
-from server.affairs.enrolment import Application, EnrolmentEvent, EnrolmentState, may_enrol, step
+from server.affairs.enrolment import (
+    Application,
+    EnrolmentEvent,
+    EnrolmentState,
+    Proof,
+    may_enrol,
+    proven,
+    step,
+)
 from server.affairs.facts import Candidate, Room, Slot, Staff
 from server.affairs.identity_number import identity_fault, normal
 from server.affairs.models import CandidateRow, RoomRow, SeatingRow, StaffRow
@@ -17,6 +26,7 @@ from server.affairs.service import moved
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
 from server.errors import Refusal, Refused, required
+from server.law.loader import load_pack
 from server.law.pack import Pack
 from server.law.workdays import legal_day
 
@@ -33,6 +43,7 @@ class Applicant:
     condition: str
     committed: bool
     subjects: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
         select(func.count()).select_from(CandidateRow).where(CandidateRow.plan == plan)
     )
     serial = given or 0
-    today, first = legal_day(act.now), plans.first_day(slots)
+    today, first, pack = legal_day(act.now), plans.first_day(slots), load_pack(row.jurisdiction)
     values: list[dict[str, object]] = []
     refused: list[tuple[int, Refusal]] = []
     for index, applicant in enumerate(applicants):
@@ -100,7 +111,9 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
             applicant.committed,
             wanted,
         )
-        refusal = may_enrol(application, subjects, frozenset(taken))
+        refusal = may_enrol(application, subjects, frozenset(taken)) or proven(
+            pack, applicant.proofs, applicant.committed, today
+        )
         if refusal is not None:
             refused.append((index, refusal))
             continue
@@ -118,6 +131,7 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
                 "state": EnrolmentState.ENROLLED,
                 "condition": applicant.condition,
                 "committed": applicant.committed,
+                "proofs": msgspec.json.encode(applicant.proofs).decode(),
                 "enrolled_at": act.now,
             }
         )

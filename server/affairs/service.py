@@ -16,6 +16,7 @@ from server.affairs.plans import PlanEvent, PlanState
 from server.affairs.standing import ActKind, may
 from server.db.act import Act
 from server.errors import BadInput, Refusal, Refused, required
+from server.law.citing import cites
 from server.law.pack import Pack
 
 
@@ -54,11 +55,12 @@ class PlanDraft:
     """live or rehearsal."""
 
 
+@cites("BJ-E:A1.n1")
 async def put_organisation(
     act: Act, organisation: str, name: str, jurisdiction: str, scope: Scope, centre: str | None
 ) -> None:
     """Write an organisation as its filing letter names it; its standing starts good and is kept
-    afterwards.
+    afterwards. Plans and packages carry no other name than this one.
     """
     row = await act.session.get(OrganisationRow, organisation)
     if row is None:

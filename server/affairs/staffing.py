@@ -37,7 +37,7 @@ class StaffingReview:
     warnings: tuple[Refusal, ...]
 
 
-@cites("BJ-E:15", "BJ-E:17", "BJ-E:A3.1-1", "BJ-E:A3.1-2")
+@cites("BJ-E:15", "BJ-E:17", "BJ-E:27", "BJ-E:A3.1-1", "BJ-E:A3.1-2")
 @reads("numbers.candidates_per_invigilator", "numbers.invigilators_per_room")
 def review(
     pack: Pack,
@@ -78,7 +78,9 @@ def _posts(staff: Sequence[Staff]) -> list[Refusal]:
             found.append(Refusal("staff-heads-wrong", "BJ-E:A3.1-1", {"role": role, "present": roles[role]}))
     for role in ("examiner", "quality"):
         if not roles[role]:
-            found.append(Refusal("staff-role-missing", "BJ-E:15", {"role": role}))
+            # The quality person watches the whole course, so a plan without one has none (BJ-E:27).
+            article = "BJ-E:27" if role == "quality" else "BJ-E:15"
+            found.append(Refusal("staff-role-missing", article, {"role": role}))
     for username, times in Counter(person.username for person in staff).items():
         if times > 1:
             found.append(Refusal("staff-two-posts", "BJ-E:17", {"username": username}))

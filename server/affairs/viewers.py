@@ -78,7 +78,10 @@ async def take_viewers(act: Act, content: ExamContent) -> None:
         if found is None:
             roles = {Role.REMOTE_OFFICER}
             await accounts.create_account(act, username, one.name, password, roles, content.plan)
-        elif not found.closed and (found.roles, found.scope) == (frozenset({Role.REMOTE_OFFICER}), content.plan):
+        elif not found.closed and (found.roles, found.scope) == (
+            frozenset({Role.REMOTE_OFFICER}),
+            content.plan,
+        ):
             row_of = await act.session.get(AccountRow, found.id)
             if row_of is not None and row_of.password != one.password:
                 await accounts.change_password(act, username, password)

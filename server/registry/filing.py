@@ -77,6 +77,14 @@ def step(state: FilingState, event: FilingEvent) -> FilingState | Refusal:
     return following
 
 
+@cites("BJ-F:2.4")
+def at_desk(district: str, officer: str | None) -> Refusal | None:
+    """Refuse the desk of another district than the applicant's registration; an officer bound to none serves all."""
+    if officer is None or officer == district:
+        return None
+    return Refusal("filing-other-district", "BJ-F:2.4", {"district": district, "own": officer})
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What an applicant states: answers to the pack's criteria, facts that bar it, and the papers attached.

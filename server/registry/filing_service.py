@@ -169,8 +169,9 @@ async def apply(act: Act, pack: Pack, organisation: str, application: Applicatio
     return _fact(row)
 
 
-async def recommend(act: Act, filing: str) -> Filing:
-    """The district recommends an application to the city."""
+async def recommend(act: Act, filing: str, district: str | None = None) -> Filing:
+    """The district of registration recommends an application to the city; `district` is the officer's own."""
+    required(rules.at_desk((await _row(act.session, filing)).district, district))
     row = await _moved(act, filing, FilingEvent.RECOMMEND)
     row.recommended_at = act.now
     return await _done(act, row, "registry:filing:recommended")

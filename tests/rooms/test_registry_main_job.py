@@ -132,6 +132,8 @@ async def test_the_package_reaches_the_centre_whole(world: World, tmp_path: Path
     await world.packed(plan.id)
     async with world.db.reading() as session:
         content = await packaging.build_exam(session, plan.id)
+        (letter,) = await filing_service.filings(session, ORGANISATION)
+        assert content.organisation_name == letter.name  # BJ-E:A1.n1
         slots = await store.slots(session, plan.id)
         seating = await store.seating(session, slots[0].id)
     from tests.support.database import database

@@ -1,7 +1,7 @@
 """Enrolment, seats, staff and the spot check."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,9 @@ from server.affairs.enrolment import (
     Application,
     EnrolmentEvent,
     EnrolmentState,
+    Proof,
     may_enrol,
+    proven,
     step,
 )
 from server.affairs.facts import Room, Staff
@@ -23,6 +25,7 @@ from server.errors import Refusal
 from server.law.loader import load_pack
 
 PACK = load_pack("beijing")
+DAY = date(2026, 3, 14)
 GOOD = Application("张三", "resident", "1", None, "满足条件", True, ("theory",))
 
 
@@ -48,6 +51,53 @@ def test_enrolment_refuses_by_name(change: dict[str, object], code: str | None) 
         frozenset({("resident", "2")}),  # type: ignore[arg-type]
     )
     assert (outcome.code if outcome else None) == code
+
+
+@pytest.mark.parametrize(
+    ("proof", "code", "article"),
+    [
+        (Proof("experience"), None, ""),
+        (Proof("driving_licence"), "enrolment-proof-unknown", "BJ-E:A2#1"),
+        (Proof("college_diploma", checked=True, dated=DAY), "enrolment-proof-number-missing", "BJ-E:A2-3"),
+        (Proof("college_diploma", "A1", DAY), "enrolment-proof-unchecked", "BJ-E:A2-3"),
+        (Proof("college_diploma", "A1", DAY - timedelta(days=180), checked=True), None, ""),
+        (
+            Proof("college_diploma", "A1", DAY - timedelta(days=181), checked=True),
+            "enrolment-code-expired",
+            "BJ-E:A2-3",
+        ),
+        (
+            Proof("college_diploma", "A1", DAY + timedelta(days=1), checked=True),
+            "enrolment-code-expired",
+            "BJ-E:A2-3",
+        ),
+        (Proof("college_diploma", "A1", checked=True), "enrolment-code-expired", "BJ-E:A2-3"),
+        (Proof("college_diploma", "A1", checked=True, certified=True), None, ""),
+        (Proof("earlier_certificate", checked=True), "enrolment-proof-number-missing", "BJ-E:A2-4"),
+        (Proof("earlier_certificate", "S0000"), "enrolment-proof-unchecked", "BJ-E:A2-4"),
+        (Proof("earlier_certificate", "S0000", checked=True), None, ""),
+        (Proof("vocational_diploma"), "enrolment-proof-unchecked", "BJ-E:A2-5"),
+        (Proof("vocational_diploma", checked=True), None, ""),
+        (Proof("other", checked=True), "enrolment-proof-number-missing", "BJ-E:A2-6"),
+    ],
+)
+def test_a_proof_holds_or_says_why_not(proof: Proof, code: str | None, article: str) -> None:
+    """BJ-E:A2: a diploma's code is looked up within 180 days or certified on paper, an earlier certificate is looked
+    up by its number, a school diploma's content is checked, any other case shows an official document."""
+    outcome = proven(PACK, [proof], True, DAY)
+    assert (outcome.code if outcome else None) == code
+    assert outcome is None or outcome.article == article
+
+
+def test_a_commitment_is_signed_for_experience_and_school_diplomas() -> None:
+    """BJ-E:A2-2, A2-5: without the signed commitment neither counts."""
+    for proof, article in (
+        (Proof("experience"), "BJ-E:A2-2"),
+        (Proof("vocational_diploma", checked=True), "BJ-E:A2-5"),
+    ):
+        outcome = proven(PACK, [proof], False, DAY)
+        assert outcome is not None
+        assert (outcome.code, outcome.article) == ("enrolment-commitment-missing", article)
 
 
 @given(st.sampled_from(list(EnrolmentState)), st.sampled_from(list(EnrolmentEvent)))
@@ -146,7 +196,8 @@ def test_posts_are_filled_once_and_never_doubled() -> None:
         staffing.review(PACK, _staff(Staff("x", "p", "x", "chief", None, "x")), {}, {}).refusals
     )
     without = [one for one in _staff() if one.role != "examiner"]
-    assert _codes(staffing.review(PACK, without, {}, {}).refusals) == ["staff-role-missing"]
+    missing = staffing.review(PACK, without, {}, {}).refusals
+    assert _codes(missing) == ["staff-role-missing"]
     strange = Staff("x", "p", "x", "gardener", None, "chief")
     assert _codes(staffing.review(PACK, _staff(strange), {}, {}).refusals) == [
         "staff-role-unknown",

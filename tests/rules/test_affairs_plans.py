@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.affairs import plans
-from server.affairs.facts import Plan, Scope, Slot, Standing, StandingStatus
+from server.affairs.facts import Plan, Scope, Slot, Standing, StandingStatus, Subject
 from server.affairs.plans import PlanEvent, PlanState
 from server.affairs.standing import STOPS, ActKind, may
 from server.errors import Refusal
@@ -132,6 +132,24 @@ def test_a_plan_needs_possible_slots() -> None:
     assert _code(plans.complete([])) == "plan-without-slots"
     for change in ({"minutes": 0}, {"pass_mark": 101}, {"pass_mark": 0}, {"early": -1}, {"late": -1}):
         assert _code(plans.complete([replace(SLOT, **change)])) == "plan-slot-impossible"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("subject", "method", "code"),
+    [
+        ("theory", "computer", None),
+        ("theory", "interview", "plan-method-unknown"),
+        ("practical", "simulation", None),
+        ("practical", "interview", "plan-method-unknown"),
+        ("review", "interview", None),
+        ("review", "workshop", "plan-method-unknown"),
+        ("theory", "", "plan-method-unknown"),
+    ],
+)
+def test_a_method_is_one_of_the_form_for_its_subject(subject: Subject, method: str, code: str | None) -> None:
+    """BJ-E:A1.n5: theory is written or on a machine, the review an interview; anything else is refused by name."""
+    refusal = plans.complete([replace(SLOT, subject=subject, method=method)])
+    assert (refusal.code if refusal else None) == code
 
 
 def test_filing_reports_the_first_reason() -> None:

@@ -40,6 +40,15 @@ def test_filing_steps_follow_the_table(state: FilingState, event: FilingEvent) -
     assert isinstance(filing.step(state, event), Refusal) == ((state, event) not in filing.TRANSITIONS)
 
 
+def test_an_application_is_received_by_the_district_of_registration() -> None:
+    """BJ-F:2.4: an officer of another district is refused and told whose it is; the own one and one without are not."""
+    assert filing.at_desk("朝阳区", "朝阳区") is None
+    assert filing.at_desk("朝阳区", None) is None
+    refusal = filing.at_desk("朝阳区", "海淀区")
+    assert refusal is not None
+    assert (refusal.article, refusal.facts["district"]) == ("BJ-F:2.4", "朝阳区")
+
+
 def test_every_shortcoming_is_named() -> None:
     """A missing answer, a bar and a missing paper are all reported; a preferred criterion excludes nobody."""
     assert filing.shortcomings(PACK, "social", WHOLE, DAY) == ()

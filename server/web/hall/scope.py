@@ -9,6 +9,7 @@ from server.accounts.roles import Role
 from server.accounts.service import Login
 from server.delivery import store as delivery
 from server.errors import NotPermitted
+from server.law.citing import cites
 
 LEADING = frozenset({Role.CHIEF, Role.DEPUTY})
 """Roles that act in every room."""
@@ -25,8 +26,12 @@ def leads(login: Login) -> bool:
     return not LEADING.isdisjoint(login.roles)
 
 
+@cites("BJ-E:A4.4-4", "BJ-E:A3.3-1")
 def require_room(login: Login, room: str | None) -> None:
-    """Refuse an account that is bound to another room, or to a room where the act is for the whole hall."""
+    """Refuse an account that is bound to another room, or to a room where the act is for the whole hall.
+
+    An invigilator bound to no room is a floating one, who stands in wherever one is missing.
+    """
     if leads(login) or login.scope is None:
         return
     if room != login.scope:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.roles import Role
 from server.affairs import change_service, packaging, plans, roster_service, service, store
+from server.affairs.enrolment import Proof
 from server.affairs.facts import Plan
 from server.affairs.roster_service import Applicant, RoomDraft, StaffDraft
 from server.affairs.service import PlanDraft, SlotDraft
@@ -175,7 +176,18 @@ async def enrol(
     login = login_of(request)
     language = language_of(request)
     people = [
-        Applicant(one.name, one.id_kind, one.id_number, one.condition, one.committed, one.subjects)
+        Applicant(
+            one.name,
+            one.id_kind,
+            one.id_number,
+            one.condition,
+            one.committed,
+            one.subjects,
+            tuple(
+                Proof(proof.code, proof.reference, proof.dated, proof.checked, proof.certified)
+                for proof in one.proofs
+            ),
+        )
         for one in data.candidates
     ]
     accepted: list[views.CandidateView] = []

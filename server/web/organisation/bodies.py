@@ -80,6 +80,16 @@ class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purpose: Literal["live", "rehearsal"] = "live"
 
 
+class ProofBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A proof of a condition, under the pack's code; see `affairs.enrolment.Proof`."""
+
+    code: Annotated[str, msgspec.Meta(max_length=40)]
+    reference: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    dated: date | None = None
+    checked: bool = False
+    certified: bool = False
+
+
 class CandidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One person to be enrolled; no subjects means all of the plan's."""
 
@@ -89,6 +99,7 @@ class CandidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     condition: Annotated[str, msgspec.Meta(max_length=200)]
     committed: bool
     subjects: tuple[Subject, ...] = ()
+    proofs: Annotated[tuple[ProofBody, ...], msgspec.Meta(max_length=10)] = ()
 
 
 class EnrolBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

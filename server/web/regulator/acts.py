@@ -41,8 +41,9 @@ class ViolationView(msgspec.Struct, frozen=True):
 @post("/api/filings/{filing:str}/recommend", guards=[DISTRICT])
 async def recommend(filing: FromPath[str], site: Here, request: Http) -> views.FilingView:
     """The district recommends an application to the city."""
-    async with site.acting(login_of(request)) as act:
-        return views.filing_view(await filing_service.recommend(act, filing))
+    login = login_of(request)
+    async with site.acting(login) as act:
+        return views.filing_view(await filing_service.recommend(act, filing, login.scope))
 
 
 @post("/api/filings/{filing:str}/evaluate", guards=[CITY])

@@ -110,7 +110,10 @@ async def step_filing(which: FromPath[str], step: FromPath[str], request: Http, 
     if filing.DESKS[filing.FilingEvent(step)] not in login.roles:
         raise NotPermitted("not-permitted")
     async with site.acting(login) as act:
-        await verb(act, which)
+        if verb is filing_service.recommend:
+            await filing_service.recommend(act, which, login.scope)
+        else:
+            await verb(act, which)
     return Redirect("/regulator", status_code=303)
 
 

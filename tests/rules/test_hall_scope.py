@@ -1,0 +1,26 @@
+"""Who may act in which room of the hall."""
+
+import pytest
+
+from server.accounts.roles import Role
+from server.accounts.service import Login
+from server.errors import NotPermitted
+from server.web.hall.scope import require_room
+
+
+def login(role: Role, room: str | None) -> Login:
+    return Login("id", "wang", "王", frozenset({role}), room)
+
+
+def test_a_floating_invigilator_stands_in_anywhere_and_a_bound_one_nowhere_else() -> None:
+    """BJ-E:A4.4-4, A3.3-1: an invigilator bound to no room acts in every room, one bound to a room in that one only and
+    not in the whole hall; the chief acts everywhere."""
+    floating, bound = login(Role.INVIGILATOR, None), login(Role.INVIGILATOR, "01")
+    for room in ("01", "02", None):
+        require_room(floating, room)
+        require_room(login(Role.CHIEF, "01"), room)
+    require_room(bound, "01")
+    for room in ("02", None):
+        with pytest.raises(NotPermitted) as caught:
+            require_room(bound, room)
+        assert caught.value.code == "room-not-yours"
