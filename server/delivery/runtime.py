@@ -9,6 +9,8 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
@@ -197,7 +199,7 @@ class Hall:
             case talk.NoteOpened():
                 self._writer.offer(OpenedWork(line.conversation.sitting, act.opened.items), _forget)
             case talk.BringHelp():
-                await self._call(line, act.call)
+                refusal = await self._call(line, act.call)
             case talk.KeepJournal():
                 refusal = await self._keep_journal(line, act.late)
         if refusal is not None:
@@ -357,12 +359,19 @@ class Hall:
 
         return None if self._writer.offer(work, done) else Refusal("retry")
 
-    async def _call(self, line: Line, call: exam.Call) -> None:
+    async def _call(self, line: Line, call: exam.Call) -> Refusal | None:
         sitting = line.conversation.sitting
-        async with self._db.writing() as session:
-            act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
-            made = await contact_service.call(act, sitting, call.reason, call.number, call.text, call.fault)
+        try:
+            async with self._db.writing() as session:
+                act = Act(session, self._journal, self._clock.legal(), f"sitting:{sitting}")
+                made = await contact_service.call(
+                    act, sitting, call.reason, call.number, call.text, call.fault
+                )
+        except SQLAlchemyError as error:
+            log.error("a call was not stored: %s", error)
+            return Refusal("retry")
         line.send(exam.Called(id=made))
+        return None
 
     async def _keep_journal(self, line: Line, late: exam.LateJournal) -> Refusal | None:
         seat = seat_of(line)

@@ -1,14 +1,16 @@
-"""A transaction of the answer writer that fails at its commit."""
+"""Transactions that fail at their commit, and a disk that may only be read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 
 from kiosk.brain import Saved
 from server.db.engine import Database
 from server.db.journal import verify
 from server.delivery.verification import verify_answers
+from server.protocol import exam
 from tests.support.clock import FakeClock
 from tests.support.delivery import ITEMS, TestKiosk, open_hall, prepare_scene, seated_kiosk
 
@@ -76,6 +78,65 @@ async def test_failed_commit_is_not_acknowledged(
         await run(db, MEND[db.is_sqlite])
         clock.advance(seconds=1.5)
         await kiosk.until(lambda: len(kiosk.brain.outbox) == 0)
+        assert saved(kiosk) == await numbers_on_disk(db) == list(range(1, ITEMS + 1))
+    engine = db.sync_engine()
+    with engine.connect() as connection:
+        assert verify_answers(connection).faults == ()
+        assert verify(connection).faults == ()
+    engine.dispose()
+
+
+@pytest.fixture
+def disk() -> Iterator[set[str]]:
+    """The disk's troubles: with `read-only` in it, every transaction that begins may read and not write."""
+    troubles: set[str] = set()
+
+    def begin(connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if 'read-only' in troubles else 'OFF'}")
+        elif "read-only" in troubles:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    event.listen(Engine, "begin", begin)
+    yield troubles
+    event.remove(Engine, "begin", begin)
+
+
+async def test_a_disk_that_may_only_be_read(
+    db: Database, clock: FakeClock, tmp_path: Path, caplog: pytest.LogCaptureFixture, disk: set[str]
+) -> None:
+    """While nothing can be written no answer is acknowledged, who signs in or calls is asked to try again, no line is
+    lost, and when it can be again every answer is kept once."""
+    scene = await prepare_scene(db, clock, tmp_path)
+    async with open_hall(scene) as hall:
+        kiosk = await seated_kiosk(scene, hall, ("1", 1))
+        await scene.check_in(("2", 1))
+        other = TestKiosk(scene, hall, ("2", 1))
+        other.connect()
+        await other.until(lambda: other.last("expecting") is not None)
+        await scene.ring()
+        await kiosk.until(lambda: kiosk.paper is not None)
+        kiosk.brain.answer(1, ("A",), clock.monotonic())
+        await kiosk.until(lambda: saved(kiosk) == [1])
+        caplog.clear()
+        disk.add("read-only")
+        for number in range(2, ITEMS + 1):
+            kiosk.brain.answer(number, ("A",), clock.monotonic())
+        kiosk.brain.call("machine")
+        await other.sign_in()
+        await kiosk.until(lambda: "not stored" in caplog.text and kiosk.last("refused") is not None)
+        for one, about in ((other, "sign_in"), (kiosk, "call")):
+            refused = one.last("refused")
+            assert isinstance(refused, exam.Refused) and (refused.about, refused.code) == (about, "retry")
+        assert saved(kiosk) == [1] == await numbers_on_disk(db)
+        disk.clear()
+        await other.sign_in()
+        for _ in range(3):
+            clock.advance(seconds=1.5)
+            await kiosk.pump()
+        await kiosk.until(lambda: len(kiosk.brain.outbox) == 0)
+        assert kiosk.line is not None and kiosk.line.close_code is None
+        assert other.brain.seated is not None
         assert saved(kiosk) == await numbers_on_disk(db) == list(range(1, ITEMS + 1))
     engine = db.sync_engine()
     with engine.connect() as connection:
