@@ -67,7 +67,7 @@ async def examine(settings: KioskSettings, root: Path = Path("/")) -> Machine:
     fonts = await _output("fc-list", ":lang=zh", "family")
     free, writable = _disk(Path(settings.folder))
     server, difference = await _server(settings)
-    clock = Finding("kiosk-check-clock", "" if difference is None else f"{difference / 1000:+.1f} s")
+    clock = Finding("kiosk-check-clock", "?" if difference is None else f"{difference / 1000:+.1f} s")
     if difference is not None and abs(difference) > CLOCK_OFF_MS:
         clock = Finding(clock.check, clock.found, "kiosk-clock-off")
     disk = Finding("kiosk-check-disk", f"{free} MB · {settings.folder}")

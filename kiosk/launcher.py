@@ -30,6 +30,8 @@ from server.protocol.health import HEALTH_EVERY_S, HealthReport, SignedReport, h
 from server.protocol.link import reconnect_wait
 
 _END_WITHIN_S = 5.0
+_ASK_AGAIN_S = 20.0
+"""Monotonic seconds to the next report after one that was not taken: the machine may be enrolled any moment."""
 _UNREACHABLE_SAY = 5
 """Tries without an answer after which the browser is started all the same: the page says that the line is lost, and
 keeps the candidate's answers."""
@@ -112,6 +114,8 @@ class Launcher:
             start_new_session=True,
         )
         self._say(Told("started", self._process.pid))
+        if self._restarts:
+            self._report_now.set()
         ended, stopping = (
             asyncio.create_task(self._process.wait()),
             asyncio.create_task(self._stopping.wait()),
@@ -127,7 +131,6 @@ class Launcher:
         self._ended = [*self._ended, now][-100:]
         self._restarts += 1
         self._say(Told("ended", self._process.returncode or 0))
-        self._report_now.set()
         await self._rest(wait_before(self._ended, now))
 
     async def _end(self) -> None:
@@ -151,15 +154,16 @@ class Launcher:
     async def _keep_reporting(self) -> None:
         while True:
             self._report_now.clear()
+            taken = False
             try:
-                await self._report()
+                taken = await self._report()
             except (GongyuanError, httpx.HTTPError, OSError) as error:
                 self._say(Told("not reported", str(error)))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEALTH_EVERY_S):
+                async with asyncio.timeout(HEALTH_EVERY_S if taken else _ASK_AGAIN_S):
                     await self._report_now.wait()
 
-    async def _report(self) -> None:
+    async def _report(self) -> bool:
         machine = await examine(self._settings)
         running = self._process is not None and self._process.returncode is None
         faults = machine.faults
@@ -182,7 +186,9 @@ class Launcher:
             answer = await client.post(
                 f"{self._settings.server}/api/seats/health", json=msgspec.to_builtins(signed)
             )
-        self._say(Told("reported" if answer.status_code == 204 else "refused", answer.status_code))
+        taken = answer.status_code == 204
+        self._say(Told("reported" if taken else "refused", answer.status_code))
+        return taken
 
 
 def sign_report(report: HealthReport, key: SeatKey) -> SignedReport:

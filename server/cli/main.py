@@ -24,6 +24,7 @@ GROUPS = (
     "receipt",
     "rebuild",
     "rehearse",
+    "kiosk",
     "assets",
 )
 _CHILDREN = {
@@ -46,6 +47,7 @@ seats, keeps every acknowledged answer on disk, watches the room cameras, scores
   Items into the bank   gongyuan items import FILE.xlsx --bank BANK --config centre.toml
   Edit and review       gongyuan bank serve --config centre.toml
   Mark by people        gongyuan marking serve --config centre.toml
+  Exam machines         gongyuan kiosk kit --out FOLDER --config centre.toml
   Is the journal whole  gongyuan journal verify --config centre.toml
 """
 

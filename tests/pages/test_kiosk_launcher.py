@@ -95,24 +95,25 @@ async def test_a_killed_browser_comes_back_with_its_seat_and_its_candidate(tmp_p
             await heard.count("started", 2)
             await until(lambda: "sitting-0" in hall.presence() and hall.presence()["sitting-0"].heard_s < 5)
             assert list(hall.seats_online()) == [seat]
-            await heard.count("reported", 2 if heard.told[0].what != "refused" else 1)
-            report = await asyncio.to_thread(reported, centre)
-            assert (report.running, report.restarts) == (True, 1)
+            while (report := await asyncio.to_thread(reported, centre)) is None or not report.running:
+                told = len([one for one in heard.told if one.what == "reported"])
+                await heard.count("reported", told + 1)
+            assert report.restarts == 1
             assert report.browser.startswith("Chromium")
-            assert abs(report.clock_difference_ms) > 0
+            assert report.clock_difference_ms is not None
         finally:
             launcher.stop()
             await running
 
 
 def reported(centre: Centre) -> Any:
-    """Return the newest report of the one machine, as the technician's page reads it."""
+    """Return the newest report of the one machine, as the technician's page reads it, once it tells of a restart."""
 
     async def read() -> Any:
         await centre.site.health.write()
         async with centre.site.db.reading() as session:
-            (machine,) = await machines(session)
-        return machine.report
+            found = await machines(session)
+        return found[0].report if found and found[0].report.restarts else None
 
     return centre.run(read())
 
