@@ -23,6 +23,7 @@ from server.packages.dispatch import Handlers, Stage, nothing_ahead
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
+from server.proctor.recording import Recording
 from server.proctor.seating_watch import SeatingWatch
 from server.proctor.wall import Wall
 from server.settings import Settings
