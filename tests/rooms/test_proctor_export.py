@@ -1,0 +1,162 @@
+"""Recordings leave a centre by two people and a reason, are erased at the end of their term, and are checked."""
+
+import asyncio
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import av
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from server.accounts.roles import Role
+from server.accounts.service import create_account
+from server.cli.main import main
+from server.db.act import Act
+from server.db.engine import Database
+from server.db.journal import Journal, JournalRecord
+from server.db.migrate import upgrade
+from server.keys.identity import Identity
+from server.keys.passwords import prepared_password
+from server.law.loader import load_pack
+from server.proctor import recording_store
+from server.proctor.course import FIRST_CHAIN, chained
+from server.proctor.erasing import erasable, erase
+from server.proctor.recording_models import SegmentRow
+from server.proctor.remux import Form, Muxer, Piece
+from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter
+from server.protocol.recording import CaptionText
+from server.tables import load_models
+
+START = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
+CAPTION = CaptionText(point="朝阳考点", method="机考", room="考场 1", layout="共 2 座")
+KEY = bytes(range(32))
+
+
+async def _centre(folder: Path) -> Database:
+    """A centre's data folder with two pieces of five seconds, in the index under one chain."""
+    data = folder / "data"
+    (folder / "centre.toml").write_text('role = "centre"\ndata = "data"\n')
+    load_models()
+    db = Database(f"sqlite:///{data / 'gongyuan.db'}")
+    data.mkdir()
+    upgrade(db)
+    identity = Identity.open_or_create(data)
+    before = FIRST_CHAIN
+    async with db.writing() as session:
+        for number in range(2):
+            start, end = START + timedelta(seconds=5 * number), START + timedelta(seconds=5 * number + 5)
+            header = SegmentHeader(
+                segment=f"s{number}", camera="c1", wrapped=identity.storage_wrap(KEY, RUN_AAD)
+            )
+            writer = SegmentWriter(data / "recordings" / f"s{number}.gyseg", header, KEY)
+            muxer = Muxer(writer, Form("mjpeg", 320, 180), CAPTION, start)
+            for second in range(5):
+                picture = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes()
+                muxer.put(Piece(Form("mjpeg", 320, 180), picture, float(second), float(second), True))
+            muxer.close()
+            written = writer.close()
+            before = chained(before, f"s{number}", start, end, written.sha256)
+            session.add(
+                SegmentRow(
+                    id=f"s{number}",
+                    camera="c1",
+                    room="1",
+                    slot=f"slot{number}",
+                    path=f"s{number}.gyseg",
+                    started_at=start,
+                    ended_at=end,
+                    number=number + 1,
+                    size=written.size,
+                    sha256=written.sha256,
+                    chain=before,
+                    codec="mjpeg",
+                    complete=True,
+                    caption=msgspec.json.encode(CAPTION).decode(),
+                )
+            )
+    return db
+
+
+def _export(folder: Path, monkeypatch: pytest.MonkeyPatch, second: str, *more: str) -> int:
+    lines = "li:a long pass word 1\nwang:a long pass word 1\nzhao:a long pass word 1\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    words = ["--from", "2026-03-14T09:00:02", "--to", "2026-03-14T09:00:08", "--by", "li", "--second", second]
+    places = ["--config", str(folder / "centre.toml"), str(folder / "out")]
+    return main(["proctor", "export", "--camera", "c1", *words, "--passwords-stdin", *more, *places])
+
+
+async def test_two_people_export_and_a_changed_piece_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chief and quality supervisor export a film of six pictures, journalled with reason and hash before and after;
+    the same person twice, an invigilator and an empty reason are refused; the check finds a piece with one byte
+    changed and nothing else."""
+    db = await _centre(tmp_path)
+    hashed = await prepared_password("a long pass word 1", "nobody")
+    async with db.writing() as session:
+        act = Act(session, Journal("setup"), START, "setup")
+        for name, role in (("li", Role.CHIEF), ("wang", Role.QUALITY), ("zhao", Role.INVIGILATOR)):
+            await create_account(act, name, name, hashed, {role})
+    await db.close()
+
+    async def run(second: str, *more: str) -> int:
+        return await asyncio.to_thread(_export, tmp_path, monkeypatch, second, *more)
+
+    assert await run("li", "--reason", "复核") == 1
+    assert await run("zhao", "--reason", "复核") == 1
+    assert await run("wang", "--reason", " ") == 1
+    assert not (tmp_path / "out").exists()
+    assert await run("wang", "--reason", "复核") == 0
+    with av.open(str(tmp_path / "out")) as video:
+        pictures = [f.to_ndarray(format="bgr24") for f in video.decode(video.streams.video[0])]
+    assert len(pictures) == 6
+    assert all(int(picture[:24].max()) > 200 for picture in pictures)
+    with db.sync_engine().connect() as connection:
+        rows = connection.execute(JournalRecord.__table__.select()).all()
+    told = [(row.kind, json.loads(row.body)) for row in rows if "export" in row.kind]
+    assert [kind for kind, _ in told] == ["proctor:recording:export-intended", "proctor:recording:exported"]
+    assert {body["reason"] for _, body in told} == {"复核"}
+    assert len(told[1][1]["sha256"]) == 64
+    capsys.readouterr()
+
+    async def check() -> int:
+        words = ["proctor", "recordings", "--check", "--config", str(tmp_path / "centre.toml")]
+        return await asyncio.to_thread(main, words)
+
+    assert await check() == 0
+    path = tmp_path / "data" / "recordings" / "s1.gyseg"
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    assert await check() == 1
+    faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAULT")]
+    assert [line.split("\t")[2:] for line in faults] == [["2", "s1", "recording-changed"]]
+
+
+async def test_recordings_are_erased_after_their_term_unless_held(tmp_path: Path) -> None:
+    """On the last day of five years nothing may be erased; the day after only what no open matter holds, and its row,
+    hash and chain stay."""
+    db = await _centre(tmp_path)
+    pack = load_pack("beijing")
+
+    async def held(session: object, slot: str | None) -> tuple[str, ...]:
+        return ("objection",) if slot == "slot1" else ()
+
+    last = datetime(2031, 3, 14, 15, 59, tzinfo=UTC)
+    async with db.writing() as session:
+        early = await erasable(session, pack, last, held)
+        assert (early.segments, early.held, early.next_day) == ((), 0, last.date())
+        late = await erasable(session, pack, last + timedelta(minutes=1), held)
+        assert ([one.id for one in late.segments], late.held) == (["s0"], 1)
+        await erase(
+            Act(session, Journal("t"), last + timedelta(minutes=1), "t"), pack, tmp_path / "data", late
+        )
+    assert [one.name for one in (tmp_path / "data" / "recordings").iterdir()] == ["s1.gyseg"]
+    async with db.reading() as session:
+        rows = await recording_store.chain(session, "c1")
+    assert [(one.erased_at is None, bool(one.chain)) for one in rows] == [(False, True), (True, True)]
+    await db.close()
