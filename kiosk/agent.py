@@ -52,7 +52,7 @@ async def enrol(client: httpx.AsyncClient, server: str, code: str, key: SeatKey)
 
 def http_address(server: str) -> str:
     """Return the https (or http) address of a server named by wss, ws, https or http."""
-    scheme, _, rest = server.rstrip("/").partition("://")
+    scheme, _, rest = server.partition(",")[0].rstrip("/").partition("://")
     return f"{'http' if scheme in ('http', 'ws') else 'https'}://{rest}"
 
 
@@ -75,14 +75,17 @@ class Agent:
         rng: random.Random,
         notebook: Notebook | None = None,
     ) -> None:
-        """`notebook` is the local journal on this machine's disk; None keeps none."""
+        """`server` may name several addresses, separated by commas: a centre and its standby. `notebook` is the
+        local journal on this machine's disk; None keeps none."""
         self._notebook = notebook
         self.brain = Brain(seat) if notebook is None else Brain(seat, keep=notebook.keep)
         for journal in () if notebook is None else notebook.left():
             self.brain.offer(journal)
         self.paper: Paper | None = None
         self.online = False
-        self._address = socket_address(server)
+        self._addresses = [socket_address(one) for one in server.split(",")]
+        self._at = 0
+        """Which address is tried; the next one after a line that was lost or refused."""
         self._tls = tls
         self._key = key
         self._on_event = on_event
@@ -103,7 +106,7 @@ class Agent:
             code = None
             try:
                 async with connect(
-                    self._address,
+                    self._addresses[self._at],
                     ssl=self._tls,
                     subprotocols=[Subprotocol(SUBPROTOCOL)],
                     compression=None,
@@ -118,6 +121,7 @@ class Agent:
             finally:
                 self.online = False
                 self._socket = None
+                self._at = (self._at + 1) % len(self._addresses)
                 self.brain.line_lost()
             if code == CLOSE_NOT_PROVED:
                 raise BadInput("seat-not-proved", seat=self.brain.seat)

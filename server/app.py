@@ -63,6 +63,7 @@ from server.recovery.keeping import keep_recovery_file
 from server.registry import service as registry
 from server.registry.head_service import accept_head
 from server.settings import Settings
+from server.standby.serving import answering_of, may_serve, shipper_of
 from server.tables import load_models
 from server.web import accounts, home, packages_routes
 from server.web.candidate import page as candidate_page
@@ -199,6 +200,13 @@ def _living(
                 await watch.look()
                 running.push_async_callback(_ended, asyncio.create_task(watch.keep_watching()))
             running.push_async_callback(site.signals.stop)
+            if site.shipper is not None:
+                site.shipper.start()
+                running.push_async_callback(asyncio.to_thread, site.shipper.stop)
+            answering = answering_of(site.settings, site.identity)
+            if answering is not None:
+                answering.start()
+                running.push_async_callback(asyncio.to_thread, answering.stop)
             if site.hall_runtime is not None:
                 await site.hall_runtime.start()
                 running.push_async_callback(site.hall_runtime.stop)
@@ -279,7 +287,9 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
 def _furnish_hall(site: Site) -> None:
     """Give a centre what serves its seats."""
     gap_s = site.settings.writer_gap_ms / 1000
-    writer = answer_writer(site.db, site.clock, site.identity, gap_s=gap_s)
+    site.shipper = shipper_of(site.settings, site.identity, site.clock)
+    committed = None if site.shipper is None else site.shipper.stored
+    writer = answer_writer(site.db, site.clock, site.identity, gap_s=gap_s, committed=committed)
     site.hall_runtime = Hall(
         site.db, site.clock, site.journal, writer, site.signals, site.identity, site.settings.name
     )
@@ -291,9 +301,10 @@ def create_app(settings: Settings, clock: Clock, children: Children, *, seats_on
     """Make the application. `children(entry, …)` gives the command line of a child process of this server.
 
     `seats_only`: a further process of a centre, for its seats alone; staff, cameras, openings and packages stay
-    with the first.
+    with the first. Refused where this machine is a standby, or its standby was promoted.
     """
     load_models()
+    may_serve(settings)
     db = Database(settings.database_url)
     upgrade(db)
     journal = Journal(f"{settings.role}-server")

@@ -1,7 +1,7 @@
 """Settings of one server, read from a closed TOML file: an unknown field is an error that names its place."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """TCP port; 0 picks a free one and writes it to `<data>/address.json`."""
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
     """DNS names and addresses that the certificate of this server is made out for."""
+    mdns: bool = False
+    """Announce a centre by multicast, for seats whose settings look for it so."""
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +60,17 @@ class RecordingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Real seconds after which a new piece begins at the next key picture."""
 
 
+class StandbySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The second machine of a centre on SQLite; the same lines stand in the settings of both machines."""
+
+    address: str
+    """host:port at which the standby listens for the centre; the host is one of `listen.names` of both."""
+    policy: Literal["sync", "async"] = "sync"
+    """sync: an answer is acknowledged when it is on the standby's disk, too; async: right after its own commit."""
+    wait_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 1_000
+    """How long an acknowledgement waits for a standby that does not answer; then the board says so."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one server process; every default is usable."""
 
@@ -76,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""
     secure_cookies: bool = True
     recovery: RecoverySettings | None = None
+    standby: StandbySettings | None = None
 
     @property
     def folder(self) -> Path:

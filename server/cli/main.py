@@ -24,6 +24,7 @@ GROUPS = (
     "receipt",
     "rebuild",
     "rehearse",
+    "standby",
     "kiosk",
     "assets",
 )

@@ -4,6 +4,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -12,17 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from server.errors import Unavailable
 
 BUSY_TIMEOUT_MS = 10_000
+SHIPPING_MARKER = "shipping"
+"""A file of this name beside the database: its log goes to a standby, and who ships it alone folds it."""
 LEAST_SQLITE = (3, 35, 0)  # RETURNING and UPSERT as used by the stores
 
 
-def _on_connect(connection: Any, _record: Any) -> None:
+def _on_connect(connection: Any, _record: Any, shipping: Path | None = None) -> None:
     connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _on_begin
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "wal_autocheckpoint=4000",
+        f"wal_autocheckpoint={0 if shipping is not None and shipping.exists() else 4000}",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -35,7 +39,9 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    event.listen(engine, "connect", _on_connect)
+    named = engine.url.database
+    shipping = None if named in (None, "", ":memory:") else Path(named).with_name(SHIPPING_MARKER)
+    event.listen(engine, "connect", partial(_on_connect, shipping=shipping))
     event.listen(engine, "begin", _on_begin)
 
 

@@ -53,7 +53,11 @@ class Writer(Generic[Item, Result]):
         *,
         gap_s: float = 0.005,
         limit: int = QUEUE_LIMIT,
+        committed: Callable[[], None] | None = None,
     ) -> None:
+        """`committed` runs in the writer's thread after each commit, before anybody is told of it: a standby may
+        be waited for there. It must not raise."""
+        self._committed = committed
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -161,6 +165,8 @@ class Writer(Generic[Item, Result]):
             raise
         self._stored += len(items)
         self._batches += 1
+        if self._committed is not None:
+            self._committed()
         return results
 
     def _alone(self, connection: Connection | None, item: Item) -> Result | None:

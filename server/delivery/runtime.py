@@ -7,7 +7,7 @@ holds only what can be read again from the database: a kill at any moment loses 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -53,11 +53,17 @@ log = logging.getLogger(__name__)
 
 
 def answer_writer(
-    db: Database, clock: Clock, identity: Identity, *, gap_s: float = 0.005, limit: int = 20_000
+    db: Database,
+    clock: Clock,
+    identity: Identity,
+    *,
+    gap_s: float = 0.005,
+    limit: int = 20_000,
+    committed: Callable[[], None] | None = None,
 ) -> Writer[Work, Written]:
-    """Make the answer writer of a process: its own connection, its own journal chain."""
+    """Make the answer writer of a process: its own connection, its own journal chain. `committed` as in `Writer`."""
     ledger = Ledger(Journal("answer-writer"), clock, identity.signing.sign)
-    return Writer(db.sync_engine(), ledger.store, clock, gap_s=gap_s, limit=limit)
+    return Writer(db.sync_engine(), ledger.store, clock, gap_s=gap_s, limit=limit, committed=committed)
 
 
 class Hall:

@@ -27,6 +27,7 @@ from server.proctor.recording import Recording
 from server.proctor.seating_watch import SeatingWatch
 from server.proctor.wall import Wall
 from server.settings import Settings
+from server.standby.shipping import Shipper
 from server.web.candidate.seb import SebDoor
 
 Part = TypeVar("Part")
@@ -82,6 +83,8 @@ class Site:
         self.observations_held: Observations | None = None
         self.wall_held: Wall | None = None
         self.seating_held: SeatingWatch | None = None
+        self.shipper: Shipper | None = None
+        """What ships every commit to the standby; None without one."""
         self.second_place: SecondPlace | None = None
         """How far the recovery file is; None where the settings name no second place."""
         self.detectors: set[str] = set()

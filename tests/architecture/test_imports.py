@@ -62,6 +62,7 @@ PURE = {
     ),
     "recovery": ("contents", "bells"),
     "rehearsal": ("sheet",),
+    "standby": ("wal",),
     "publicity": ("notice", "objections"),
     "registry": ("filing", "enforcement", "certificates", "results", "transparency"),
 }

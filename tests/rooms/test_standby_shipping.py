@@ -1,0 +1,140 @@
+"""The log of a real SQLite database, shipped over TLS to a copy that is promoted."""
+
+import socket
+import sqlite3
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from server.clock import SystemClock
+from server.db.engine import SHIPPING_MARKER
+from server.errors import Refused
+from server.keys.authority import ensure_tls
+from server.standby import shipping
+from server.standby.epoch import Epoch, read_epoch, serving_refusal, write_epoch
+from server.standby.receiving import DATABASE, Receiver, current_copy, promote
+from server.standby.shipping import Shipper, promoted_elsewhere
+
+SECRET = "ab" * 32
+
+
+class Pair:
+    """A centre's database and its standby on this machine."""
+
+    def __init__(self, base: Path) -> None:
+        self.primary, self.standby = base / "primary", base / "standby"
+        for folder in (self.primary, self.standby):
+            folder.mkdir()
+        tls = ensure_tls(base / "tls", ("localhost",))
+        self.client = ssl.create_default_context(cafile=str(tls.ca))
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(tls.certificate, tls.key)
+        self.port = 0
+        self.fenced = threading.Event()
+        (self.primary / SHIPPING_MARKER).touch()
+        write_epoch(self.standby, Epoch("standby"))
+        self.disk = sqlite3.connect(self.primary / DATABASE, isolation_level=None)
+        for pragma in ("journal_mode=wal", "synchronous=full", "wal_autocheckpoint=0"):
+            self.disk.execute(f"pragma {pragma}").fetchall()
+        self.disk.execute("create table answer (n integer primary key, body blob)")
+        self.receiver = self.listen()
+        self.shipper = self.ship()
+
+    def listen(self) -> Receiver:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen()
+        self.port = int(listener.getsockname()[1])
+        receiver = Receiver(self.standby, listener, self.server, SECRET)
+        receiver.start()
+        return receiver
+
+    def ship(self) -> Shipper:
+        shipper = Shipper(
+            self.primary / DATABASE,
+            ("localhost", self.port),
+            self.client,
+            SECRET,
+            read_epoch(self.primary),
+            SystemClock(),
+            policy="sync",
+            wait_s=30.0,
+            on_fenced=self.fenced.set,
+        )
+        shipper.start()
+        return shipper
+
+    def write(self, first: int, last: int) -> None:
+        """Commit a row at a time, and wait for the standby after each."""
+        for number in range(first, last + 1):
+            self.disk.execute("insert into answer values (?, randomblob(2000))", (number,))
+            self.shipper.stored()
+
+    def rows(self, database: Path) -> list[tuple[int, bytes]]:
+        with closing(sqlite3.connect(database)) as disk:
+            assert disk.execute("pragma integrity_check").fetchone() == ("ok",)
+            return disk.execute("select n, body from answer order by n").fetchall()
+
+    def until(self, condition: Callable[[], object]) -> None:
+        done = threading.Event()
+        for _ in range(2_000):
+            if condition():
+                return
+            done.wait(0.01)
+        raise AssertionError("it did not come")
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    monkeypatch.setattr(shipping, "FOLD_FRAMES", 20)
+    monkeypatch.setattr(shipping, "AGAIN_S", 0.05)
+    made = Pair(tmp_path)
+    yield made
+    made.shipper.stop()
+    made.receiver.stop()
+    made.disk.close()
+
+
+def test_what_was_waited_for_is_on_the_promoted_standby(pair: Pair) -> None:
+    """Over many folds of the log, a lost line and a standby started anew, every commit that the standby was waited
+    for is in the promoted copy, byte for byte; the old server is then fenced, at once and when it comes back."""
+    pair.until(lambda: pair.shipper.state().connected)
+    pair.write(1, 120)
+    pair.until(lambda: pair.shipper.state().waits)
+    pair.receiver.stop()
+    pair.until(lambda: not pair.shipper.state().connected)
+    pair.write(121, 150)
+    assert pair.shipper.state().behind > 0 and not pair.shipper.state().waits
+    pair.receiver = pair.listen()
+    pair.until(lambda: pair.shipper.state().waits)
+    pair.write(151, 200)
+    assert pair.shipper.state() == shipping.ShippingState(True, True, 0, "sync", False)
+    wanted = pair.rows(pair.primary / DATABASE)
+    assert [number for number, _ in wanted] == list(range(1, 201))
+    epoch = promote(pair.standby, "钱主考", "主服务器断电")
+    assert (epoch.role, epoch.epoch) == ("promoted", 2)
+    assert pair.rows(pair.standby / DATABASE) == wanted
+    pair.write(201, 201)
+    assert pair.fenced.wait(30)
+    assert pair.shipper.state().fenced
+    refusal = serving_refusal(read_epoch(pair.primary))
+    assert refusal is not None and refusal.code == "standby-fenced"
+    with pytest.raises(Refused, match="standby-fenced"):
+        promoted_elsewhere(("localhost", pair.port), pair.client, Epoch())
+    with pytest.raises(Refused, match="standby-none"):
+        promote(pair.standby, "钱主考", "again")
+
+
+def test_a_standby_without_a_whole_copy_is_not_promoted(tmp_path: Path) -> None:
+    """Refused before the first copy is whole; a standby does not serve."""
+    write_epoch(tmp_path, Epoch("standby"))
+    assert current_copy(tmp_path) is None
+    with pytest.raises(Refused, match="standby-empty"):
+        promote(tmp_path, "钱主考", "too early")
+    refusal = serving_refusal(read_epoch(tmp_path))
+    assert refusal is not None and refusal.code == "standby-not-promoted"
