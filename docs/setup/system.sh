@@ -27,6 +27,7 @@ fi
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+command -v ip >/dev/null || missing+=(iproute2)
 # A real RTSP server, which encodes (ugly) and parses (bad) H.264, and fonts with every Chinese character.
 for package in fonts-noto-cjk gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-rtsp \
   gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly; do

@@ -72,7 +72,19 @@ def serve_until_stopped(
     )
     if not seats_only:
         _write_address(settings, listener.getsockname()[1])
-    uvicorn.Server(config).run(sockets=[listener])
+    port = listener.getsockname()[1]
+    with _announced(settings, port, tls.spki) if settings.listen.mdns and not seats_only else _silent():
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _announced(settings: Settings, port: int, pin: str) -> contextlib.AbstractContextManager[None]:
+    from server.cli.announcing import announced
+
+    return announced(settings.name, settings.listen.host, port, pin)
+
+
+def _silent() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
 
 
 def _serve(args: argparse.Namespace) -> int:
