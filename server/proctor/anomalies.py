@@ -87,6 +87,7 @@ RULES: Mapping[AnomalyKind, AnomalyRule] = MappingProxyType(
             AnomalyRule(AnomalyKind.CROWDED_SEAT, 1, hold_s=2, clear_s=10, samples=1, score=0.7),
             AnomalyRule(AnomalyKind.UNEXPECTED_OCCUPANT, 1, hold_s=30, clear_s=10, samples=2, score=0.6),
             AnomalyRule(AnomalyKind.EXTRA_PERSON, 1, hold_s=4, clear_s=20, samples=1, score=0.6),
+            AnomalyRule(AnomalyKind.ROOM_COUNT, 1, hold_s=60, clear_s=20, samples=3, score=0.65),
             AnomalyRule(AnomalyKind.CAMERA_FAULT, 1, hold_s=1, clear_s=3, samples=2, score=1.0),
         )
     }
@@ -97,10 +98,15 @@ RULES: Mapping[AnomalyKind, AnomalyRule] = MappingProxyType(
 STRAY_LEAST, STRAY_OF = 3, 5
 # Pictures older than this many seconds speak of another moment, however few came since.
 STRAY_WITHIN_S = 200.0
+# One person more or less is a seat's own finding or a stranger's; so many are the room's.
+COUNT_APART = 2
+# Staff whose faces may be among those of a camera without seats.
+STAFF_SEEN = 2
 # A kiosk that answered within this many seconds while its seat is empty is the strongest lead.
 KIOSK_ACTIVE_S = 60.0
 KIOSK_LEAD_SCORE = 0.95
 OBJECT_SCORE = 0.5
+ROOM_KINDS = (AnomalyKind.EXTRA_PERSON, AnomalyKind.ROOM_COUNT)
 VACANT = (SeatState.EMPTY, SeatState.OBJECT)
 TAKEN = (SeatState.OCCUPIED, SeatState.CROWDED)
 
@@ -177,9 +183,10 @@ def compare(
     judged: set[Subject] = {Subject(AnomalyKind.CAMERA_FAULT, fault) for fault in CameraFault}
     if usable:
         known = {reading.seat for reading in sample.seats if reading.state is not SeatState.UNKNOWN}
-        judged |= {s for s in memory.pending if s.kind is AnomalyKind.EXTRA_PERSON or s.about in known}
+        judged |= {s for s in memory.pending if s.kind in ROOM_KINDS or s.about in known}
         findings += _seat_findings(memory, sample, expected)
         findings += _stray_findings(memory, expected)
+        findings += _count_findings(sample, expected)
     return _settle(memory, sample, {finding.subject: finding for finding in findings}, judged, rules)
 
 
@@ -282,6 +289,33 @@ def _stray_findings(memory: CameraMemory, expected: RoomExpectation) -> list[Fin
     return [Finding(Subject(AnomalyKind.EXTRA_PERSON, ""), over[0][0], score, facts)]
 
 
+def _count_findings(sample: RoomSample, expected: RoomExpectation) -> list[Finding]:
+    """The people seen against the roster, where more than one seat's difference lies between them.
+
+    Who writes must be there; who has handed in, is excused or paused may be. Seats that cannot be judged
+    count for either side. Without seats the faces of a camera say only how many are there at least.
+    """
+    if not expected.running:
+        return []
+    watched = {reading.seat for reading in sample.seats}
+    due = [seat for seat in expected.seats if not watched or seat.seat in watched]
+    least = sum(seat.status is SeatStatus.WRITING for seat in due)
+    most = sum(seat.status not in (SeatStatus.ABSENT, SeatStatus.MOVED) for seat in due)
+    strays = len(sample.stray_faces)
+    if watched:
+        seen = sum(reading.state in TAKEN for reading in sample.seats) + strays
+        unclear = sum(reading.state is SeatState.UNKNOWN for reading in sample.seats)
+        few, many = seen + unclear, seen - expected.walking_staff
+    else:
+        seen = len(sample.faces)
+        few, many = least, seen - expected.walking_staff - STAFF_SEEN
+    if few > least - COUNT_APART and many < most + COUNT_APART:
+        return []
+    facts: dict[str, float | str] = {"seen": float(seen), "roster": float(least), "roster_most": float(most)}
+    score = RULES[AnomalyKind.ROOM_COUNT].score
+    return [Finding(Subject(AnomalyKind.ROOM_COUNT, ""), sample.at, score, facts)]
+
+
 def _settle(
     memory: CameraMemory,
     sample: RoomSample,
@@ -328,7 +362,7 @@ def _cleared(entry: Pending, at: datetime, rule: AnomalyRule) -> bool:
 
 def _raise(entry: Pending, finding: Finding, sample: RoomSample, rule: AnomalyRule) -> Anomaly:
     subject = finding.subject
-    on_seat = subject.kind not in (AnomalyKind.CAMERA_FAULT, AnomalyKind.EXTRA_PERSON)
+    on_seat = subject.kind not in (AnomalyKind.CAMERA_FAULT, *ROOM_KINDS)
     quality = sample.quality
     start = entry.since.strftime("%Y%m%dT%H%M%S.%f")
     return Anomaly(

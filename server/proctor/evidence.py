@@ -57,13 +57,14 @@ class AnomalyKind(StrEnum):
     CROWDED_SEAT = "crowded_seat"
     EXTRA_PERSON = "extra_person"
     UNEXPECTED_OCCUPANT = "unexpected_occupant"
+    ROOM_COUNT = "room_count"
     CAMERA_FAULT = "camera_fault"
     RECORDING_GAP = "recording_gap"
 
     @property
     def on_candidate(self) -> bool:
         """True where the finding can speak against a candidate: then one person alone may not confirm it."""
-        return self not in (AnomalyKind.CAMERA_FAULT, AnomalyKind.RECORDING_GAP)
+        return self not in (AnomalyKind.ROOM_COUNT, AnomalyKind.CAMERA_FAULT, AnomalyKind.RECORDING_GAP)
 
 
 @dataclass(frozen=True, slots=True)
