@@ -71,6 +71,18 @@ class StandbySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """How long an acknowledgement waits for a standby that does not answer; then the board says so."""
 
 
+class OnvifSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How network cameras are looked for; without this section nothing is sent."""
+
+    interface: str
+    """This server's own address in the cameras' network."""
+    wait_s: float = 3.0
+    """How long answers are waited for, in real seconds, at most 30."""
+    user: str = ""
+    """The cameras' own account; without it they are asked without one."""
+    password: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one server process; every default is usable."""
 
@@ -84,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     jurisdiction: str = "beijing"
     listen: Listen = Listen()
     cameras: tuple[CameraSettings, ...] = ()
+    onvif: OnvifSettings | None = None
     recording: RecordingSettings = RecordingSettings()
     writer_gap_ms: int = 5
     """Least time between two commits of the answer writer while busy, 0 to 20 ms (performance design 2)."""

@@ -209,6 +209,7 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("GET", "/api/hall/cameras/plots"): VIEWERS,
     ("GET", "/technician/cameras"): CALIBRATORS,
     ("GET", "/technician/cameras/{camera:str}"): CALIBRATORS,
+    ("POST", "/technician/cameras/discover"): TECHNICIAN,
     ("GET", "/api/cameras"): CALIBRATORS,
     ("GET", "/api/cameras/{camera:str}/setup"): CALIBRATORS,
     ("POST", "/api/cameras/{camera:str}/setup"): CALIBRATORS,

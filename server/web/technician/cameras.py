@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.roles import Role
 from server.delivery import store as delivery
 from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable
-from server.proctor import setups
+from server.proctor import onvif, setups
 from server.proctor import store as proctor
 from server.proctor.advice import Advice, Measured, advice
 from server.proctor.calibration import empty_reference, grey_of, layout_toml, load_setup
@@ -148,13 +148,38 @@ class CameraView(_Body, frozen=True):
 @get("/technician/cameras", guards=[requires(*CALIBRATORS)])
 async def cameras_page(request: Request[Any, Any, Any], site: Here) -> Template:
     """Show every camera with what is measured of it, and what to change."""
-    return page(request, "technician/cameras.html", cameras=await _list(site, login_of(request).scope))
+    login = login_of(request)
+    return page(
+        request,
+        "technician/cameras.html",
+        cameras=await _list(site, login.scope),
+        may_discover=not login.roles.isdisjoint((Role.TECHNICIAN, Role.CHIEF)),
+        discovers=site.settings.onvif is not None,
+    )
 
 
 @get("/technician/cameras/{camera:str}", guards=[requires(*CALIBRATORS)], sync_to_thread=False)
 def calibration_page(camera: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Give the calibration page's shell; the page asks for the camera's set-up itself."""
     return shell(request, "calibration", "calibration-title")
+
+
+@post("/technician/cameras/discover", guards=[requires(Role.TECHNICIAN, Role.CHIEF)], status_code=200)
+async def discover_cameras(request: Request[Any, Any, Any], site: Here) -> Template:
+    """Ask the network for cameras and show their streams. Refused `onvif-off` unless the settings turn it on."""
+    wanted = site.settings.onvif
+    if wanted is None:
+        raise Refused(Refusal("onvif-off"))
+    async with site.acting(login_of(request)) as act:
+        await act.record("proctor:onvif:asked", {"interface": wanted.interface})
+    account = onvif.Account(wanted.user, wanted.password) if wanted.user else None
+    wait_s = min(30.0, max(0.5, wanted.wait_s))
+    found = await onvif.discover(wanted.interface, wait_s, account, site.clock.legal())
+    return page(
+        request,
+        "technician/found.html",
+        cameras=[(one, onvif.advised(one.streams)) for one in found],
+    )
 
 
 @get("/api/cameras", guards=[requires(*CALIBRATORS)])
@@ -432,6 +457,7 @@ def _drawn(region: SeatRegion, basis: str) -> SeatDrawn:
 ROUTES = [
     cameras_page,
     calibration_page,
+    discover_cameras,
     cameras,
     setup,
     picture,
