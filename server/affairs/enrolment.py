@@ -94,7 +94,7 @@ def proven(pack: Pack, proofs: Sequence[Proof], committed: bool, today: date) ->
         rule = known.get(proof.code)
         if rule is None:
             return Refusal("enrolment-proof-unknown", "BJ-E:A2#1", {"proof": proof.code})
-        facts = {"proof": rule.title.zh, "proof_en": rule.title.en}
+        facts = {"proof": proof.code}
         if rule.how == "commitment" and not committed:
             return Refusal("enrolment-commitment-missing", rule.article, facts)
         if (

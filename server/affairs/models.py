@@ -219,6 +219,24 @@ class CorrectionRow(Base):
     answer: Mapped[str] = mapped_column(Text, default="")
 
 
+class YearlyRow(Base):
+    """One version of what an organisation lodged for a year: its overall plan or its notice; never changed."""
+
+    __tablename__ = "affairs_yearly"
+    __table_args__ = (UniqueConstraint("organisation", "code", "year", "version"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    organisation: Mapped[str] = mapped_column(ForeignKey("affairs_organisation.id"))
+    code: Mapped[str] = mapped_column(String(40))
+    year: Mapped[int]
+    version: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    late: Mapped[bool] = mapped_column(Boolean)
+    lodged_at: Mapped[datetime]
+    lodged_by: Mapped[str] = mapped_column(String(120))
+
+
 class SpotCheckRow(Base):
     """One district's spot check of a plan: drawn by commitment and nonce, its result by candidate id."""
 

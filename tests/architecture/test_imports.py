@@ -31,7 +31,7 @@ PURE = {
     "accounts": ("roles", "lockout"),
     "packages": ("envelope", "manifest", "contents"),
     "itembank": ("items", "blueprint", "feasibility", "showing", "statistics"),
-    "affairs": ("standing", "plans", "enrolment", "seating", "staffing", "corrections"),
+    "affairs": ("standing", "plans", "enrolment", "seating", "staffing", "corrections", "yearly"),
     "papers": ("drawing", "dealing", "bounds", "figures", "tracing", "sealed", "marking_sheet"),
     "delivery": ("timing", "sitting", "handin", "answers", "conversation", "halting", "lost_time", "merging"),
     "proctor": (

@@ -70,6 +70,7 @@ OPEN: Mapping[Route, str] = {
     ("GET", "/public"): "for the public",
     ("GET", "/public/certificate"): "for the public",
     ("GET", "/public/notices/{plan:str}"): "for the public",
+    ("GET", "/public/yearly/{organisation:str}"): "for the public",
     ("POST", "/public/notices/{plan:str}"): "anybody may object",
     ("GET", "/api/directory"): "for the public",
     ("GET", "/api/notices"): "for the public",
@@ -271,6 +272,10 @@ REGISTRY: Mapping[Route, frozenset[Role]] = {
     ("POST", f"{_PLAN}/corrections"): ORGANISATION | CITY,
     ("POST", "/api/corrections/{correction:str}/approve"): ORGANISATION | CITY,
     ("POST", "/api/corrections/{correction:str}/refuse"): ORGANISATION | CITY,
+    ("GET", "/api/organisations/{organisation:str}/yearly"): STAFF,
+    ("POST", "/api/organisations/{organisation:str}/yearly"): ORGANISATION,
+    ("GET", "/organisation/yearly"): ORGANISATION,
+    ("POST", "/organisation/yearly"): ORGANISATION,
     ("GET", "/organisation/procedure"): ORGANISATION,
     ("POST", "/organisation/procedure"): ORGANISATION,
     ("GET", "/organisation/plans/{plan:str}/corrections"): STAFF,
@@ -473,6 +478,11 @@ BODIES: Mapping[Route, Mapping[str, Any]] = {
         "evidence_sha256": "ab" * 32,
     },
     ("POST", "/api/corrections/{correction:str}/refuse"): {"reason": "no"},
+    ("POST", "/api/organisations/{organisation:str}/yearly"): {
+        "code": "overall_plan",
+        "year": 2027,
+        "text": "x",
+    },
 }
 
 

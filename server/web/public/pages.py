@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Template
 
+from server.affairs import yearly_service
 from server.errors import NotFound
 from server.keys.signing import fingerprint
 from server.publicity import service as publicity
@@ -40,12 +41,14 @@ async def overview(request: Http, site: Here) -> Template:
     async with site.db.reading() as session:
         directory = await directory_of(session)
         notices = await notices_of(session)
+        yearly = {one.organisation: one for one in await yearly_service.newest_notices(session)}
     key = site.identity.signing.public
     return page(
         request,
         "public/overview.html",
         directory=directory,
         notices=notices,
+        yearly=yearly,
         key=key.hex(),
         fingerprint=fingerprint(key),
     )

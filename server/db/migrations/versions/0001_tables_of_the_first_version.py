@@ -774,6 +774,30 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "affairs_yearly",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("organisation", sa.String(length=36), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("lodged_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lodged_by", sa.String(length=120), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation"], ["affairs_organisation.id"], name=op.f("fk_affairs_yearly_organisation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_affairs_yearly")),
+        sa.UniqueConstraint(
+            "organisation",
+            "code",
+            "year",
+            "version",
+            name=op.f("uq_affairs_yearly_organisation_code_year_version"),
+        ),
+    )
+    op.create_table(
         "delivery_allowance",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.String(length=36), nullable=False),
@@ -2071,6 +2095,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_allowance_slot"))
 
     op.drop_table("delivery_allowance")
+    op.drop_table("affairs_yearly")
     op.drop_table("affairs_procedure")
     with op.batch_alter_table("affairs_plan", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_affairs_plan_state"))
