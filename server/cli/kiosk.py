@@ -61,10 +61,31 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for word in MACHINE:
         # No prefix for options here: all that follows is the machine's.
         own = acts.add_parser(
-            word, help=f"the machine's own command: python -m kiosk {word}", add_help=False, prefix_chars="\0"
+            word,
+            help=f"the machine's own command: python -m kiosk {word}",
+            description=f"Options: python -m kiosk {word} --help",
+            add_help=False,
+            prefix_chars="\0",
         )
-        own.add_argument("words", nargs="*")
+        own.add_argument("words", nargs="*", action=_Words)
         own.set_defaults(run=_machine, word=word)
+
+
+class _Words(argparse.Action):
+    """Keep the machine's words as they stand; help says where their own help is."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        words = [str(word) for word in values] if isinstance(values, list) else []
+        if "--help" in words or "-h" in words:
+            parser.print_help()
+            sys.exit(0)
+        setattr(namespace, self.dest, words)
 
 
 def _machine(args: argparse.Namespace) -> int:
