@@ -48,6 +48,16 @@ class OutOfSeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """A stretch of the course that a camera of the room did not record, [from_at, to_at); None: it lasts."""
+
+    camera: str
+    from_at: datetime
+    to_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """An incident as the record lists it."""
 
@@ -80,6 +90,7 @@ class RoomRecord:
     incidents: tuple[Noted, ...]
     code: str
     breaks: tuple[OutOfSeat, ...] = ()
+    unrecorded: tuple[Unrecorded, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -91,7 +102,7 @@ class RoomRecord:
         )
 
 
-@cites("BJ-E:A5.2-9", "BJ-E:A5.2-12", "BJ-E:A4.2-1")
+@cites("BJ-E:A5.2-9", "BJ-E:A5.2-12", "BJ-E:A4.2-1", "BJ-E:22")
 def room_record(
     slot: str,
     room: str,
@@ -101,6 +112,7 @@ def room_record(
     code: str,
     now: datetime,
     breaks: Iterable[OutOfSeat] = (),
+    unrecorded: Iterable[Unrecorded] = (),
 ) -> RoomRecord:
     """Count one room. Each sitting is counted in the room it ended in; moves into and out of it are
     listed.
@@ -133,4 +145,5 @@ def room_record(
         incidents=noted,
         code=code,
         breaks=tuple(sorted(breaks, key=lambda b: b.left_at)),
+        unrecorded=tuple(sorted(unrecorded, key=lambda u: (u.from_at, u.camera))),
     )

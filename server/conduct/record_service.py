@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.affairs import store as affairs
 from server.conduct import store
 from server.conduct.models import RoomRecordRow
-from server.conduct.record import Move, Noted, OutOfSeat, RoomRecord, Seated, room_record
+from server.conduct.record import Move, Noted, OutOfSeat, RoomRecord, Seated, Unrecorded, room_record
 from server.conduct.store import SignedRecord
 from server.db.act import Act
 from server.delivery import command_store
@@ -23,6 +23,7 @@ from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable
 from server.keys.anchors import Anchor, anchor, newest_anchor
 from server.keys.identity import Identity
 from server.law.citing import cites
+from server.proctor import recording_store as recordings
 
 
 async def fresh_anchor(act: Act, identity: Identity) -> Anchor:
@@ -61,7 +62,11 @@ async def count_room(
         for b in await command_store.breaks(session, slot)
         if b.sitting in of_room
     ]
-    return room_record(slot, room, seated, moves, noted, code, now, breaks)
+    unrecorded = [
+        Unrecorded(gap.camera, gap.started_at, gap.ended_at, gap.code)
+        for gap in await recordings.gaps(session, slot, room)
+    ]
+    return room_record(slot, room, seated, moves, noted, code, now, breaks, unrecorded)
 
 
 def _end(state: State) -> str:
