@@ -52,6 +52,12 @@ class SlotView(_Message, frozen=True):
     """None while open, else `closed` or `cancelled`."""
     clock_off_s: int = 0
     """Seconds that the server's system clock has stepped away from the line by which this exam runs; 0: not."""
+    standby_away: bool = False
+    """A standby is configured, and answers are acknowledged without it now."""
+    standby_behind: int = 0
+    """Pages of the log that are committed here and not on the standby."""
+    recovery_fault: str | None = None
+    """Why the recovery file is not at its second place, as a text code; None when it is, or none is configured."""
 
 
 class RoomView(_Message, frozen=True):

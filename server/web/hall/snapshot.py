@@ -173,6 +173,7 @@ async def _slot(
     bells = {room.bell for room in rooms}
     first_open = next((k for k in ("overdue", "ready", "locked", "early") if k in bells), BellKind.RUNG.value)
     ends = [room.ends_at for room in rooms if room.ends_at is not None]
+    shipping = None if site.shipper is None else site.shipper.state()
     return SlotView(
         id=slot.id,
         plan=plan.id,
@@ -193,6 +194,9 @@ async def _slot(
         standing=standing.status,
         outcome=closure.outcome if closure else None,
         clock_off_s=off_by(site.clock.step()),
+        standby_away=shipping is not None and shipping.policy == "sync" and not shipping.waits,
+        standby_behind=0 if shipping is None else shipping.behind,
+        recovery_fault=None if site.second_place is None else site.second_place.fault,
     )
 
 

@@ -15,6 +15,8 @@ export const Board = (p) => {
     <${Head} ...${p} live=${live}/>
     ${live !== "live" && html`<p class="banner" role="alert"><${Sign} of=${live === "offline" ? "offline" : "stale"}/>${say(`board-${live}-banner`, { time: secondText(state.now), seconds: silentSeconds(state, mono) })}</p>`}
     ${live === "live" && state.snapshot.slot.clock_off_s !== 0 && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-clock-banner", { seconds: Math.abs(state.snapshot.slot.clock_off_s), time: secondText(legalNow(state, mono)) })}</p>`}
+    ${live === "live" && (state.snapshot.slot.standby_away || state.snapshot.slot.standby_behind > 500) && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-standby-banner", { pages: state.snapshot.slot.standby_behind })}</p>`}
+    ${live === "live" && state.snapshot.slot.recovery_fault && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-recovery-banner")}</p>`}
     <${Strip} ...${p}/>
     <main class="rooms" aria-label=${say("board-rooms")}>${roomsInOrder(state.snapshot).map((room) => html`<${Room} key=${room.number} ...${p} room=${room}/>`)}<${Legend} ...${p}/></main>
     <${Feed} ...${p}/>
