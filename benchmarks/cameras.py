@@ -36,7 +36,7 @@ from server.proctor.capture import SourceConfig
 from server.proctor.detectors.yunet import YuNet, width_for
 from server.proctor.evidence import Frame
 from server.proctor.feed import Feed
-from server.proctor.pipeline import CameraPipeline
+from server.proctor.pipeline import CameraPipeline, fixed_part
 from server.proctor.quality import QualityGauge
 from server.proctor.structure import SeatScale
 from server.proctor.supervisor import WorkerSupervisor
@@ -267,7 +267,7 @@ def stages(pictures: int) -> None:
     layout, empty = hall.layout("1"), cv2.cvtColor(hall.references("1", BEGIN)[0], cv2.COLOR_BGR2GRAY)
     reference = np.asarray(empty, dtype=np.uint8)
     spent = {"quality": 0.0, "seats": 0.0, "whole": 0.0, "message": 0.0}
-    gauge, scale = QualityGauge(reference), SeatScale(layout, [reference])
+    gauge, scale = QualityGauge(reference, fixed=fixed_part(layout)), SeatScale(layout, [reference])
     pipeline = CameraPipeline(layout, (reference,), YuNet(width=width_for(layout)))
     for second in range(pictures):
         at = BEGIN + timedelta(seconds=60 + second)

@@ -55,7 +55,7 @@ class CameraPipeline:
         self._detector = detector
         self._rule = occupancy_rule
         greys = [_grey(reference) for reference in references]
-        self._gauge = QualityGauge(greys[0] if greys else None, quality_rule, _fixed(layout))
+        self._gauge = QualityGauge(greys[0] if greys else None, quality_rule, fixed_part(layout))
         self._scale = SeatScale(layout, greys) if layout.seats else None
         self._gaze = Gaze(layout, greys[0] if greys else None, look_rule)
         self._memory: dict[str, occupancy.SeatMemory] = {}
@@ -153,7 +153,7 @@ class CameraPipeline:
         return reading
 
 
-def _fixed(layout: CameraLayout) -> NDArray[np.bool_]:
+def fixed_part(layout: CameraLayout) -> NDArray[np.bool_]:
     """bool (height, width): what is no seat; people come and go on seats, and a camera is recognised by the
     rest.
     """

@@ -50,9 +50,11 @@ class Sampling:
         return self._whole and self._started
 
     def takes(self, second: float) -> bool:
-        """Whether the decoded picture of that time is a sample: at most one every `every_s`, a little early
-        allowed."""
-        if second < self._due_s - 0.1 * self._every_s and second > self._due_s - 60:
+        """Whether the decoded picture of that time is a sample: one every `every_s`. Key frames may come a
+        little early, because no other picture would come in their place.
+        """
+        early = 0.0 if self._whole else 0.1 * self._every_s
+        if self._due_s - 60 < second < self._due_s - early - 1e-6:
             return False
         self._due_s = second + self._every_s
         return True
