@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.cli import proctor_recordings
+from server.cli import proctor_calibrate, proctor_recordings
 from server.errors import BadInput
 from server.proctor import evaluation, rehearsal
 from server.proctor.detection import create_detector
@@ -22,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     _add_evaluate(acts)
     _add_simulate(acts)
     _add_rehearse(acts)
+    proctor_calibrate.add(acts)
     proctor_recordings.add(acts)
 
 

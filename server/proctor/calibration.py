@@ -1,4 +1,4 @@
-"""Sets up a camera: empty references from pictures taken before entry, seats from where people appear.
+"""Sets up a camera: empty references from pictures taken before entry, and what has changed since.
 
 A set-up is one folder file `<camera>.toml` with the layout and the names of its reference pictures beside it.
 """
@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.errors import BadInput
-from server.proctor.evidence import Detections, Picture
+from server.proctor.evidence import Picture
 from server.proctor.proposals import Change
-from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table, region_at
+from server.proctor.seats import CameraLayout, layout_from_table, layout_to_table
 
-# Faces nearer than this many face heights belong to one person who moved between pictures.
-SAME_PERSON = 1.2
 # A cell of the picture has changed when its structure is unlike the empty room's, or its light by so many levels.
 TEXTURE_STD, ALIKE_LEAST, MEAN_CHANGE = 8.0, 0.5, 28.0
 
@@ -46,61 +44,16 @@ def empty_reference(pictures: Sequence[Picture]) -> Picture:
         raise ValueError("a reference is made of at least three pictures")
     if len({picture.shape for picture in pictures}) != 1:
         raise ValueError("the pictures have different sizes")
-    greys = [cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) if p.ndim == 3 else p for p in pictures]
-    return np.asarray(np.median(np.stack(greys), axis=0), dtype=np.uint8)
+    return np.asarray(np.median(np.stack([grey(picture) for picture in pictures]), axis=0), dtype=np.uint8)
 
 
-def propose_layout(
-    camera_id: str, room_id: str, seen: Sequence[Detections], seats: Sequence[str], columns: int
-) -> CameraLayout:
-    """Proposes seats from faces seen over many pictures: `seats` named from the front row's left, row after
-    row.
-
-    Faces of all pictures are gathered into persons; the persons seen most often, as many as there are seats,
-    are put in rows from the lowest up and in each row from the left. `sureness` is the share of pictures in
-    which the face was seen, times 2, at most 1. A person corrects the proposal.
-
-    Raises:
-        ValueError: no pictures, or fewer persons than seats were seen.
-    """
-    if not seen:
-        raise ValueError("a layout is proposed from at least one picture")
-    people = sorted(_people(seen), key=lambda person: -len(person))[: len(seats)]
-    if len(people) < len(seats):
-        raise ValueError(f"{len(people)} persons were seen for {len(seats)} seats")
-    heads = [np.median(np.array(person), axis=0) for person in people]
-    shares = [min(1.0, 2 * len(person) / len(seen)) for person in people]
-    rows = sorted(zip(heads, shares, strict=True), key=lambda pair: -float(pair[0][1]))
-    regions = []
-    for first in range(0, len(seats), columns):
-        row = sorted(rows[first : first + columns], key=lambda pair: float(pair[0][0]))
-        for offset, (head, share) in enumerate(row):
-            x, y, tall = (float(value) for value in head)
-            regions.append(region_at(seats[first + offset], x, y, tall, share))
-    frame = seen[0].frame
-    return CameraLayout(camera_id, room_id, frame.width, frame.height, tuple(regions))
-
-
-def _people(seen: Sequence[Detections]) -> list[list[tuple[float, float, float]]]:
-    """Faces gathered by place: for each person the (x, y, height) of every sighting."""
-    people: list[list[tuple[float, float, float]]] = []
-    for detections in seen:
-        for (x, y), tall in zip(detections.centres, detections.heights, strict=True):
-            place = (float(x), float(y), float(tall))
-            near = [p for p in people if _near(p[-1], place)]
-            if near:
-                min(near, key=lambda p: _gap(p[-1], place)).append(place)
-            else:
-                people.append([place])
-    return people
-
-
-def _gap(one: tuple[float, float, float], other: tuple[float, float, float]) -> float:
-    return float(np.hypot(one[0] - other[0], one[1] - other[1]))
-
-
-def _near(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
-    return _gap(one, other) <= SAME_PERSON * max(one[2], other[2])
+def grey(picture: Picture) -> Picture:
+    """A picture, colour (BGR) or grey, in grey."""
+    return (
+        picture
+        if picture.ndim == 2
+        else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+    )
 
 
 def save_setup(folder: Path, setup: CameraSetup) -> Path:

@@ -12,7 +12,6 @@ from server.proctor.calibration import (
     CameraSetup,
     empty_reference,
     load_setup,
-    propose_layout,
     save_setup,
 )
 from server.proctor.detection import create_detector, detect
@@ -31,7 +30,6 @@ from server.proctor.simulation import (
     Interval,
     LightChange,
     SeatScript,
-    place,
     script_from_json,
 )
 from server.proctor.structure import SeatScale
@@ -168,23 +166,6 @@ def test_setup_survives_its_files(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as wrong:
         load_setup(path)
     assert wrong.value.code == "seats-unreadable"
-
-
-@needs_model
-def test_layout_is_proposed_from_people() -> None:
-    """From twenty pictures of a full room every seat is proposed within one face height of its true head
-    point.
-    """
-    seats = tuple(SeatScript("1", str(n), START, at(90)) for n in range(1, 31))
-    drawn = HallDrawing(["1"], 30, 4, HallScript(seats=seats))
-    detector = YuNet(width=1280)
-    times = [at(2 + k / 5) for k in range(20)]
-    seen = [detect(detector, drawn.picture("1", t), Frame("c", "1", t, WIDTH, HEIGHT)) for t in times]
-    names = [str(n) for n in range(1, 31)]
-    layout = propose_layout("c", "1", seen, names, columns=6)
-    for number, region in enumerate(layout.seats, start=1):
-        x, y, head = place(number)
-        assert np.hypot(region.head[0] - x, region.head[1] - y) < head, region.seat
 
 
 def test_missing_and_changed_model_are_clear(tmp_path: Path) -> None:

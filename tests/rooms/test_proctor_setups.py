@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from server.cli.main import main
 from server.clock import SystemClock
 from server.db.act import Act
 from server.db.journal import Journal, JournalRecord
@@ -18,6 +19,7 @@ from server.errors import BadInput, GongyuanError, Refused
 from server.proctor import service, setups, store
 from server.proctor.calibration import ChangedPlaces, empty_reference, load_setup
 from server.proctor.capture import SourceConfig
+from server.proctor.detectors.yunet import MODEL
 from server.proctor.models import SeatStateRow
 from server.proctor.simulation import HallDrawing, HallScript, LightChange, SeatScript, place
 from server.proctor.simulation_server import HallServer
@@ -210,3 +212,33 @@ async def test_seat_changes_are_kept_in_order(tmp_path: Path) -> None:
             found = await seat_changes(session, ["1"], START, START + timedelta(hours=1))
     assert len(rows) == 3
     assert [(one.seat, one.state) for one in found] == [("1", "occupied"), ("2", "occupied"), ("1", "empty")]
+
+
+@pytest.mark.skipif(not MODEL.is_file(), reason="the face model is not here: run make assets")
+def test_seats_are_proposed_from_stored_pictures_by_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From pictures of a room, of it empty, and its check-ins the command writes every seat in its place."""
+    drawn = hall()
+    for folder in ("full", "empty"):
+        (tmp_path / folder).mkdir()
+    for n in range(20):
+        at = START + timedelta(seconds=10 + 3 * n)
+        name = f"{at:%Y%m%dT%H%M%S}.jpg"
+        cv2.imwrite(str(tmp_path / "full" / name), drawn.picture("1", at))
+    for n, picture in enumerate(drawn.references("1", START - timedelta(minutes=5))[:4]):
+        cv2.imwrite(str(tmp_path / "empty" / f"{n}.png"), picture)
+    rows = "".join(f"{n},{(START + timedelta(seconds=10)).isoformat()}\n" for n in range(1, 13))
+    (tmp_path / "check-ins.csv").write_text(rows, encoding="utf-8")
+    words = ["proctor", "calibrate", str(tmp_path / "full"), "--camera", "c", "--room", "1", "--seats", "12"]
+    words += ["--columns", "6", "--numbering", "rows", "--empty", str(tmp_path / "empty"), "--width", "960"]
+    words += ["--check-ins", str(tmp_path / "check-ins.csv"), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "12 seats, order 100% sure" in capsys.readouterr().out
+    setup = load_setup(tmp_path / "out" / "c.toml")
+    assert len(setup.references) == 1
+    for region in setup.layout.seats:
+        x, y, head = place(int(region.seat))
+        assert np.hypot(region.head[0] - x, region.head[1] - y) < head, region.seat
+    words[words.index("12")] = "3"
+    assert main(words) != 0
