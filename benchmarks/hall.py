@@ -61,6 +61,7 @@ from server.protocol.paper import Option, Paper, PaperItem
 from server.settings import Listen, Settings
 from server.tables import load_models
 from server.web.site import LOGIN_COOKIE, Site, cookie_tag
+from server.web.whole_frames import WholeFramesProtocol
 
 ITEMS = 100
 SLOT, PLAN = "slot", "plan"
@@ -207,7 +208,7 @@ def serve(folder: Path, port: int, *, tls: bool) -> None:
         port=port,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=25.0,
         ws_max_size=1 << 20,

@@ -22,6 +22,7 @@ from server.clock import Clock
 from server.errors import BadInput
 from server.keys.authority import ensure_tls
 from server.settings import Settings
+from server.web.whole_frames import WholeFramesProtocol
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -59,7 +60,7 @@ def serve_until_stopped(
         app,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=25.0,
         ws_max_size=1 << 20,

@@ -26,6 +26,7 @@ from server.web.candidate.routes import enrol
 from server.web.candidate.socket import candidate_socket
 from server.web.problems import answer
 from server.web.site import Site
+from server.web.whole_frames import WholeFramesProtocol
 from tests.support.delivery import Scene
 
 
@@ -77,7 +78,7 @@ def server_config(app: Litestar, port: int, **more: Any) -> uvicorn.Config:
         app,
         host="127.0.0.1",
         port=port,
-        ws="websockets-sansio",
+        ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         log_level="warning",
         access_log=False,

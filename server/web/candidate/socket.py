@@ -8,7 +8,7 @@ timer each, and one that never reads is cut off and holds nobody up.
 import asyncio
 import contextlib
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,9 @@ from server.protocol.ids import SUBPROTOCOL
 from server.protocol.link import CLOSE_SLOW, SEND_WITHIN_S
 from server.web.guards import same_origin
 from server.web.site import Site
+from server.web.whole_frames import EXTENSION
+
+Write = Callable[[Sequence[bytes]], bool]
 
 
 @websocket("/ws/candidate", guards=[same_origin])
@@ -35,7 +38,9 @@ async def serve(socket: WebSocket[Any, Any, Any], hall: Hall) -> None:
     offered = socket.scope.get("subprotocols") or []
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
     line = hall.attach()
-    outlet = _Outlet(socket.send, line)
+    extensions: dict[str, Any] = socket.scope.get("extensions") or {}
+    write = extensions.get(EXTENSION, {}).get("write")
+    outlet = _Outlet(socket.send, write, line)
     receive = socket.receive
     try:
         while True:
@@ -56,10 +61,11 @@ async def serve(socket: WebSocket[Any, Any, Any], hall: Hall) -> None:
 class _Outlet:
     """Sends what stands in a line's queue; made by the task that serves the socket."""
 
-    __slots__ = ("_done", "_line", "_send", "_server", "_task", "_timer", "cut")
+    __slots__ = ("_done", "_line", "_send", "_server", "_task", "_timer", "_write", "cut")
 
-    def __init__(self, send: Send, line: Line) -> None:
+    def __init__(self, send: Send, write: Write | None, line: Line) -> None:
         self._send = send
+        self._write = write
         self._line = line
         self._server = asyncio.current_task()
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +82,8 @@ class _Outlet:
                 self._cut()
             return
         frames = self._line.frames
+        if self._write is not None and not self._done and frames and self._at_once(self._write):
+            return
         while frames and not self._done:
             step = self._next(frames.popleft())
             try:
@@ -89,6 +97,15 @@ class _Outlet:
             self._task = asyncio.create_task(self._go_on(step, waits_for))
             self._timer = asyncio.get_running_loop().call_later(SEND_WITHIN_S, self._cut)
             return
+
+    def _at_once(self, write: Write) -> bool:
+        """Write what is queued past ASGI's layers; tell whether nothing is left."""
+        frames = self._line.frames
+        whole = [frame for frame in frames if frame is not None]
+        if whole and write(whole):
+            for _ in whole:
+                frames.popleft()
+        return not frames
 
     def _next(self, frame: bytes | None) -> Coroutine[Any, Any, None]:
         if frame is not None:

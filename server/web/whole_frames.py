@@ -1,0 +1,139 @@
+"""uvicorn's websocket on short paths: whole text frames in and out, everything else through the library.
+
+A kiosk's messages are short, whole text frames. The library's parser and the layers between an ASGI `send` and the
+transport cost several times what such a frame is worth; here it is unmasked and queued, or written, by itself. What
+is not a whole, plain text frame (fragments, control frames, anything malformed) goes to the library frame by frame,
+which judges it as before.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn.protocols.utils import is_ssl
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where built
+from websockets.protocol import OPEN
+
+EXTENSION = "gongyuan.frames"
+"""Key in the ASGI scope's `extensions`: a `write(frames)` that sends text frames at once."""
+WAITING_MOST = 16
+"""Messages that wait for the application before the socket is read no further."""
+PIECE = 8 << 10
+"""Bytes handed to TLS at once: its outgoing buffer keeps the size of the largest for as long as the line lasts."""
+_WHOLE_TEXT = 0x81
+_MASKED = 0x80
+
+
+def framed(payload: bytes) -> bytes:
+    """Return a payload as one whole unmasked text frame (RFC 6455, 5.2)."""
+    length = len(payload)
+    if length < 126:
+        return bytes((_WHOLE_TEXT, length)) + payload
+    if length < 1 << 16:
+        return struct.pack("!BBH", _WHOLE_TEXT, 126, length) + payload
+    return struct.pack("!BBQ", _WHOLE_TEXT, 127, length) + payload
+
+
+def frame_end(buffer: bytes | bytearray, at: int) -> tuple[int, int] | None:
+    """Return where the payload of the masked frame at `at` begins and ends, its length as announced; None while the
+    header is not whole. An unmasked frame, which a client may not send, counts no mask.
+    """
+    if len(buffer) < at + 2:
+        return None
+    length, begin = buffer[at + 1] & 0x7F, at + 2
+    if length >= 126:
+        wide = 2 if length == 126 else 8
+        if len(buffer) < begin + wide:
+            return None
+        length, begin = int.from_bytes(buffer[begin : begin + wide], "big"), begin + wide
+    if buffer[at + 1] & _MASKED:
+        begin += 4
+    return begin, begin + length
+
+
+class WholeFramesProtocol(WebSocketsSansIOProtocol):
+    """Given to `uvicorn.Config(ws=…)`."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._arrived = bytearray()
+        self._fragments = False
+        """The library holds the beginning of a fragmented message."""
+        self._given_up = False
+        """Bytes go to the library as they come: a frame above the limit, or a failed line."""
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer the short way out to the application, and let go what only the handshake needed."""
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.close_sent:
+            self.scope["extensions"][EXTENSION] = {"write": self.write_frames}
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the line."""
+        if self._given_up or not self.handshake_initiated:
+            super().data_received(data)
+            return
+        if self._arrived:
+            self._arrived += data
+            rest = self._take(self._arrived)
+            del self._arrived[:rest]
+        else:
+            rest = self._take(data)
+            if rest < len(data):
+                self._arrived += data[rest:]
+
+    def _take(self, buffer: bytes | bytearray) -> int:
+        """Take the whole frames in a buffer; return how many of its bytes were taken."""
+        at = 0
+        while not self._given_up:
+            bounds = frame_end(buffer, at)
+            if bounds is None:
+                return at
+            begin, end = bounds
+            if end - begin > self.config.ws_max_size or self.conn.state is not OPEN:
+                self._given_up = True
+                break
+            if end > len(buffer):
+                return at
+            if buffer[at] == _WHOLE_TEXT and buffer[at + 1] & _MASKED and not self._fragments:
+                self.curr_msg_data_type = "text"
+                self.frames = [apply_mask(bytes(buffer[begin:end]), bytes(buffer[begin - 4 : begin]))]
+                self.send_receive_event_to_app()
+            else:
+                if not buffer[at] & 0x08:
+                    self._fragments = not buffer[at] & 0x80
+                super().data_received(bytes(buffer[at:end]))
+                self._given_up = self.conn.parser_exc is not None
+            at = end
+        super().data_received(bytes(buffer[at:]))
+        return len(buffer)
+
+    def send_receive_event_to_app(self) -> None:
+        """Queue a message; read no further only when many wait (the base class stops after each)."""
+        was_paused, self.read_paused = self.read_paused, True
+        super().send_receive_event_to_app()
+        self.read_paused = was_paused
+        if not was_paused and self.queue.qsize() >= WAITING_MOST:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def write_frames(self, payloads: Sequence[bytes]) -> bool:
+        """Write payloads (UTF-8) as text frames now, all of them; False, with none written, when the line is not open
+        or has more waiting than its transport takes.
+        """
+        if (
+            not self.writable.is_set()
+            or self.disconnected
+            or self.close_sent
+            or not self.handshake_complete
+            or self.conn.state is not OPEN
+        ):
+            return False
+        data = b"".join(map(framed, payloads))
+        if len(data) > PIECE and is_ssl(self.transport):
+            for at in range(0, len(data), PIECE):
+                self.transport.write(data[at : at + PIECE])
+        else:
+            self.transport.write(data)
+        return True
