@@ -124,7 +124,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Si
 @pytest.mark.parametrize(
     ("role", "paths"),
     [
-        (Role.ORGANISATION, ("/organisation", "/organisation/plans/{plan}")),
+        (
+            Role.ORGANISATION,
+            (
+                "/organisation",
+                "/organisation/plans/{plan}",
+                "/organisation/plans/{plan}/corrections",
+                "/organisation/procedure",
+                "/organisation/yearly",
+                "/password",
+            ),
+        ),
         (Role.CITY_OFFICER, ("/regulator", "/regulator/cases")),
         (None, ("/", "/public", "/public/notices/{plan}", "/public/certificate", "/login")),
     ],
