@@ -22,6 +22,7 @@ from server.db.metadata import Base
 from server.db.signals import Signals
 from server.delivery.models import BellRow, SeatRow, SittingRow, SlotRow
 from server.delivery.receipt_keys import ensure_receipt_key
+from server.delivery.sitting import State
 from server.errors import Refusal, Refused
 from server.keys.identity import Identity
 from server.keys.models import CustodianRow, KeyRow, RecoveryCodeRow
@@ -40,6 +41,8 @@ from server.recovery.file import sealed, signed_parts
 
 LOOK_S = 10.0
 """Monotonic seconds between two looks without a signal, and between two writings at least."""
+BEFORE = (State.PREPARED, State.CHECKED_IN, State.ABSENT)
+"""States of a sitting before the bell."""
 LOOK_AGAIN_S = 1.0
 """Monotonic seconds between two looks at least."""
 
@@ -54,14 +57,20 @@ async def stamp(session: AsyncSession) -> tuple[Any, ...]:
         select(func.count(KeyRow.id), func.sum(KeyRow.wrapping), func.count(KeyRow.retired_at)),
         select(func.max(RecoveryCodeRow.number)),
         select(func.count(SlotRow.id), func.count(SlotRow.receipt_key)),
-        select(func.count(BellRow.slot)),
         select(func.count(Base.metadata.tables["packages_incoming"].c.id)),
     ]
     found: list[Any] = [tuple((await session.execute(query)).one()) for query in counts]
     sets = select(PaperSet.id).where(PaperSet.state == "current").order_by(PaperSet.id)
     found.append(tuple(await session.scalars(sets)))
-    states = select(SittingRow.state, func.count()).group_by(SittingRow.state).order_by(SittingRow.state)
+    # What comes after the bell is in the kiosks' journals: a hand-in rush shall not write the file again and again.
+    states = (
+        select(SittingRow.state, func.count())
+        .where(SittingRow.state.in_([state.value for state in BEFORE]))
+        .group_by(SittingRow.state)
+        .order_by(SittingRow.state)
+    )
     found.append(tuple(map(tuple, await session.execute(states))))
+    found.append(await session.scalar(select(func.count(BellRow.slot))))
     return tuple(found)
 
 
@@ -172,6 +181,9 @@ async def keep_recovery_file(
             try:
                 async with db.reading() as session:
                     now = await stamp(session)
+                if written is not None and now[-1] != written[-1]:
+                    # The bell's first seconds belong to the papers that are opened now.
+                    await asyncio.sleep(LOOK_S)
                 if now != written:
                     rest = LOOK_S
                     told.number = await write(db, identity, clock, data, place)

@@ -53,13 +53,13 @@ def with_notebook(sitter: Sitter, folder: Path) -> Sitter:
     return sitter
 
 
-async def written(place: Path, halves: tuple[str, str], bells: int) -> None:
-    """Wait until the recovery file knows so many bells."""
+async def written(place: Path, halves: tuple[str, str]) -> None:
+    """Wait until the recovery file knows everybody's check-in."""
     async with asyncio.timeout(60):
         while True:
             if await asyncio.to_thread((place / CENTRE_FILE).exists):
                 second = await asyncio.to_thread(read, place, *halves)
-                if len(second.rows("delivery_bell")) == bells:
+                if {row["state"] for row in second.rows("delivery_sitting")} == {"checked_in"}:
                     return
             await asyncio.sleep(0.2)
 
@@ -96,11 +96,9 @@ async def test_a_lost_disk_is_rebuilt_from_the_kiosks(tmp_path: Path) -> None:
         async with asyncio.timeout(60):
             while not all(one.agent.brain._sealed for one in sitters):
                 await asyncio.sleep(0.02)
-        bell = await scene.ring(["1"])
-        await asyncio.sleep(0)
-        await scene.ring(["2"])
+        await written(place, halves)
+        bell = await scene.ring()
         await acknowledged(sitters, MORE)
-        await written(place, halves, 2)
         await centre.kill()
         await db.close()
         shutil.rmtree(centre.data)
@@ -120,6 +118,9 @@ async def test_a_lost_disk_is_rebuilt_from_the_kiosks(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         account = settle(centre.data / "gongyuan.db", sitters)
         assert account == Account(before, before, 0, 0, 0, ()), done.stdout
+        with closing(sqlite3.connect(centre.data / "gongyuan.db")) as disk:
+            rung = disk.execute("select room, at from delivery_bell order by room").fetchall()
+        assert rung == [(room, f"{bell:%Y-%m-%d %H:%M:%S}.000000") for room in ("1", "2")]
         await centre.start()
         await acknowledged(sitters, MORE)
         for sitter in sitters:
