@@ -18,6 +18,7 @@ _PAGES: dict[str, tuple[tuple[str, str, frozenset[Role] | None], ...]] = {
     "centre": (
         ("/exam", "home-exam", None),
         ("/hall", "home-hall", _HALL),
+        ("/hall/wall", "home-wall", _HALL | {Role.TECHNICIAN, Role.EXAM_OFFICE, Role.SUPERVISOR}),
         ("/results", "home-results", _MARKS),
         ("/custody", "home-custody", frozenset({Role.CUSTODIAN, Role.CHIEF})),
         (
