@@ -16,53 +16,11 @@ from server.affairs.packaging import accept_exam, build_exam
 from server.db.journal import JournalRecord
 from server.keys.passwords import prepared_password
 from server.packages.contents import ExamContent
-from server.proctor.recording_models import SegmentRow
 from server.proctor.recording_store import segments
-from server.proctor.remux import Form, Muxer, Piece
-from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter
-from server.proctor.store import Camera, put_camera
-from server.protocol.recording import CaptionText
 from tests.support.clock import START, FakeClock
 from tests.support.papers import PLAN, SLOT, filed_plan
+from tests.support.recording import record_piece
 from tests.support.web import Server, running
-
-CAPTION = CaptionText(point="朝阳考点", method="机考", room="考场 1", layout="共 2 座")
-KEY = bytes(range(32))
-
-
-async def _record(server: Server, segment: str, camera: str, room: str, slot: str) -> None:
-    """Write ten seconds of a camera's recording as a recorder does, and its row."""
-    site = server.site
-    path = f"{camera}/{segment}.gyseg"
-    header = SegmentHeader(segment=segment, camera=camera, wrapped=site.identity.storage_wrap(KEY, RUN_AAD))
-    writer = SegmentWriter(site.recording.folder / path, header, KEY)
-    muxer = Muxer(writer, Form("mjpeg", 320, 180), CAPTION, START)
-    for second in range(10):
-        picture = np.full((180, 320, 3), 60 + 10 * second, np.uint8)
-        data = cv2.imencode(".jpg", picture)[1].tobytes()
-        muxer.put(Piece(Form("mjpeg", 320, 180), data, float(second), float(second), True))
-    muxer.close()
-    written = writer.close()
-    async with site.db.writing() as session:
-        await put_camera(session, Camera(camera, room, "mjpeg", "http://x/", 320, 180), None, START)
-        session.add(
-            SegmentRow(
-                id=segment,
-                camera=camera,
-                room=room,
-                slot=slot,
-                path=path,
-                started_at=START,
-                ended_at=START + timedelta(seconds=10),
-                number=1,
-                size=written.size,
-                sha256=written.sha256,
-                chain="",
-                codec="mjpeg",
-                complete=True,
-                caption=msgspec.json.encode(CAPTION).decode(),
-            )
-        )
 
 
 async def _content(server: Server) -> ExamContent:
@@ -85,8 +43,8 @@ async def test_an_officer_looks_and_does_nothing_else(tmp_path: Path, clock: Fak
         assert [one.username for one in content.viewers] == ["remote-zhang-plan1"]
         async with site.acting("package:registry") as act:
             await accept_exam(act, content)
-        await _record(server, "s1", "c1", "01", SLOT)
-        await _record(server, "s2", "c2", "02", "another slot")
+        await record_piece(site, "s1", "c1", "01", SLOT, START)
+        await record_piece(site, "s2", "c2", "02", "another slot", START)
         browser = await server.anonymous()
         answer = await browser.post(
             "/api/login", json={"username": content.viewers[0].username, "password": "a pass word 77"}

@@ -1,109 +1,226 @@
-"""Camera findings and recordings in a real Chromium: two people decide by the picture; an officer looks from afar."""
+"""The camera wall, the seat set-up page and the cameras' figures in a real Chromium."""
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from sqlalchemy import select
 
 from server.accounts.roles import Role
-from server.proctor import store
-from server.proctor.alerts import Alert, AlertState
-from server.proctor.drawing import jpeg
-from server.proctor.evidence import Anomaly, AnomalyKind
-from server.proctor.seats import CameraLayout, region_at
-from tests.pages.test_board_page import open_board
+from server.db.journal import JournalRecord
+from server.proctor import service, store
+from server.proctor.evidence import SeatReading, SeatState
+from server.proctor.models import SeatStateRow
+from server.proctor.simulation import HallDrawing, HallScript, SeatScript, place
+from server.protocol.proctoring import CameraPicture, CameraSample
 from tests.support.browser import PASSWORD, Centre, grave_issues
-from tests.support.hall import BELL
-from tests.support.papers import PLAN, SLOT
-from tests.support.recording import record_piece
+from tests.support.clock import START
 
-LAYOUT = CameraLayout("c1", "01", 640, 360, tuple(region_at(str(n), 130 * n, 160, 40) for n in range(1, 5)))
+SHOTS = os.environ.get("SHOTS")
 
 
-async def _found(centre: Centre, seat: int) -> None:
-    """An empty seat is found by a camera, with its picture, and boards see it."""
-    site, at = centre.site, centre.clock.legal()
-    name = site.evidence.put(
-        jpeg(np.random.default_rng(seat).integers(0, 255, (360, 640, 3), dtype=np.uint8))
-    )
-    anomaly = Anomaly(
-        key=f"empty:{seat}",
-        kind=AnomalyKind.EMPTY_SEAT,
-        rule_version=1,
-        room_id="01",
-        camera_id="c1",
-        seat=str(seat),
-        started_at=at - timedelta(seconds=30),
-        found_at=at,
-        score=0.9,
-        facts={"structure": 0.1},
-    )
-    key = f"alert:{anomaly.key}"
-    alert = Alert(key, "01", str(seat), anomaly.kind, 0.9, (anomaly.key,), at, at, None, True)
-    async with site.db.writing() as session:
-        await store.put_camera(session, store.Camera("c1", "01", "mjpeg", "", 640, 360), LAYOUT, at)
-        await store.put_alert(session, alert)
-        await store.add_anomaly(session, anomaly, key, name)
-    site.feed.put_alert(alert, True)
-    site.signals.tell("slot", SLOT)
+def shot(page: Any, name: str) -> None:
+    """Keep a screenshot where one is wanted."""
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 
-def test_two_people_decide_by_the_picture(page: Any, chromium: Any, centre: Centre) -> None:
-    """A finding shows its picture on the board; one invigilator's confirmation waits for a second person and cannot be
-    his own; the second's confirms it, and another finding is dismissed."""
-    for name in ("wang", "li"):
-        centre.account(name, name, Role.INVIGILATOR, "01")
-    centre.run(centre.day.check_in(0, 1, 2, 3))
-    open_board(page, centre, "wang")
-    centre.run(_found(centre, 2))
-    card = page.locator(".feed article.al")
-    card.wait_for()
-    page.wait_for_function("() => document.querySelector('.feed article.al img')?.naturalWidth === 640")
-    card.locator("button.pic").click()
-    page.wait_for_function("() => document.querySelector('dialog img.full')?.naturalWidth === 640")
-    assert page.locator("dialog a[href$='/clip']").count() == 1
-    page.keyboard.press("Escape")
-    card.locator(".act button.primary").click()
-    page.wait_for_selector(".feed .act button.primary[disabled]")
-    other = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN").new_page()
-    open_board(other, centre, "li")
-    other.locator(".feed .act button.primary").click()
-    page.wait_for_selector(".feed .al.past")
-    confirmed = centre.site.feed.alert("alert:empty:2")
-    assert confirmed is not None
-    assert (confirmed.state, confirmed.first_by, confirmed.decided_by) == (
-        AlertState.CONFIRMED,
-        "staff:wang",
-        "staff:li",
-    )
-    centre.run(_found(centre, 3))
-    other.locator(".feed article.al .act button >> nth=1").click()
-    other.wait_for_function("() => document.querySelectorAll('.feed .al.past').length === 2")
-    dismissed = centre.site.feed.alert("alert:empty:3")
-    assert dismissed is not None
-    assert dismissed.state is AlertState.DISMISSED
-    other.context.close()
+class Cameras:
+    """Two drawn cameras of a running centre, fed as workers feed it."""
+
+    def __init__(self, centre: Centre, seats: int = 6) -> None:
+        self.centre, self.seats = centre, seats
+        people = tuple(
+            SeatScript(room, str(n), START, START + timedelta(hours=9))
+            for room in ("01", "02")
+            for n in range(1, seats + 1)
+        )
+        self.hall = HallDrawing(["01", "02"], seats, 2, HallScript(seats=people))
+        centre.run(self._register())
+
+    async def _register(self) -> None:
+        async with self.centre.day.act("test") as act:
+            for room in ("01", "02"):
+                kept = store.Camera(f"camera-{room}", room, "mjpeg", "http://camera", 1280, 720)
+                await service.register_camera(act, kept, self.hall.layout(room))
+
+    def show(self, room: str, state: SeatState = SeatState.OCCUPIED) -> None:
+        """Let a room's camera bring its picture of now, its faces, and every seat in one state."""
+        self.centre.run(self._show(room, state))
+
+    async def _show(self, room: str, state: SeatState) -> None:
+        site, now = self.centre.site, self.centre.clock.legal()
+        done, jpeg = cv2.imencode(".jpg", self.hall.picture(room, now))
+        assert done
+        camera = f"camera-{room}"
+        faces = []
+        for n in range(1, self.seats + 1):
+            x, y, head = place(n)
+            faces.append((x - head / 2, y - head / 2, x + head / 2, y + head / 2, 0.9))
+        site.observations.take(CameraPicture(camera=camera, captured_at=now, jpeg=np.asarray(jpeg).tobytes()))
+        site.observations.take(
+            CameraSample(
+                camera=camera,
+                room=room,
+                captured_at=now,
+                width=1280,
+                height=720,
+                faults=(),
+                measures={},
+                seats=(),
+                faces=tuple(faces),
+                stray_faces=(),
+                detector="scripted",
+            )
+        )
+        readings = [SeatReading(str(n), state, now, now, None) for n in range(1, self.seats + 1)]
+        site.feed.put_seats(room, readings)
+        site.feed.put_camera(camera, room, faults=(), online=True, at=now, faces=self.seats, interval_s=1.0)
 
 
-def test_an_officer_looks_at_a_recording(page: Any, centre: Centre) -> None:
-    """An officer's camera page shows the recorded picture of the time he types, steps by ten seconds, has no download,
-    passes axe and never scrolls sideways at 360 px."""
-    centre.account("remote-zhang", "张督导", Role.REMOTE_OFFICER, PLAN)
-    centre.run(record_piece(centre.site, "s1", "c1", "01", SLOT, BELL, (640, 360)))
-    page.goto(f"{centre.url}/login?next=/cameras")
-    page.fill("input[name=username]", "remote-zhang")
+def sign_in(page: Any, centre: Centre, username: str, target: str) -> None:
+    """Sign in through the page's form and go on to the target."""
+    page.goto(f"{centre.url}/login?next={target}")
+    page.fill("input[name=username]", username)
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
-    page.wait_for_selector("input[name=at]")
-    assert page.input_value("input[name=at]") == "2026-03-14T08:30:00"
-    page.fill("input[name=at]", "2026-03-14T08:30:05")
-    page.click("form[action='/cameras'] button")
-    page.wait_for_function("() => document.querySelector('#moment img')?.naturalWidth === 640")
-    assert page.locator("a[download], video").count() == 0
-    page.click("#moment a >> nth=0")
-    page.wait_for_selector("#moment img[src*='08%3A29%3A55']")
-    page.go_back()
-    page.wait_for_function("() => document.querySelector('#moment img')?.naturalWidth === 640")
+    page.wait_for_url(f"{centre.url}{target}")
+
+
+def records(centre: Centre, kind: str) -> list[str]:
+    """Return the facts of the journal's records of a kind."""
+
+    async def read() -> list[str]:
+        async with centre.site.db.reading() as session:
+            rows = await session.scalars(select(JournalRecord).where(JournalRecord.kind == kind))
+            return [str(row.body) for row in rows]
+
+    return centre.run(read())
+
+
+def test_wall_shows_pictures_and_states_and_only_of_ones_own_room(page: Any, centre: Centre) -> None:
+    """A room's invigilator sees that room's picture and seats change live, never the other's, and it is journalled."""
+    cameras = Cameras(centre)
+    cameras.show("01")
+    cameras.show("02")
+    centre.account("wang", "王监考", Role.INVIGILATOR, "01")
+    sign_in(page, centre, "wang", "/hall/wall")
+    page.wait_for_selector("canvas[data-at]")
+    assert page.locator(".tile").count() == 1
+    assert "有人 6" in page.inner_text(".tile .seats")
+    assert page.locator(".seat.occupied polygon").count() == 6
+    shown = page.evaluate(
+        """() => { const c = document.querySelector("canvas"), pen = c.getContext("2d");
+             const d = pen.getImageData(0, 0, c.width, c.height).data;
+             return [c.width, c.height, new Set(d).size > 40]; }"""
+    )
+    assert shown == [480, 270, True]
+    before = page.get_attribute("canvas", "data-at")
+    cameras.show("01", SeatState.EMPTY)
+    page.wait_for_selector(".seat.empty polygon")
+    page.wait_for_function("(t) => document.querySelector('canvas').dataset.at !== t", arg=before)
+    shot(page, "wall")
+    viewed = records(centre, "proctor:wall:viewed")
+    assert len(viewed) == 1
+    assert "camera-01" in viewed[0]
+    assert "camera-02" not in viewed[0]
     assert grave_issues(page) == []
-    page.set_viewport_size({"width": 360, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centre) -> None:
+    """Twelve who sat down are proposed, one seat is moved by mouse and one by keys, and the version is kept."""
+    cameras = Cameras(centre, seats=12)
+    centre.run(_forget_seats(centre))
+    centre.account("tech", "技术员", Role.TECHNICIAN)
+    for n in range(10):
+        centre.clock.set(START + timedelta(seconds=4 * n))
+        cameras.show("01")
+    sign_in(page, centre, "tech", "/technician/cameras")
+    assert "1280×720" in page.inner_text("tbody tr >> nth=0")
+    assert "还没有标定座位" in page.inner_text("tbody tr >> nth=0")
+    shot(page, "camera-list")
+    page.goto(f"{centre.url}/technician/cameras/camera-01")
+    page.fill("label:has-text('座位数') input", "12")
+    page.fill("label:has-text('列数') input", "6")
+    page.select_option("select", "rows")
+    page.click("button:has-text('提出座位')")
+    page.wait_for_selector("g[data-seat='12']")
+    x, y, _ = place(9)
+    box = page.locator(".picture svg").bounding_box()
+    scale = box["width"] / 1280
+    page.mouse.move(box["x"] + x * scale, box["y"] + (y + 30) * scale)
+    page.mouse.down()
+    page.mouse.move(box["x"] + (x + 20) * scale, box["y"] + (y + 50) * scale, steps=3)
+    page.mouse.up()
+    page.focus("g[data-seat='3']")
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_selector(".seat.on[data-seat='3']")
+    shot(page, "calibration")
+    assert grave_issues(page) == []
+    page.click("button:has-text('保存')")
+    page.wait_for_selector("text=已保存第 1 版")
+    saved = centre.run(_newest(centre))
+    seats = {seat.seat: seat for seat in saved.layout.seats}
+    assert len(seats) == 12
+    for name, dx, dy in (("9", 20, 20), ("3", -10, 0), ("1", 0, 0)):
+        x, y, _ = place(int(name))
+        assert abs(seats[name].head[0] - x - dx) < 4, name
+        assert abs(seats[name].head[1] - y - dy) < 4, name
+    assert (seats["9"].sureness, seats["3"].sureness) == (1.0, 1.0)
+    assert "camera-01" in records(centre, "proctor:setup:saved")[0]
+    assert (centre.site.settings.folder / "proctor" / "setups" / "camera-01.toml").is_file()
+
+
+async def _forget_seats(centre: Centre) -> None:
+    async with centre.day.act("test") as act:
+        kept = store.Camera("camera-01", "01", "mjpeg", "http://camera", 0, 0)
+        await service.register_camera(act, kept, None)
+
+
+async def _newest(centre: Centre) -> Any:
+    from server.proctor import setups
+
+    async with centre.site.db.reading() as session:
+        return await setups.newest(session, "camera-01")
+
+
+def test_figures_are_drawn(page: Any, centre: Centre) -> None:
+    """The figures page draws alarms and occupancy, names precision in words, and passes axe."""
+    Cameras(centre)
+    centre.account("chief", "主考", Role.CHIEF)
+    centre.run(_some_day(centre))
+    sign_in(page, centre, "chief", "/hall/cameras")
+    page.wait_for_selector(".uplot canvas")
+    assert "空座" in page.inner_text("table:not(.u-legend)")
+    assert "1/2 · 50%" in page.inner_text("table:not(.u-legend)")
+    assert page.locator("section canvas").count() == 2
+    shot(page, "plots")
+    assert grave_issues(page) == []
+
+
+async def _some_day(centre: Centre) -> None:
+    from server.proctor.alerts import Alert, AlertState
+    from server.proctor.evidence import AnomalyKind
+
+    now = centre.clock.legal()
+    states = ("occupied", "empty", "occupied", "object", "unknown")
+    async with centre.day.act("test") as act:
+        for n, state in enumerate((AlertState.CONFIRMED, AlertState.DISMISSED, AlertState.OPEN)):
+            at = now - timedelta(minutes=15 * n + 1)
+            alert = Alert(f"a{n}", "01", "3", AnomalyKind.EMPTY_SEAT, 0.7, (), at, at, None, n < 2, state)
+            await store.put_alert(act.session, alert)
+        for seat in range(1, 7):
+            for n, said in enumerate(states):
+                act.session.add(
+                    SeatStateRow(
+                        room="01",
+                        camera="camera-01",
+                        seat=str(seat),
+                        state=said,
+                        since=now - timedelta(minutes=200 - 37 * n - 4 * seat),
+                    )
+                )

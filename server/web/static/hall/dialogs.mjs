@@ -170,5 +170,5 @@ const RoomActs = (p) => {
 
 const Picture = (p) => {
   const { act, say, dialog, state } = p, alert = state.snapshot.alerts.find((a) => a.key === dialog.key);
-  return html`<${Box} ...${p} wide title=${say("board-look")} sub=${say("alert-lead")}><img class="full" src=${`/api/hall/alerts/${encodeURIComponent(dialog.key)}/picture`} alt=${say("board-picture-of", { subject: alert ? say("board-room", { room: alert.room }) : "" })}/></${Box}>`;
+  return html`<${Box} ...${p} wide title=${say("board-look")} sub=${say("alert-lead")}><img class="full" src=${`/api/hall/alerts/${encodeURIComponent(dialog.key)}/picture`} alt=${say("board-picture-of", { subject: alert ? say("board-room", { room: alert.room }) : "" })}/><p><a href=${`/api/hall/alerts/${encodeURIComponent(dialog.key)}/clip`} target="_blank">${say("board-clip")}</a></p></${Box}>`;
 };
