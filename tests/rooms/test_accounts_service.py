@@ -21,6 +21,12 @@ from server.db.engine import Database
 from server.errors import BadInput, GongyuanError, NotSignedIn, Refused
 from tests.support.database import act_on
 
+POSTGRES = (
+    "test_a_login_is_who_signed_in",
+    "test_a_username_is_taken_once",
+    "test_the_first_administrator_is_made_once",
+)
+
 PASSWORD = "a good password"
 
 

@@ -19,6 +19,8 @@ from server.keys.sealing import random_key
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
 
+POSTGRES = ("test_custodians_are_made_once", "test_the_desk_is_recorded_from_intention_to_outcome")
+
 PEOPLE = (
     ("chen", "陈保密", "first long passphrase"),
     ("sun", "孙保密", "second long passphrase"),

@@ -36,6 +36,12 @@ from server.packages.peers import (
 from tests.support.clock import START
 from tests.support.database import act_on
 
+POSTGRES = (
+    "test_exam_package_arrives_as_it_was_packed",
+    "test_repeated_and_superseded_packages_are_refused",
+    "test_a_room_that_refuses_keeps_nothing",
+)
+
 TWO = ("staff:li", "staff:zhao")
 
 

@@ -21,6 +21,8 @@ from server.protocol.proctoring import CameraPicture, CameraSample, SeatLine
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
 
+POSTGRES = ("test_absence_is_stored_journalled_and_shown", "test_two_people_confirm")
+
 AT = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
 

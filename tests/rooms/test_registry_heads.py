@@ -19,6 +19,8 @@ from server.registry.models import HeadRow
 from tests.support.clock import START
 from tests.support.database import act_on
 
+POSTGRES = ("test_a_signed_head_is_kept",)
+
 
 async def _head(db: Database, centre: Identity) -> HeadContent:
     async with act_on(db) as act:

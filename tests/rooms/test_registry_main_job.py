@@ -37,6 +37,14 @@ from tests.support.registry import (
     rows,
 )
 
+POSTGRES = (
+    "test_from_filing_to_certificate",
+    "test_serials_have_no_gap_under_concurrency",
+    "test_a_second_upload_is_refused",
+    "test_a_case_suspends_at_once_and_holds_what_is_under_way",
+    "test_a_filed_change_reaches_the_centre_as_a_correction",
+)
+
 
 @pytest_asyncio.fixture
 async def world(db: Database, tmp_path: Path) -> World:
@@ -141,9 +149,7 @@ async def test_the_package_reaches_the_centre_whole(world: World, tmp_path: Path
     async with database(f"sqlite:///{tmp_path / 'centre.db'}") as centre:
         for _ in range(2):
             async with centre.writing() as session:
-                await taking.accept_exam(
-                    Act(session, Journal("centre"), world.now, "peer:registry"), content
-                )
+                await taking.accept_exam(Act(session, Journal("centre"), world.now, "peer:registry"), content)
         async with centre.reading() as session:
             assert await store.slots(session, plan.id) == slots
             assert await store.seating(session, slots[0].id) == seating

