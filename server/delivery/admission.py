@@ -54,18 +54,22 @@ class Admission:
         self._receipt_keys: dict[str, bytes] = {}
         self._wrong: dict[str, tuple[int, float]] = {}
         self._seats: dict[str, Seat] = {}
+        self._read: Gathered[str, Seat] = Gathered(self._enrolled, TOGETHER)
+        self._forgotten = 0
+        """How often seats were forgotten: what was read before the last time is not remembered."""
 
     def forget_seats(self) -> None:
         """A machine was enrolled or revoked: read seats again."""
         self._seats.clear()
+        self._forgotten += 1
 
     async def prove(self, nonce: bytes, hello: Hello) -> Seat | Refusal:
         """Return the enrolled seat whose key signed this socket's challenge, or the one refusal."""
         seat = self._seats.get(hello.seat)
         if seat is None:
-            async with self._db.reading() as session:
-                seat = await store.seat(session, hello.seat)
-            if seat is not None:
+            forgotten = self._forgotten
+            seat = await self._read.get(hello.seat)
+            if seat is not None and forgotten == self._forgotten:
                 self._seats[seat.id] = seat
         try:
             if seat is None:
@@ -109,6 +113,10 @@ class Admission:
         key = await self.receipt_key(sitting.slot)
         right = resume_token(key, sitting.id, resume.lease)
         return resume.lease <= sitting.lease and hmac.compare_digest(right, resume.token)
+
+    async def _enrolled(self, seats: Sequence[str]) -> Mapping[str, Seat]:
+        async with self._db.reading() as session:
+            return await store.seats_of(session, seats)
 
     async def _expected(self, places: Sequence[Place]) -> Mapping[Place, tuple[Expected, ...]]:
         async with self._db.reading() as session:

@@ -1,6 +1,6 @@
 """Reads of delivery: rows in, facts out. Times are aware UTC."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -126,10 +126,10 @@ async def active_at(session: AsyncSession, room: str, seat: int) -> tuple[Sittin
     return tuple(await session.scalars(query))
 
 
-async def seat(session: AsyncSession, seat: str) -> Seat | None:
-    """Return an enrolled seat that is not revoked, or None."""
-    row = await session.get(SeatRow, seat)
-    return None if row is None or row.revoked_at is not None else seat_fact(row)
+async def seats_of(session: AsyncSession, ids: Sequence[str]) -> Mapping[str, Seat]:
+    """Return enrolled seats by id; unknown and revoked ones are left out."""
+    rows = await session.scalars(select(SeatRow).where(SeatRow.id.in_(ids), SeatRow.revoked_at.is_(None)))
+    return {row.id: seat_fact(row) for row in rows}
 
 
 async def seats(session: AsyncSession, rooms: Iterable[str] | None = None) -> tuple[Seat, ...]:
