@@ -75,7 +75,7 @@ async def test_reference_proposal_and_versions(fed: Fed) -> None:
         )
         n = 0
         while not asked.done():
-            fed.show(first + n / 10)
+            fed.show(first + n / 10_000)
             n += 1
             await asyncio.sleep(0)
         return await asked
