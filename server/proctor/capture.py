@@ -258,7 +258,13 @@ class RtspSource(_LiveSource):
         self._every_s = every_s
 
     def _read(self) -> None:
-        options = {"rtsp_transport": "tcp", "timeout": str(int(SILENCE_S * 1_000_000))}
+        # The stream is described by the camera: a long look at it would only delay the first picture.
+        options = {
+            "rtsp_transport": "tcp",
+            "timeout": str(int(SILENCE_S * 1_000_000)),
+            "analyzeduration": "500000",
+            "fpsprobesize": "0",
+        }
         with av.open(self.address, options=options, timeout=SILENCE_S) as container:
             stream = container.streams.video[0]
             decoder = stream.codec_context

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -31,11 +32,19 @@ from server.proctor.watch import Expectations, Watch
 from server.proctor.worker import WorkerCamera, WorkerConfig
 from server.settings import CameraSettings, Settings
 
-# Cameras of one worker; one process is one thread of detection.
+# The least number of cameras that a worker is started for; one process is one thread of detection.
 GROUP = 8
 TIMELINE_S = 2.0
 
 _log = logging.getLogger("gongyuan.proctor")
+
+
+def groups(cameras: Sequence[WorkerCamera], processors: int) -> list[tuple[WorkerCamera, ...]]:
+    """The cameras of each worker: no more workers than processors, and none for less than 8 cameras unless it
+    is the only one. Neighbours are spread, so that a worker that ends takes no whole corridor with it.
+    """
+    count = max(1, min(processors, len(cameras) // GROUP))
+    return [tuple(cameras[number::count]) for number in range(count) if cameras]
 
 
 class Proctoring:
@@ -91,8 +100,8 @@ class Proctoring:
         if cameras:
             self._tasks.append(asyncio.create_task(self._keep_timeline(), name="proctor timeline"))
             self._tasks.append(asyncio.create_task(self.seating.run(), name="proctor seating"))
-        for number, first in enumerate(range(0, len(cameras), GROUP)):
-            path = self._write(number, tuple(cameras[first : first + GROUP]))
+        for number, group in enumerate(groups(cameras, os.cpu_count() or 1)):
+            path = self._write(number, group)
             worker = WorkerSupervisor((*self._command, str(path)), self.watch.take, self._clock)
             self.workers.append(worker)
             self._tasks.append(asyncio.create_task(worker.run(), name=f"proctor worker {number}"))

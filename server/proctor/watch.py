@@ -40,6 +40,8 @@ Expectations = Callable[[AsyncSession, str, datetime], Awaitable[RoomExpectation
 
 # Alerts of the last day are known again after a restart.
 KNOWN_BACK = timedelta(hours=24)
+# What the exam expects in a room is asked again after this much capture time; every finding is held far longer.
+ASKED_AGAIN = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ class Watch:
         self._cameras: dict[str, _CameraState] = {}
         self._rung: dict[str, deque[datetime]] = {}
         self._reported: set[str] = set()
+        self._known_rooms: dict[str, tuple[datetime, RoomExpectation | None]] = {}
         self.samples = 0
         self.detectors: set[str] = set()
         self.listeners: list[Callable[[FromWorker], None]] = []
@@ -133,7 +136,9 @@ class Watch:
         The alerts it changed are to be shown (`show`) after the commit.
         """
         self._reported.add(anomaly.key)
-        alert = alerts.bundle(self._known({}), anomaly, list(self._rung.get(anomaly.room_id, ())), self._budget)
+        alert = alerts.bundle(
+            self._known({}), anomaly, list(self._rung.get(anomaly.room_id, ())), self._budget
+        )
         alert = await store.put_found(act.session, alert)
         await store.add_anomaly(act.session, anomaly, alert.key, None)
         await act.record("proctor:anomaly:raised", _facts(anomaly, alert, None))
@@ -179,8 +184,7 @@ class Watch:
             if state.last_at is not None:
                 state.interval_s = (sample.at - state.last_at).total_seconds()
         state.last_at = sample.at
-        async with self._db.reading() as session:
-            expected = await self._expectations(session, message.room, sample.at)
+        expected = await self._expected(message.room, sample.at)
         outcome = compare(state.memory, sample, expected or RoomExpectation(message.room, ()))
         changed = state.faults != sample.quality.faults
         shown: list[tuple[Alert, bool]] = []
@@ -208,6 +212,18 @@ class Watch:
             faces=len(sample.faces),
             interval_s=state.interval_s,
         )
+
+    async def _expected(self, room: str, at: datetime) -> RoomExpectation | None:
+        """What the exam expects in a room; an answer stands for a moment of capture time, so that many cameras do
+        not ask the database at each picture.
+        """
+        known = self._known_rooms.get(room)
+        if known is not None and timedelta(0) <= at - known[0] < ASKED_AGAIN:
+            return known[1]
+        async with self._db.reading() as session:
+            expected = await self._expectations(session, room, at)
+        self._known_rooms[room] = (at, expected)
+        return expected
 
     async def _write_health(self, act: Act, sample: RoomSample) -> None:
         await store.add_health(act.session, sample.quality)
@@ -262,9 +278,11 @@ class Watch:
         return sorted((held - ended) | {anomaly.key for anomaly in outcome.memory.open} | self._reported)
 
     def _keep(self, anomaly: Anomaly, state: _CameraState) -> str | None:
-        """Keeps the picture of the sample that raised the finding; a lost camera has none."""
+        """Keeps the newest picture taken while the evidence lasted; a lost camera has none."""
         picture = state.picture
-        if self._evidence is None or picture is None or picture.captured_at != anomaly.found_at:
+        if self._evidence is None or picture is None:
+            return None
+        if not anomaly.started_at <= picture.captured_at <= anomaly.found_at:
             return None
         return self._evidence.put(picture.jpeg)
 

@@ -46,7 +46,7 @@ JPEG_QUALITY = 80
 # Findings about a seat are raised some ten seconds after its state changed: until then its pictures are sent.
 CHANGED = timedelta(seconds=12)
 # Watching must not slow the exam: workers run behind the server.
-NICENESS = 5
+NICENESS = 10
 
 
 class WorkerCamera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -212,3 +212,30 @@ def test_changed_evidence_is_noticed(tmp_path: Path) -> None:
         kept.get(name)
     with pytest.raises(NotFound):
         kept.get("../secret")
+
+
+async def test_rooms_are_not_asked_at_every_picture(db: Database, clock: FakeClock) -> None:
+    """What the exam expects is asked once in two seconds of a room's pictures, and again after them."""
+    asked: list[datetime] = []
+
+    async def expecting(session: AsyncSession, room: str, now: datetime) -> RoomExpectation | None:
+        asked.append(now)
+        return await writing(session, room, now)
+
+    watch = Watch(db, Journal("test"), clock, Feed(), expecting)
+    for second in (0, 1, 1.9, 2, 3.5, 30):
+        await watch.take(sample(second, "occupied", 0))
+    assert asked == [at(0), at(2), at(30)]
+
+
+async def test_newest_picture_of_the_evidence_is_kept(db: Database, clock: FakeClock, tmp_path: Path) -> None:
+    """A finding keeps the newest picture taken while its evidence lasted, and none from before it."""
+    kept = []
+    for number, taken in enumerate((20, 10)):
+        watch, feed = watch_on(db, clock, tmp_path, Journal(f"{number}"))
+        await watch.take(sample(100 * number, "occupied", 100 * number))
+        moment = at(100 * number + taken)
+        await watch.take(CameraPicture(camera="camera-1", captured_at=moment, jpeg=b"\xff\xd8"))
+        await watch.take(sample(100 * number + 30, "empty", 100 * number + 15))
+        kept.append(feed.snapshot().alerts[0].picture)
+    assert kept == [True, False]

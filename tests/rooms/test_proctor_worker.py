@@ -19,6 +19,7 @@ from server.clock import SystemClock
 from server.errors import BadInput
 from server.proctor.calibration import CameraSetup, save_setup
 from server.proctor.capture import (
+    Captured,
     MjpegSource,
     MultipartReader,
     SnapshotSource,
@@ -29,9 +30,11 @@ from server.proctor.capture import (
 )
 from server.proctor.detectors.yunet import MODEL
 from server.proctor.evidence import CameraFault
+from server.proctor.proctoring import groups
 from server.proctor.simulation import CameraFailure, HallDrawing, HallScript, Interval, SeatScript
 from server.proctor.simulation_server import HallServer
 from server.proctor.supervisor import WorkerSupervisor
+from server.proctor.view import PixelsView, PlanesView
 from server.proctor.worker import WorkerCamera, WorkerConfig
 from server.protocol.proctoring import CameraPicture, CameraSample, FromWorker, WorkerReady
 
@@ -216,3 +219,35 @@ async def test_worker_is_started_again_and_reports_a_loss(tmp_path: Path) -> Non
     assert pictures[0].jpeg[:2] == b"\xff\xd8"
     moments = [m.captured_at for m in got if isinstance(m, CameraSample) and m.faults == ()]
     assert moments[0] in {picture.captured_at for picture in pictures}
+
+
+@pytest.mark.parametrize(
+    "cameras, processors, sizes", [(0, 2, []), (3, 8, [3]), (17, 8, [9, 8]), (40, 2, [20, 20])]
+)
+def test_no_more_workers_than_processors(cameras: int, processors: int, sizes: list[int]) -> None:
+    """Cameras are shared among at most as many workers as processors, each with eight or more where there are
+    several, and every camera is in one."""
+    every = [
+        WorkerCamera(id=str(n), room="1", source=SourceConfig(kind="snapshot", at=str(n)))
+        for n in range(cameras)
+    ]
+    made = groups(every, processors)
+    assert [len(group) for group in made] == sizes
+    assert sorted(camera.id for group in made for camera in group) == sorted(camera.id for camera in every)
+
+
+def test_video_planes_are_read_like_pixels() -> None:
+    """Grey and colour windows taken from a video picture's planes are those of the same picture in pixels, to a few
+    levels, in its own size and in another."""
+    pixels = np.asarray(
+        cv2.GaussianBlur(HallDrawing(["1"], 6, 1, HallScript()).picture("1", START), (0, 0), 3)
+    )
+    planar = av.VideoFrame.from_ndarray(pixels, format="bgr24").reformat(format="yuv420p")
+    view = Captured(START, None, None, planar).view()
+    assert isinstance(view, PlanesView)
+    for size in ((1280, 720), (640, 360)):
+        one, other = view.scaled(size), PixelsView(np.asarray(pixels, np.uint8)).scaled(size)
+        assert one.grey().shape == (size[1], size[0])
+        assert cv2.absdiff(one.grey(), other.grey()).mean() < 2
+        window = (100, 60, 420, 252)
+        assert cv2.absdiff(one.window(window, (240, 144)), other.window(window, (240, 144))).mean() < 3
