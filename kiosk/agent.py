@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from kiosk.brain import Brain, Challenged, Dropped, Event, PaperReady, Saved
+from kiosk.brain import Brain, Challenged, Dropped, Event, Outdated, PaperReady, Saved
 from kiosk.clock import monotonic
 from kiosk.notebook import Notebook
 from kiosk.vault import SeatKey, open_paper
@@ -184,6 +184,9 @@ class Agent:
                     self.brain.call("machine", str(error))
                 else:
                     self.brain.opened(len(self.paper.items), monotonic())
+            case Outdated():
+                if self._socket is not None:
+                    self._socket.transport.abort()
             case Saved():
                 self._settle(event.answer, event.acknowledged)
             case Dropped():

@@ -69,7 +69,14 @@ class Dropped:
     refused: exam.Refused
 
 
-Event = Challenged | PaperReady | Saved | Dropped | exam.ToKiosk
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """This server's standby was promoted: leave the line, and come back at another address."""
+
+    epoch: int
+
+
+Event = Challenged | Outdated | PaperReady | Saved | Dropped | exam.ToKiosk
 """What `receive` tells: the kiosk's own events, or the centre's message as it came."""
 
 
@@ -220,6 +227,8 @@ class Brain:
                         )
                     )
             case exam.Beacon():
+                if self._beacon is not None and message.epoch < self._beacon.epoch:
+                    return [Outdated(message.epoch)]
                 self._beacon, self._beacon_at = message, now
             case exam.Seated():
                 self._sit(message, now)

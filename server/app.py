@@ -63,6 +63,7 @@ from server.recovery.keeping import keep_recovery_file
 from server.registry import service as registry
 from server.registry.head_service import accept_head
 from server.settings import Settings
+from server.standby.epoch import read_epoch
 from server.standby.serving import answering_of, may_serve, shipper_of
 from server.tables import load_models
 from server.web import accounts, home, packages_routes
@@ -291,7 +292,14 @@ def _furnish_hall(site: Site) -> None:
     committed = None if site.shipper is None else site.shipper.stored
     writer = answer_writer(site.db, site.clock, site.identity, gap_s=gap_s, committed=committed)
     site.hall_runtime = Hall(
-        site.db, site.clock, site.journal, writer, site.signals, site.identity, site.settings.name
+        site.db,
+        site.clock,
+        site.journal,
+        writer,
+        site.signals,
+        site.identity,
+        site.settings.name,
+        read_epoch(site.settings.folder).epoch,
     )
     site.health_desk = HealthDesk(site.db, site.clock, site.signals)
     site.seb_door = SebDoor(site.db, site.journal, site.clock, site.identity, site.signals, site.cookie_tag)

@@ -16,7 +16,9 @@ _REMEMBERED = 8_192
 class Beacons:
     """Makes beacons, and tells a true one from a forged one; its own newest ones without any arithmetic."""
 
-    def __init__(self, clock: Clock, identity: Identity) -> None:
+    def __init__(self, clock: Clock, identity: Identity, epoch: int = 1) -> None:
+        """`epoch` is this server's fencing epoch: above 1 on a promoted standby."""
+        self._epoch = epoch
         self._clock = clock
         self._identity = identity
         self._node = "".join(identity.fingerprint.split())
@@ -25,8 +27,8 @@ class Beacons:
     def make(self) -> Beacon:
         """Return a fresh beacon of the legal time now."""
         now, rate = self._clock.legal(), self._clock.rate()
-        signature = self._identity.signing.sign(beacon_bytes(now, rate, self._node)).hex()
-        beacon = Beacon(now=now, rate=rate, node=self._node, signature=signature)
+        signature = self._identity.signing.sign(beacon_bytes(now, rate, self._node, self._epoch)).hex()
+        beacon = Beacon(now=now, rate=rate, node=self._node, signature=signature, epoch=self._epoch)
         self._remember(beacon)
         return beacon
 
@@ -45,7 +47,7 @@ class Beacons:
         if beacon.node != self._node:
             return False
         try:
-            data = beacon_bytes(beacon.now, beacon.rate, beacon.node)
+            data = beacon_bytes(beacon.now, beacon.rate, beacon.node, beacon.epoch)
             verify(self._identity.signing.public, bytes.fromhex(beacon.signature), data)
         except (GongyuanError, ValueError):
             return False

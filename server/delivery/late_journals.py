@@ -302,8 +302,9 @@ def true_beacon(beacon: Beacon, node: str, public: bytes) -> bool:
     """Tell whether the centre of this name and signing key made a beacon."""
     if beacon.node != node:
         return False
+    signed = beacon_bytes(beacon.now, beacon.rate, beacon.node, beacon.epoch)
     try:
-        verify(public, bytes.fromhex(beacon.signature), beacon_bytes(beacon.now, beacon.rate, beacon.node))
+        verify(public, bytes.fromhex(beacon.signature), signed)
     except GongyuanError:
         return False
     return True

@@ -78,6 +78,7 @@ class Hall:
         signals: Signals,
         identity: Identity,
         centre: str = "gongyuan",
+        epoch: int = 1,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -87,7 +88,7 @@ class Hall:
         self._identity = identity
         self._centre = centre
         self._admission = Admission(db, clock, writer, identity)
-        self._beacons = Beacons(clock, identity)
+        self._beacons = Beacons(clock, identity, epoch)
         self._collector = Collector(db, clock, journal, identity.signing.sign)
         self._lines = Lines()
         self._following = Following(

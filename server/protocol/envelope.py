@@ -34,9 +34,10 @@ def seat_proof(nonce: bytes, seat: str) -> bytes:
     return b"gongyuan/seat/1\x00" + nonce + seat.encode("ascii")
 
 
-def beacon_bytes(now: datetime, rate: float, node: str) -> bytes:
-    """Return what the centre signs in a beacon."""
-    return f"gongyuan/beacon/1\n{moment_text(now)}\n{rate!r}\n{node}".encode("ascii")
+def beacon_bytes(now: datetime, rate: float, node: str, epoch: int = 1) -> bytes:
+    """Return what the centre signs in a beacon; a promoted standby's epoch is a line of its own."""
+    later = "" if epoch == 1 else f"\n{epoch}"
+    return f"gongyuan/beacon/1\n{moment_text(now)}\n{rate!r}\n{node}{later}".encode("ascii")
 
 
 def answers_digest(answers: Mapping[int, tuple[str, ...]]) -> str:

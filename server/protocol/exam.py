@@ -76,18 +76,22 @@ Outcome = Literal["counted", "superseded", "late"]
 # Server to kiosk.
 
 
-class Beacon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="beacon"):
+class Beacon(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="beacon"
+):
     """The centre's legal time, signed; sent after welcome and then every 10 legal seconds.
 
     The kiosk takes legal time as `now` + `rate` × monotonic time since it received this, puts the newest
     beacon unchanged into each answer, and never reads its own clock. `signature` is Ed25519 by the node's
-    signing key over `envelope.beacon_bytes(now, rate, node)`.
+    signing key over `envelope.beacon_bytes(now, rate, node, epoch)`. `epoch` is left out while it is 1; a promoted
+    standby has a higher one, and who has heard it takes nothing from a lower one any more.
     """
 
     now: datetime
     rate: float
     node: str
     signature: Hex64
+    epoch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="challenge"):

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kiosk.brain import Brain, Outdated
 from server.errors import BadInput
 from server.protocol import codec, exam
 from server.protocol.envelope import (
@@ -130,7 +131,7 @@ GOLDEN: list[tuple[Any, str]] = [
     (exam.Heard(id="a1", step="done"), '{"type":"heard","id":"a1","step":"done"}'),
     (
         exam.Hello(seat="s", signature=H64, agent="page/1"),
-        f'{{"type":"hello","seat":"s","signature":"{H64}","version":1,"agent":"page/1"}}',
+        f'{{"type":"hello","seat":"s","signature":"{H64}","version":1,"agent":"page/1","token":""}}',
     ),
     (
         exam.SignIn(ticket="T1", id_number="11010119900101001X"),
@@ -282,6 +283,7 @@ def test_what_signatures_cover() -> None:
     """The signed and hashed bytes are exactly these, so that the page's own code can be held against them."""
     assert seat_proof(bytes(32), "seat-1") == b"gongyuan/seat/1\x00" + bytes(32) + b"seat-1"
     assert beacon_bytes(AT, 1.0, "0123") == b"gongyuan/beacon/1\n2026-03-14T01:02:03.456000Z\n1.0\n0123"
+    assert beacon_bytes(AT, 1.0, "0123", 2) == beacon_bytes(AT, 1.0, "0123") + b"\n2"
     answers = {2: ("文", "b"), 1: ("A",), 3: (), 4: ("",)}
     assert answers_digest(answers) == hashlib.sha256('[[1,["A"]],[2,["文","b"]]]'.encode()).hexdigest()
     assert answered_count(answers) == 2
@@ -338,3 +340,12 @@ def test_schema_names_every_message() -> None:
         for definition in schema["$defs"].values()
         if "properties" in definition
     )
+
+
+def test_a_kiosk_leaves_a_server_whose_standby_was_promoted() -> None:
+    """After a beacon of epoch 2 one of epoch 1 is not taken, and the kiosk is told to leave the line."""
+    brain = Brain("seat-1")
+    newer = msgspec.structs.replace(BEACON, epoch=2)
+    assert brain.receive(codec.encode(newer), 1.0) == [newer]
+    assert brain.receive(codec.encode(BEACON), 2.0) == [Outdated(1)]
+    assert brain._beacon == newer and b"epoch" not in codec.encode(BEACON)

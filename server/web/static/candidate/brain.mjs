@@ -58,7 +58,8 @@ export const step = (state, message, mono) => {
     }
     // After a halt the seat waits for whoever is checked in here again.
     case "expecting": return { ...state, expecting: message.on, stage: state.stage === "halted" && message.on ? "sign-in" : state.stage };
-    case "beacon": return { ...state, beacon: message, beaconAt: mono };
+    // A server whose standby was promoted is not believed any more.
+    case "beacon": return (message.epoch ?? 1) < (state.beacon?.epoch ?? 1) ? state : { ...state, beacon: message, beaconAt: mono };
     case "phase": return { ...state, phase: message, phaseAt: mono };
     case "seated": {
       const saved = new Map(message.answers.map((a) => [a.number, a.value]));
