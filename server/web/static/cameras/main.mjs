@@ -32,14 +32,14 @@ const View = () => html`<header><h1>${say("plots-title")}</h1><div class="hours"
 
 const Alarms = ({ data }) => {
   const at = useRef(null), plot = useRef(null);
-  const xs = data.alarms.map((b) => Date.parse(b.start) / 1000), rang = data.alarms.map((b) => b.rang), silent = data.alarms.map((b) => b.silent);
+  const xs = data.alarms.map((b) => Date.parse(b.start) / 1000), rang = data.alarms.map((b) => b.rang || null), silent = data.alarms.map((b) => b.silent || null);
   useEffect(() => {
     const bars = window.uPlot.paths.bars({ size: [0.4, 40], align: -1 }), others = window.uPlot.paths.bars({ size: [0.4, 40], align: 1 });
     const axis = { stroke: colour("--ink-2"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
     plot.current = new window.uPlot({
       width: at.current.clientWidth, height: 220, cursor: { drag: { x: false, y: false } },
       tzDate: (s) => window.uPlot.tzDate(new Date(s * 1000), "Asia/Shanghai"),
-      scales: { y: { range: (_, __, most) => [0, Math.max(2, Math.ceil(most * 1.15))] } },
+      scales: { x: { range: (_, first, last) => [first - 300, last + 900] }, y: { range: (_, __, most) => [0, Math.max(2, Math.ceil(most * 1.15))] } },
       axes: [{ ...axis, values: (_, times) => times.map((t) => minuteText(t * 1000)) }, { ...axis, incrs: [1, 2, 5, 10, 20, 50], label: say("plots-count"), labelSize: 22, size: 42 }],
       series: [{ label: say("plots-time"), value: (_, t) => (t == null ? "—" : minuteText(t * 1000)) },
         { label: say("plots-rang"), fill: colour("--bad"), stroke: colour("--bad"), paths: bars, points: { show: false } },
@@ -101,7 +101,8 @@ const Precision = ({ data }) => html`<section><h2>${say("plots-precision")}</h2>
 
 texts = await (await fetch(`/hall/cameras/texts?lang=${language}`)).json();
 document.title = say("plots-title");
-// uPlot is a plain script with one global name.
+// uPlot is a plain script with one global name, and a sheet of its own.
+document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/vendor/uplot.css" }));
 await new Promise((done, failed) => { const script = document.createElement("script"); script.src = "/static/vendor/uplot.js"; script.onload = done; script.onerror = failed; document.head.append(script); });
 await load();
 setInterval(load, AGAIN_MS);
