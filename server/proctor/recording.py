@@ -396,7 +396,9 @@ class Recording:
         return CaptionText(
             point=course.point or self._settings.name,
             method=course.method if method.startswith("recording-method-") else method,
-            room=self._naming("recording-room", {"room": course.name or course.room}),
+            room=course.name
+            if course.name not in ("", course.room)
+            else self._naming("recording-room", {"room": course.room}),
             layout=layout,
         )
 

@@ -117,7 +117,7 @@ async def test_a_course_is_indexed_chained_and_its_gap_is_a_finding(tmp_path: Pa
         assert one.ended_at is not None
         value = chained(value, one.id, one.started_at, one.ended_at, one.sha256 or "")
         assert one.chain == value
-        assert (one.slot, one.caption.room) == ("slot", "recording-room")
+        assert (one.slot, one.caption.room, one.caption.point) == ("slot", "第1考场", "朝阳考点")
         assert recording.read(one) or not one.complete
     alert = next(alert for alert in feed.alerts() if alert.kind is AnomalyKind.RECORDING_GAP)
     assert (alert.about, alert.on_candidate, alert.state) == ("camera:c1", False, AlertState.OPEN)
