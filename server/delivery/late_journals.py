@@ -88,7 +88,9 @@ async def keep(
     if own_seat and head.seat != own_seat:
         raise Refused(Refusal("journal-other-seat"))
     sitting = await store.sitting_row(act.session, head.sitting, lock=True)
-    seat = require_signed(await act.session.get(SeatRow, head.seat), head)
+    seat = await act.session.get(SeatRow, head.seat)
+    if seat is None:
+        raise NotFound("journal-seat-unknown")
     held = await act.session.get(LeaseRow, (head.sitting, head.lease))
     if held is None or held.seat != seat.id:
         raise Refused(Refusal("journal-lease-other", facts={"lease": head.lease}))
@@ -96,6 +98,7 @@ async def keep(
         raise Refused(Refusal("journal-handed-in"))
     if State(sitting.state) in _NOT_KEPT:
         raise Refused(Refusal("journal-sitting-state", facts={"state": sitting.state}))
+    require_signed(seat, head)
     signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)
     row = await act.session.scalar(
         select(LateJournalRow).where(
