@@ -166,7 +166,8 @@ class SeatEvidence:
     reference or with too little in view; `visible` the share of the seat's cells not hidden by the row in
     front; `motion` the share of pixels that changed since the picture before, None on the first; `faces` how
     many faces were given to this seat, None where this picture was not searched for faces there; `face_score`
-    the best of them, 0 when none.
+    the best of them, 0 when none. `beside` tells that the only face seen is well off the seat's head point
+    while something stands beside the seat: somebody else's, over a candidate whose head is down.
     """
 
     seat: str
@@ -175,6 +176,7 @@ class SeatEvidence:
     motion: float | None
     faces: int | None
     face_score: float
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

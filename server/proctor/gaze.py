@@ -30,7 +30,9 @@ FINE, COARSE = 10, 40
 # A pixel moved when it changed by more than this many levels, and a cell when this share of it did.
 LEVELS, SHARE = 14, 0.12
 # A cell off the seats holds something when this share of it differs from the empty room by this many levels.
-THING_LEVELS, THING_SHARE = 28, 0.25
+THING_LEVELS, THING_SHARE = 24, 0.12
+# Something that comes to stand off the seats is in doubt at once, unless it was there this short while ago.
+FILLED_AGAIN = timedelta(seconds=10)
 # A stranger's place stays in doubt for this long after he was seen, and is this many face heights around him.
 STRANGER_S, STRANGER_AROUND = 8.0, 2.0
 # A stranger whose place was not looked at in a picture still counts in it for this long.
@@ -54,7 +56,9 @@ class Gaze:
         self._looked_at: dict[str, datetime] = {}
         self._whole_at: datetime | None = None
         self._moved: set[str] = set()
-        self._filled: set[str] = set()
+        # When something stood off the seats in a place last, and where it has come since the last look.
+        self._filled: dict[str, datetime] = {}
+        self._risen: set[str] = set()
         self._strangers: list[tuple[Place, FaceBox, datetime]] = []
         self._shown: tuple[FaceBox, ...] = ()
         self._faces: list[tuple[FaceBox, datetime]] = []
@@ -88,16 +92,22 @@ class Gaze:
             usual = cv2.convertScaleAbs(self._empty, alpha=gain)
             apart = _bytes(cv2.bitwise_and(cv2.absdiff(small, _bytes(usual)), self._off_seats))
             filled = _shares(apart, THING_LEVELS, FINE) > THING_SHARE
-            self._filled = {place.key for place in self._grounds if filled[self._cells[place.key]].any()}
+            for key, (rows, columns) in self._cells.items():
+                if not filled[rows, columns].any():
+                    continue
+                last = self._filled.get(key)
+                if last is None or at - last > FILLED_AGAIN:
+                    self._risen.add(key)
+                self._filled[key] = at
         self._before = small
         self._last = at
 
     def looks(self, doubts: Collection[str], at: datetime) -> tuple[Look, ...]:
         """Where to look in the picture of `at`; `doubts` are seats."""
         strangers = [place for place, _, _ in self._strangers]
-        grounds = [place for place in self._grounds if place.key in self._filled]
+        grounds = [place for place in self._grounds if self._filled.get(place.key) == at]
         places = (*self._seats, *grounds, *strangers)
-        doubted = {f"seat {seat}" for seat in doubts} | {place.key for place in strangers}
+        doubted = {f"seat {seat}" for seat in doubts} | {place.key for place in strangers} | self._risen
         needs = {}
         for place in places:
             seen_at = self._looked_at.get(place.key)
@@ -106,6 +116,10 @@ class Gaze:
                 needs[place.key] = Need(age, place.key in doubted, place.key in self._moved)
         whole = float("inf") if self._whole_at is None else (at - self._whole_at).total_seconds()
         return schedule.plan(places, needs, self._size, whole, self._interval_s, self._rule)
+
+    def filled(self, seat: str) -> bool:
+        """True where something stands off the seats around that one in the newest picture."""
+        return self._last is not None and self._filled.get(f"seat {seat}") == self._last
 
     def seats_settled(self, looks: Sequence[Look]) -> set[str]:
         """The seats of which the looks tell how many faces are there."""
@@ -128,6 +142,7 @@ class Gaze:
             for key in keys:
                 self._looked_at[key] = at
                 self._moved.discard(key)
+                self._risen.discard(key)
             if look.keys is None:
                 self._whole_at = at
         seen = [look.window for look in looks]
@@ -146,6 +161,7 @@ class Gaze:
         self._looked_at.clear()
         self._moved.clear()
         self._filled.clear()
+        self._risen.clear()
         self._faces.clear()
         self._strangers.clear()
         self._shown = ()

@@ -58,7 +58,7 @@ class SeatMemory:
 
     `leaning` is the state that the latest pictures speak for, since `leaning_since`, in `leaning_samples`
     pictures. `lively_at` is the last capture time with a face or motion while something sat there. `crowd`
-    holds the capture times of the latest pictures searched and how many faces belonged to the seat;
+    holds the capture times of the latest pictures searched and how many people they showed at the seat;
     `state` itself is never CROWDED. `contradicted_at` is the last capture time at which a face was seen where
     the chair looked empty.
     """
@@ -123,7 +123,7 @@ def decide(
         memory = replace(memory, state=memory.leaning, since=memory.leaning_since)
     crowd = memory.crowd
     if evidence.faces is not None:
-        crowd = (*crowd, (at, evidence.faces))[-rule.crowded_of :]
+        crowd = (*crowd, (at, evidence.faces + evidence.beside))[-rule.crowded_of :]
         memory = replace(memory, crowd=crowd)
     together = [seen_at for seen_at, faces in crowd if faces >= 2]
     # Faces come and go between pictures, so a crowd is counted over the latest pictures, not in a row.

@@ -26,12 +26,14 @@ from server.proctor.evidence import (
 )
 from server.proctor.gaze import Gaze
 from server.proctor.quality import QualityGauge
-from server.proctor.seats import CameraLayout, FaceAssignment, assign_faces
+from server.proctor.seats import CameraLayout, FaceAssignment, SeatRegion, assign_faces
 from server.proctor.structure import SeatMeasure, SeatScale
 from server.proctor.view import View, view_of
 
 # A stray face smaller than this share of a face at the nearest seat is a picture on the wall or a mistake.
 STRAY_SIZE = 0.6
+# A face this many face heights off the head point is hardly the candidate's own.
+BESIDE = 1.0
 
 
 class CameraPipeline:
@@ -142,7 +144,8 @@ class CameraPipeline:
             mine = given.by_seat[seat.seat]
             # A face that is seen counts wherever it was found; that none is there, only a look can tell.
             count = len(mine) if mine or seat.seat in settled else None
-            evidence = _evidence(seat.seat, measured[seat.seat], faces, mine, count)
+            aside = len(mine) == 1 and _off(faces, mine[0], seat) >= BESIDE and self._gaze.filled(seat.seat)
+            evidence = _evidence(seat.seat, measured[seat.seat], faces, mine, count, aside)
             readings.append(self._decide(seat.seat, evidence, at))
         return tuple(readings)
 
@@ -164,7 +167,12 @@ def fixed_part(layout: CameraLayout) -> NDArray[np.bool_]:
 
 
 def _evidence(
-    seat: str, measured: SeatMeasure, faces: Detections, mine: tuple[int, ...], count: int | None
+    seat: str,
+    measured: SeatMeasure,
+    faces: Detections,
+    mine: tuple[int, ...],
+    count: int | None,
+    beside: bool,
 ) -> SeatEvidence:
     return SeatEvidence(
         seat=seat,
@@ -173,7 +181,14 @@ def _evidence(
         motion=measured.motion,
         faces=count,
         face_score=max((float(faces.scores[index]) for index in mine), default=0.0),
+        beside=beside,
     )
+
+
+def _off(faces: Detections, index: int, seat: SeatRegion) -> float:
+    """How far a face is from the seat's head point, in face heights."""
+    x, y = (float(value) for value in faces.centres[index])
+    return float(np.hypot(x - seat.head[0], y - seat.head[1])) / seat.head_px
 
 
 def _box(faces: Detections, index: int) -> tuple[float, float, float, float, float]:
