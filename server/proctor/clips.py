@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+import av
 from sqlalchemy import select, update
 
 from server.db.act import Act
@@ -47,7 +48,7 @@ async def keep_clips(
             segments = await recording_store.segments(session, camera, start, end)
         try:
             name = evidence.put(await asyncio.to_thread(clip, segments, start, end, read))
-        except (GongyuanError, OSError):
+        except (GongyuanError, OSError, av.FFmpegError):
             if now - found < GIVEN_UP:
                 continue
             name = ""

@@ -86,13 +86,16 @@ def clip(segments: Sequence[Segment], start: datetime, end: datetime, read: Read
     form: tuple[str, int, int] | None = None
     offset = 0.0
     for segment in _touching(segments, start, end):
-        with av.open(io.BytesIO(read(segment)), "r") as video:
+        data = read(segment)
+        if not _readable(data):
+            continue
+        with av.open(io.BytesIO(data), "r") as video:
             stream = video.streams.video[0]
             shape = (stream.codec_context.name, stream.width, stream.height)
             if form not in (None, shape):
                 break
             if muxer is None:
-                begins = _key_before(read(segment), (start - segment.started_at).total_seconds())
+                begins = _key_before(data, (start - segment.started_at).total_seconds())
                 first = segment.started_at + timedelta(seconds=begins)
                 muxer, form = Muxer(out, Form(*shape, stream), segment.caption, first), shape
             offset = (segment.started_at - first).total_seconds()
@@ -146,6 +149,15 @@ def _touching(segments: Sequence[Segment], start: datetime, end: datetime) -> li
         for one in sorted(segments, key=lambda one: one.started_at)
         if one.erased_at is None and one.started_at < end and (one.ended_at is None or one.ended_at > start)
     ]
+
+
+def _readable(data: bytes) -> bool:
+    """False for a piece that has just begun, or was cut before its first picture was on the disk."""
+    try:
+        with av.open(io.BytesIO(data), "r") as video:
+            return any(packet.size for packet in video.demux(video.streams.video[0]))
+    except (av.FFmpegError, IndexError):
+        return False
 
 
 def _key_before(data: bytes, second: float) -> float:

@@ -6,6 +6,7 @@ recording, and the recorded stream may be the camera's full one. It holds the ke
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -134,7 +135,8 @@ class _Recorder:
                 return
 
     def send(self, message: FromRecorder) -> None:
-        with self._lock:
+        """Tell the centre; a centre that is gone closes the pieces itself when it is back."""
+        with self._lock, contextlib.suppress(BrokenPipeError):
             self._out.write(frame(message))
             self._out.flush()
 

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.clock import Clock
@@ -149,7 +148,8 @@ class Recording:
                 await self.look()
                 if self._evidence is not None:
                     await keep_clips(self._db, self._journal, self._clock.legal(), self._evidence, self.read)
-            except (SQLAlchemyError, OSError):
+            except Exception:
+                # Whatever one look meets, the next must come: without it nothing starts, ends or is missed.
                 _log.warning("the recordings could not be looked after yet", exc_info=True)
             await asyncio.sleep(LOOK_S)
 

@@ -1,6 +1,7 @@
 """Recordings read back: the picture of a moment, a clip, a film with its caption, and who is masked in a picture."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -101,14 +102,18 @@ def test_a_moment_shows_its_own_picture(segments: list[Segment], pieces: dict[st
 
 
 def test_a_clip_is_cut_without_decoding(segments: list[Segment], pieces: dict[str, bytes]) -> None:
-    """A clip over the border of two pieces begins at the key picture before its start, ends before its end, and holds
-    the pictures and captions of all seconds between."""
+    """A clip over the border of two pieces begins at the key picture before its start, ends before its end, holds
+    the pictures and captions of all seconds between, and leaves out a piece that has only just begun."""
     data = clip(segments, after(2.5), after(6.5), lambda one: pieces[one.id])
     with av.open(io.BytesIO(data)) as video:
         steps = [step_of(f.to_ndarray(format="bgr24")) for f in video.decode(video.streams.video[0])]
     assert steps == list(range(10, 33))
     with av.open(io.BytesIO(data)) as video:
         texts = [bytes(p).decode() for p in video.demux(video.streams.subtitles[0]) if p.size]
+    begun = [*segments[:2], replace(segments[2], ended_at=None)]
+    late = clip(begun, after(6), after(9), lambda one: b"" if one.id == "2" else pieces[one.id])
+    with av.open(io.BytesIO(late)) as video:
+        assert sum(1 for _ in video.decode(video.streams.video[0])) == 2 * RATE
     assert [text[:24] for text in texts] == [f"朝阳考点　2026-03-14 09:00:0{n}" for n in range(2, 7)]
 
 
