@@ -24,6 +24,8 @@ from tests.support.delivery import prepare_scene
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 240.0
 KILLS = 3
+MORE = 40
+"""Answers acknowledged between two kills, at least."""
 
 
 def free_port() -> int:
@@ -70,6 +72,14 @@ async def until(out: io.StringIO, event: str, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
+async def more(ledger: io.StringIO, answers: int) -> None:
+    """Wait until so many more answers are acknowledged than were at the call."""
+    async with asyncio.timeout(60):
+        wanted = ledger.getvalue().count("\n") + answers
+        while ledger.getvalue().count("\n") < wanted:
+            await asyncio.sleep(0.02)
+
+
 async def test_kill_loses_no_acknowledged_answer(tmp_path: Path) -> None:
     """After three kills in the middle of the exam every acknowledged answer is on disk once, with the receipt
     that the kiosk holds, the exam ended without a custodian, and all chains verify."""
@@ -93,10 +103,10 @@ async def test_kill_loses_no_acknowledged_answer(tmp_path: Path) -> None:
             await until(out, "sealed", 4)
             await scene.ring()
             await until(out, "opened", 4)
-            await asyncio.sleep(1.0)
+            await more(ledger, MORE)
         for _ in range(KILLS - 1):
             async with centre(tmp_path, port):
-                await asyncio.sleep(2.0)
+                await more(ledger, MORE)
         async with centre(tmp_path, port):
             async with asyncio.timeout(90):
                 assert await running == 0

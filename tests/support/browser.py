@@ -29,6 +29,7 @@ from server.keys.authority import TlsFiles
 from server.settings import Listen, Settings
 from server.web.site import Site
 from tests.support.clock import RunningClock
+from tests.support.database import with_tables
 from tests.support.hall import BELL, HallDay
 from tests.support.papers import PLAN, SLOT
 
@@ -151,6 +152,7 @@ def running_centre(folder: Path, tls: TlsFiles | None = None) -> Iterator[Centre
     settings = Settings(
         role="centre", data=str(folder), name="测试考点", secure_cookies=False, listen=Listen(port=0)
     )
+    with_tables(folder / "gongyuan.db")
     app = create_app(settings, clock, lambda *_words: ("false",))
     site: Site = app.state.site
     with served(app, tls) as (url, loop):

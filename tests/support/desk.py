@@ -27,7 +27,7 @@ from server.settings import Listen, Settings
 from server.web.desk.workplace import Workplace
 from server.web.site import Site
 from tests.support.clock import FakeClock
-from tests.support.database import act_on
+from tests.support.database import act_on, with_tables
 from tests.support.papers import BANK, BANK_KEY, filled_bank
 from tests.support.web import PASSWORD, Server
 
@@ -93,6 +93,7 @@ class Desk(Server):
 async def running_desk(folder: Path, clock: FakeClock) -> AsyncIterator[Desk]:
     """Run the desk with one account for each role of a centre, named as the role; the bank is closed."""
     ended: list[str] = []
+    with_tables(folder / "gongyuan.db")
     app = create_desk_app(desk_settings(folder), clock, lambda: ended.append("ended"))
     desk = Desk(app, clock, await _hashed(), ended=ended)
     ready, done = asyncio.Event(), asyncio.Event()
@@ -155,6 +156,7 @@ _KEPT: dict[str, HashedPassword] = {}
 def visited_desk(folder: Path, clock: FakeClock) -> Iterator[VisitedDesk]:
     """Serve a desk with the small bank on a free port of this machine."""
     ended: list[str] = []
+    with_tables(folder / "gongyuan.db")
     app = create_desk_app(desk_settings(folder, secure=False), clock, lambda: ended.append("ended"))
     site: Site = app.state.site
     listener = socket.socket()

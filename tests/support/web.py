@@ -24,6 +24,7 @@ from server.settings import Settings
 from server.web.site import Site
 from tests.support.clock import FakeClock
 from tests.support.cookies import csrf
+from tests.support.database import with_tables
 
 PASSWORD = "a good password 7"
 BASE = "https://testserver.local"
@@ -141,7 +142,7 @@ class Server:
 
 
 def _application(side: Side, folder: Path, clock: FakeClock) -> Litestar:
-    folder.mkdir(exist_ok=True)
+    with_tables(folder / "gongyuan.db")
     return create_app(
         Settings(role=side, data=str(folder), name="考试中心"), clock, lambda *_words: ("false",)
     )
