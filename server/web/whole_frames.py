@@ -6,6 +6,7 @@ is not a whole, plain text frame (fragments, control frames, anything malformed)
 which judges it as before.
 """
 
+import asyncio
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -52,19 +53,67 @@ def frame_end(buffer: bytes | bytearray, at: int) -> tuple[int, int] | None:
     return begin, begin + length
 
 
+class Inbox:
+    """The messages that wait for the application: what `asyncio.Queue` does for this use, in a fifth of its memory."""
+
+    __slots__ = ("_messages", "_waiting")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def put_nowait(self, message: Any) -> None:
+        """Add a message and wake who waits for one."""
+        self._messages.append(message)
+        self._wake()
+
+    async def get(self) -> Any:
+        """Return the oldest message, as soon as there is one."""
+        while not self._messages:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled() and self._messages:
+                    # It was woken and goes away: the message is for the next one.
+                    self._wake()
+                raise
+            finally:
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+        return self._messages.pop(0)
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def empty(self) -> bool:
+        """Tell whether no message waits."""
+        return not self._messages
+
+    def qsize(self) -> int:
+        """Return how many messages wait."""
+        return len(self._messages)
+
+
 class WholeFramesProtocol(WebSocketsSansIOProtocol):
     """Given to `uvicorn.Config(ws=…)`."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._arrived = bytearray()
+        self.queue = Inbox()  # type: ignore[assignment]
+        self._arrived: bytearray | None = None
         self._fragments = False
         """The library holds the beginning of a fragmented message."""
         self._given_up = False
         """Bytes go to the library as they come: a frame above the limit, or a failed line."""
 
     def handle_connect(self, event: Any) -> None:
-        """Offer the short way out to the application, and let go what only the handshake needed."""
+        """Offer the short way out to the application."""
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
             self.scope["extensions"][EXTENSION] = {"write": self.write_frames}
@@ -74,14 +123,15 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
         if self._given_up or not self.handshake_initiated:
             super().data_received(data)
             return
-        if self._arrived:
+        if self._arrived is not None:
             self._arrived += data
-            rest = self._take(self._arrived)
-            del self._arrived[:rest]
+            del self._arrived[: self._take(self._arrived)]
+            if not self._arrived:
+                self._arrived = None
         else:
             rest = self._take(data)
             if rest < len(data):
-                self._arrived += data[rest:]
+                self._arrived = bytearray(data[rest:])
 
     def _take(self, buffer: bytes | bytearray) -> int:
         """Take the whole frames in a buffer; return how many of its bytes were taken."""
@@ -130,6 +180,9 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
             or self.conn.state is not OPEN
         ):
             return False
+        if self.request is not None:
+            # Two and a half kilobytes of headers that only the handshake needed.
+            self.request = self.response = None  # type: ignore[assignment]
         data = b"".join(map(framed, payloads))
         if len(data) > PIECE and is_ssl(self.transport):
             for at in range(0, len(data), PIECE):
