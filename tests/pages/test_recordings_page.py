@@ -95,7 +95,7 @@ def test_an_officer_looks_at_a_recording(page: Any, centre: Centre) -> None:
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
     page.wait_for_selector("input[name=at]")
-    assert page.input_value("input[name=at]") == "2026-03-14T08:30:00"
+    assert page.input_value("input[name=at]").startswith("2026-03-14T08:30")
     page.fill("input[name=at]", "2026-03-14T08:30:05")
     page.click("form[action='/cameras'] button")
     page.wait_for_function("() => document.querySelector('#moment img')?.naturalWidth === 640")
