@@ -219,5 +219,3 @@ async def on_wall(session: AsyncSession) -> tuple[WallCamera, ...]:
         )
         for camera in await store.cameras(session)
     )
-
-
