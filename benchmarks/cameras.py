@@ -135,7 +135,7 @@ async def whole(cameras: int, size: str, seconds: float, workers: int, rooms: in
         async with db.engine.begin() as connection:
             await connection.run_sync(metadata.Base.metadata.create_all)
         watch = Watch(db, Journal("benchmark"), clock, feed, writing)
-        async with rtsp(cameras, size, "--rooms", str(rooms), "--seconds", str(4 * rooms)) as (port, _):
+        async with rtsp(cameras, size, "--rooms", str(rooms), "--seconds", str(7 * rooms)) as (port, _):
             floor = await decode_alone(cameras, port, seconds / 2, workers)
             running = [
                 _Worker(path, number, tally, watch, clock)

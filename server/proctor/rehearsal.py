@@ -248,6 +248,23 @@ def _belongs(event: Happening, anomaly: Anomaly) -> bool:
     return event.interval.start <= anomaly.found_at <= last
 
 
+def added(scores: Sequence[RehearsalScore]) -> RehearsalScore:
+    """The counts of several rehearsals together."""
+    whole = RehearsalScore()
+    for score in scores:
+        for name in ("room_hours", "samples", "wrong", "unknown", "pictures", "looks"):
+            setattr(whole, name, getattr(whole, name) + getattr(score, name))
+        for mine, theirs in zip(
+            (whole.events, whole.found, whole.late), (score.events, score.found, score.late), strict=True
+        ):
+            for kind, count in theirs.items():
+                mine[kind] = mine.get(kind, 0) + count
+        whole.missed += score.missed
+        whole.false_alarms += score.false_alarms
+        whole.oldest_look_s = max(whole.oldest_look_s, score.oldest_look_s)
+    return whole
+
+
 def report(score: RehearsalScore) -> str:
     """The score as lines of text for the terminal."""
     lines = [f"rehearsed: {score.room_hours:.2f} room-hours, {score.pictures} pictures"]

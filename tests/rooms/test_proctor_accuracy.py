@@ -3,7 +3,10 @@ hall.
 """
 
 import json
+import os
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -15,6 +18,7 @@ from server.proctor import evaluation, rehearsal
 from server.proctor.detectors.yunet import MODEL, YuNet
 from server.proctor.rehearsal import RehearsalScore, random_rehearsal, rehearse, write_simulation
 from server.proctor.simulation import HallDrawing, HallScript, Interval, SeatScript
+from tests.support.measured import append_measured
 
 START = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 pytestmark = pytest.mark.skipif(not MODEL.is_file(), reason="the face model is not here: run make assets")
@@ -52,24 +56,59 @@ def test_coming_and_going(manifest: Path) -> None:
     assert score.unknown <= 0.05 * (score.occupied + score.empty)
 
 
-@pytest.mark.parametrize(
-    "minutes, step, seeds", [(4, 6.0, (3,)), pytest.param(60, 3.0, range(20, 40), marks=pytest.mark.long)]
-)
-def test_rehearsal(minutes: int, step: float, seeds: range) -> None:
-    """In the drawn hall every absence of 30 s and more is alarmed within 20 s, with at most 1 false alarm an
-    hour.
-    """
-    score, detector = RehearsalScore(), YuNet(width=1280)
-    for seed in seeds:
-        rehearse(random_rehearsal("1", 30, seed, START, minutes), 30, seed, detector, step, score)
+def judge(score: RehearsalScore) -> None:
+    """The bars of the rehearsal."""
     told = rehearsal.report(score)
     assert score.events, told
-    assert score.found.get("away", 0) == score.events.get("away", 0), told
-    assert score.found.get("bag", 0) == score.events.get("bag", 0), told
-    assert score.found.get("second", 0) >= 0.95 * score.events.get("second", 0), told
-    assert len(score.false_alarms) <= max(0.0, score.room_hours // 1), told
+    for kind in ("away", "bag", "failure"):
+        assert score.found.get(kind, 0) == score.events.get(kind, 0), told
+    others = sum(score.events.get(kind, 0) for kind in ("second", "extra"))
+    assert sum(score.found.get(kind, 0) for kind in ("second", "extra")) >= 0.95 * others, told
+    assert len(score.false_alarms) <= score.room_hours, (told, score.false_alarms)
     assert score.wrong == 0, told
     assert score.unknown <= 0.05 * score.samples, told
+
+
+def test_rehearsal() -> None:
+    """In four minutes of a drawn room at a picture in six seconds everything scripted is alarmed in time and
+    nothing else."""
+    score = RehearsalScore()
+    rehearse(random_rehearsal("1", 30, 3, START, 4), 30, 3, YuNet(width=1280), 6.0, score)
+    judge(score)
+
+
+def hour(seed: int) -> RehearsalScore:
+    """One drawn room-hour at a picture a second, by the settings and the schedule of a camera worker."""
+    cv2.setNumThreads(1)
+    score = RehearsalScore()
+    rehearse(random_rehearsal("1", 30, seed, START, 60), 30, seed, YuNet(width=1280), 1.0, score)
+    return score
+
+
+@pytest.mark.long
+def test_rehearsal_in_full() -> None:
+    """In twenty drawn room-hours every departure of 30 s and more is alarmed within 20 s and every tampering within
+    10 s, 95 of 100 second persons and strangers within 15 s, with at most one false alarm an hour.
+    """
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        hours = list(pool.map(hour, range(20, 40)))
+    whole = rehearsal.added(hours)
+    append_measured(
+        "rehearsal in the drawn hall, a picture a second, 30 seats",
+        {
+            "room-hours": f"{whole.room_hours:.1f}",
+            **{
+                f"{kind} in time": f"{whole.found.get(kind, 0)} of {n}"
+                for kind, n in sorted(whole.events.items())
+            },
+            "false alarms": len(whole.false_alarms),
+            "wrong seat samples": f"{whole.wrong} of {whole.samples}",
+            "unknown seat samples": whole.unknown,
+            "looks a camera-minute": f"{60 * whole.looks / max(1, whole.pictures):.0f}",
+            "oldest look at a seat, s": f"{whole.oldest_look_s:.0f}",
+        },
+    )
+    judge(whole)
 
 
 def test_matching_counts_each_box_once() -> None:
