@@ -111,7 +111,18 @@ def _time(site: NamedDependency[Site]) -> dict[str, datetime | float | str]:
 
 _SHARED = (home, accounts, packages_routes)
 _OF_ROLE = {
-    "centre": (candidate_page, candidate, hall_page, hall, custody, draws, pictures, cameras, technician, recordings),
+    "centre": (
+        candidate_page,
+        candidate,
+        hall_page,
+        hall,
+        custody,
+        draws,
+        pictures,
+        cameras,
+        technician,
+        recordings,
+    ),
     "seats": (candidate_page, candidate),
     "registry": (organisation, regulator, public_pages),
 }
@@ -195,11 +206,11 @@ def _living(
     async def living(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             running.push_async_callback(site.db.close)
-            await site.signals.start()
             if isinstance(site.clock, SystemClock):
                 watch = ClockWatch(site.db, site.journal, site.clock, site.settings.folder)
                 await watch.look()
                 running.push_async_callback(_ended, asyncio.create_task(watch.keep_watching()))
+            await site.signals.start()
             running.push_async_callback(site.signals.stop)
             if site.shipper is not None:
                 site.shipper.start()

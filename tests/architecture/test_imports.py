@@ -73,7 +73,10 @@ IMPURE_MODULES = {
 
 def _pure_files() -> list[Path]:
     files = [ROOT / "server" / room / f"{name}.py" for room, names in PURE.items() for name in names]
-    return [*(file for file in files if file.exists()), *(ROOT / "kiosk" / f"{name}.py" for name in ("brain", "restarts", "policies"))]
+    return [
+        *(file for file in files if file.exists()),
+        *(ROOT / "kiosk" / f"{name}.py" for name in ("brain", "restarts", "policies")),
+    ]
 
 
 def _imports(path: Path) -> Iterator[str]:

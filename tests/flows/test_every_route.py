@@ -304,7 +304,11 @@ REGISTRY: Mapping[Route, frozenset[Role]] = {
     ("POST", "/regulator/filings/{which:str}/{step:str}"): EITHER,
 }
 GUARDED = {"centre": CENTRE, "registry": REGISTRY}
-SOCKETS: Mapping[str, frozenset[Role] | None] = {"/ws/candidate": None, "/ws/hall": VIEWERS, "/ws/wall": VIEWERS}
+SOCKETS: Mapping[str, frozenset[Role] | None] = {
+    "/ws/candidate": None,
+    "/ws/hall": VIEWERS,
+    "/ws/wall": VIEWERS,
+}
 """Websockets with their roles; None: the seat's key proves itself inside."""
 _OF_SIDE = {"centre": CENTRE_ROLES, "registry": REGISTRY_ROLES}
 

@@ -88,7 +88,9 @@ def test_the_course_of_a_real_camera_is_recorded(tmp_path: Path) -> None:
                 total += len(packets)
             with av.open(io.BytesIO(data)) as video:
                 texts = [bytes(p).decode() for p in video.demux(video.streams.subtitles[0]) if p.size]
-                assert all(text.startswith("朝阳考点") and text.endswith("机考　第1考场　30座") for text in texts)
+                assert all(
+                    text.startswith("朝阳考点") and text.endswith("机考　第1考场　30座") for text in texts
+                )
         assert total >= 30
         camera.kill()
         messages = told(process)

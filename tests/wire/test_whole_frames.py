@@ -138,6 +138,7 @@ async def test_frames_cut_anywhere_are_the_same_messages() -> None:
         (Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True), 1007),
         (b"\x81\xff" + (LARGEST + 1).to_bytes(8, "big") + bytes(4), 1009),
     ],
+    ids=["unmasked", "reserved", "opcode", "utf-8", "too large"],
 )
 async def test_what_is_malformed_closes_the_line_with_its_code(frame: bytes, code: int) -> None:
     """An unmasked, reserved or unknown frame closes with 1002, broken UTF-8 with 1007, a frame above the limit with
