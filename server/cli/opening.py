@@ -72,7 +72,9 @@ async def _draw(
             ):
                 await create_key(act, kind, begin.subject, key, purpose=purpose, supersede=True)
             code = await recovery_code(act.session)
-            sealed = code and hpke_seal(code.public, journal_key, journal_key_info(begin.subject))
+            sealed = None
+            if code is not None:
+                sealed = hpke_seal(code.public, journal_key, journal_key_info(begin.subject))
             await late_journals.keep_recovery_key(act, begin.subject, public, sealed)
         outcome = await draw_slot(
             db,

@@ -82,7 +82,7 @@ class SlotTimes:
     @property
     def named(self) -> frozenset[str]:
         """Sittings with an allowance or a halt of their own."""
-        extents = [one.extent for one in (*self.allowances, *self.halts)]
+        extents = [one.extent for one in self.allowances] + [one.extent for one in self.halts]
         return frozenset(extent.sitting for extent in extents if extent.sitting is not None)
 
     def common(self) -> Callable[[str], Times]:
