@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from server.errors import BadInput, Tampered
+from server.errors import BadInput, Refusal, Refused, Tampered
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -41,7 +41,13 @@ def canonical(obj: Any) -> bytes:
 
 
 def seal(key: Bytes, plaintext: Bytes, aad: bytes) -> tuple[bytes, bytes]:
-    """Encrypt with AES-256-GCM under a fresh nonce; return (nonce of 12 bytes, ciphertext with tag)."""
+    """Encrypt with AES-256-GCM under a fresh nonce; return (nonce of 12 bytes, ciphertext with tag).
+
+    Refused `key-forgotten` for a wiped key: who waited for the database while an opening ended would seal under
+    zeros, which anybody has.
+    """
+    if not any(key):
+        raise Refused(Refusal("key-forgotten"))
     nonce = os.urandom(NONCE_BYTES)
     return nonce, AESGCM(key).encrypt(nonce, plaintext, aad)
 

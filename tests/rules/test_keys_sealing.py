@@ -99,6 +99,14 @@ def test_wipe_leaves_zeros() -> None:
     assert key == bytearray(32)
 
 
+def test_a_wiped_key_seals_nothing() -> None:
+    """A key that was forgotten while somebody still held it is refused instead of sealing under zeros."""
+    key = random_key()
+    wipe(key)
+    with pytest.raises(Refused, match="key-forgotten"):
+        seal(key, b"stem and key", b"item-1/2")
+
+
 def test_canonical_json_refuses_what_it_cannot_write() -> None:
     """Integers beyond 2^53 are refused instead of being rounded."""
     assert canonical({"b": 1, "a": "贡"}) == '{"a":"贡","b":1}'.encode()
