@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.errors import NotFound
+from server.errors import NotFound, Refusal
+from server.scoring import decision_service
 from server.scoring.decision_service import voids
 from server.scoring.decisions import Question
+from server.scoring.models import MarkingRunRow, MarkRow
 from server.scoring.people import MARKERS, AnswerState, Grade
 from server.scoring.people_models import GradeRow, GuideRow, MarkerRow, WrittenRow
 
@@ -175,6 +177,31 @@ def covered(voided: Sequence[Question], one: Question) -> bool:
 async def left(session: AsyncSession, slot: str) -> int:
     """Return how many answers of a slot still need a mark; those of voided questions need none."""
     return sum(one.answers - one.settled for one in await progress(session, slot) if not one.voided)
+
+
+async def unapplied(session: AsyncSession, slot: str) -> Refusal | None:
+    """Say what keeps the marks of a slot from being final though no answer waits for a mark: a decision, or points
+    of people that the current run does not hold, as where scoring again was interrupted after the last mark."""
+    refusal = await decision_service.unapplied(session, slot)
+    if refusal is not None or await left(session, slot):
+        return refusal
+    here = and_(
+        MarkRow.run == MarkingRunRow.id,
+        MarkRow.sitting == WrittenRow.sitting,
+        MarkRow.number == WrittenRow.number,
+    )
+    other = await session.scalar(
+        select(WrittenRow.code)
+        .join(MarkingRunRow, and_(MarkingRunRow.slot == WrittenRow.slot, MarkingRunRow.state == "current"))
+        .join(MarkRow, here)
+        .where(
+            WrittenRow.slot == slot,
+            WrittenRow.points.is_not(None),
+            or_(MarkRow.earned.is_(None), MarkRow.earned != WrittenRow.points),
+        )
+        .limit(1)
+    )
+    return None if other is None else Refusal("rescore-needed", "BJ-E:24")
 
 
 async def next_answer(session: AsyncSession, marker: Marker, question: Question) -> Written | None:

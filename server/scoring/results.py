@@ -13,7 +13,7 @@ from server.delivery import store as delivery
 from server.delivery.sitting import State
 from server.errors import Refusal, Refused
 from server.packages.contents import NoticeRow
-from server.scoring import decision_service, people_store, store
+from server.scoring import people_store, store
 from server.scoring.facts import Entry, Form
 from server.scoring.outcome import Attendance, SubjectOutcome, outcome
 from server.scoring.points import as_number, points
@@ -44,7 +44,7 @@ async def subject_standings(session: AsyncSession, slot: Slot) -> dict[str, Stan
 async def _paper_standings(session: AsyncSession, slot: Slot) -> dict[str, Standing]:
     cheated = await conduct.cheated(session, slot.id)
     totals = {script.sitting: script for script in await store.scripts(session, slot.id)}
-    unapplied = await decision_service.unapplied(session, slot.id)
+    unapplied = await people_store.unapplied(session, slot.id)
     left = await people_store.left(session, slot.id)
     found = {}
     for sitting in await delivery.sittings(session, slot.id):

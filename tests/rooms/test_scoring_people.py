@@ -109,6 +109,27 @@ async def test_totals_are_final_only_when_the_last_mark_is_in(day: HallDay) -> N
     assert waits is not None and waits.facts["pending"] == 1
 
 
+async def test_an_arbiters_points_that_no_run_holds_keep_the_result_open(day: HallDay) -> None:
+    """Where scoring again was interrupted after a review was decided, results ask for it instead of giving the
+    points of before.
+    """
+    await mark_all(day, "staff:zhao", 300)
+    await mark_all(day, "staff:qian", 300)
+    await service.score_again(day.db, day.journal, day.clock, "staff:qian", SLOT, "last mark")
+    async with day.act() as act:
+        one = next(m for m in await store.marks(act.session, SLOT) if m.sitting == "sitting-0" and m.by_people)
+        code = await people.review(act, SLOT, one.sitting, one.number, "the candidate asked for a re-check")
+    assert await give(day, "staff:sun", code, 400) == (AnswerState.SETTLED, 0)
+    async with day.db.reading() as session:
+        standings = await subject_standings(session, await affairs.slot(session, SLOT))
+    missing = standings["candidate-0"].open
+    assert missing is not None and missing.code == "rescore-needed"
+    await service.score_again(day.db, day.journal, day.clock, "staff:chief", SLOT, "interrupted")
+    async with day.db.reading() as session:
+        standings = await subject_standings(session, await affairs.slot(session, SLOT))
+    assert (standings["candidate-0"].open, standings["candidate-0"].outcome.points) == (None, 900 + 400)
+
+
 async def test_a_difference_beyond_the_spread_goes_to_the_arbiter(day: HallDay) -> None:
     """Marks 1 and 3.5 of 4 settle nothing; the arbiter's 2 counts, and nobody else sees that answer again."""
     (code,) = (await waiting(day, "staff:zhao"))[:1]

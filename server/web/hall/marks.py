@@ -166,7 +166,7 @@ async def results_page(request: Http, site: Here) -> Template:
                         run is not None and run.closed_at is not None,
                         run.sittings if run else 0,
                         await store.scored(session, slot.id) or 0,
-                        await decision_service.unapplied(session, slot.id),
+                        await people_store.unapplied(session, slot.id),
                         await decision_service.decisions(session, slot.id),
                         await people_store.progress(session, slot.id),
                         await people_store.markers(session, slot.id),
