@@ -76,11 +76,19 @@ async def recovery_key(session: AsyncSession, slot: str) -> bytes | None:
 
 
 async def keep(
-    act: Act, head: JournalHead, first: int, entries: Sequence[JournalEntry], source: str, own_seat: str = ""
+    act: Act,
+    head: JournalHead,
+    first: int,
+    entries: Sequence[JournalEntry],
+    source: str,
+    own_seat: str = "",
+    *,
+    lost: bool = False,
 ) -> int:
     """Keep entries of a journal from place `first` on; return how many are kept now. Repeating adds nothing.
 
-    `own_seat` is the seat on the line, "" for a file. Refused `journal-other-seat`, `journal-handed-in`,
+    `own_seat` is the seat on the line, "" for a file; `lost` when the centre lost its own answers, and takes those of
+    papers that were handed in or voided as well. Refused `journal-other-seat`, `journal-handed-in`,
     `journal-sitting-state`, `journal-lease-other` (the seat never held that lease), `journal-gap` (names
     `kept`); NotFound for an unknown sitting or seat; Tampered `journal-signature-wrong` or
     `journal-head-other` (another journal of the same lease is kept).
@@ -94,9 +102,9 @@ async def keep(
     held = await act.session.get(LeaseRow, (head.sitting, head.lease))
     if held is None or held.seat != seat.id:
         raise Refused(Refusal("journal-lease-other", facts={"lease": head.lease}))
-    if sitting.state == State.HANDED_IN.value:
+    if sitting.state == State.HANDED_IN.value and not lost:
         raise Refused(Refusal("journal-handed-in"))
-    if State(sitting.state) in _NOT_KEPT:
+    if State(sitting.state) in _NOT_KEPT and not lost:
         raise Refused(Refusal("journal-sitting-state", facts={"state": sitting.state}))
     require_signed(seat, head)
     signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)

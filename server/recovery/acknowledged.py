@@ -156,19 +156,20 @@ async def _write(act: Act, sitting: str, proved: Sequence[Proved]) -> bool:
     head = await act.record("delivery:answers:stored", {"count": len(rows), "root": root})
     covered = {"chain": head.chain, "record": head.seq}
     await act.session.execute(insert(AnswerEventRow), [row | covered for row in rows])
-    await act.session.execute(
-        insert(AnswerRow),
-        [
-            {
-                "sitting": sitting,
-                "number": number,
-                "value": one.value,
-                "lease": one.lease,
-                "seq": one.seq,
-            }
-            for number, one in sorted(standing.items())
-        ],
-    )
+    if standing:  # answers that came late stand for no item
+        await act.session.execute(
+            insert(AnswerRow),
+            [
+                {
+                    "sitting": sitting,
+                    "number": number,
+                    "value": one.value,
+                    "lease": one.lease,
+                    "seq": one.seq,
+                }
+                for number, one in sorted(standing.items())
+            ],
+        )
     newest = max((one.lease, one.seq) for one in proved)
     await act.session.execute(
         update(HeadRow)

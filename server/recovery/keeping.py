@@ -20,7 +20,16 @@ from server.db.engine import Database
 from server.db.journal import heads
 from server.db.metadata import Base
 from server.db.signals import Signals
-from server.delivery.models import BellRow, SeatRow, SittingRow, SlotRow
+from server.delivery.late_models import ReplacementRow
+from server.delivery.models import (
+    AllowanceRow,
+    BellRow,
+    MoveRow,
+    PauseRow,
+    SeatRow,
+    SittingRow,
+    SlotRow,
+)
 from server.delivery.receipt_keys import ensure_receipt_key
 from server.delivery.sitting import State
 from server.errors import Refusal, Refused
@@ -41,8 +50,8 @@ from server.recovery.file import sealed, signed_parts
 
 LOOK_S = 10.0
 """Monotonic seconds between two looks without a signal, and between two writings at least."""
-BEFORE = (State.PREPARED, State.CHECKED_IN, State.ABSENT)
-"""States of a sitting before the bell."""
+COUNTED = (State.PREPARED, State.CHECKED_IN, State.ABSENT, State.HALTED, State.VOIDED)
+"""States of a sitting before the bell, and those that only people's acts lead to."""
 LOOK_AGAIN_S = 1.0
 """Monotonic seconds between two looks at least."""
 
@@ -58,14 +67,19 @@ async def stamp(session: AsyncSession) -> tuple[Any, ...]:
         select(func.max(RecoveryCodeRow.number)),
         select(func.count(SlotRow.id), func.count(SlotRow.receipt_key)),
         select(func.count(Base.metadata.tables["packages_incoming"].c.id)),
+        # People's acts during the exam: no kiosk knows them.
+        select(func.count(AllowanceRow.id), func.count(AllowanceRow.withdrawn_at)),
+        select(func.count(PauseRow.id), func.count(PauseRow.resumes_at), func.count(PauseRow.ended_at)),
+        select(func.count(MoveRow.id)),
+        select(func.count(ReplacementRow.id)),
     ]
     found: list[Any] = [tuple((await session.execute(query)).one()) for query in counts]
     sets = select(PaperSet.id).where(PaperSet.state == "current").order_by(PaperSet.id)
     found.append(tuple(await session.scalars(sets)))
-    # What comes after the bell is in the kiosks' journals: a hand-in rush shall not write the file again and again.
+    # Answers and hand-ins are in the kiosks' journals: a hand-in rush shall not write the file again and again.
     states = (
         select(SittingRow.state, func.count())
-        .where(SittingRow.state.in_([state.value for state in BEFORE]))
+        .where(SittingRow.state.in_([state.value for state in COUNTED]))
         .group_by(SittingRow.state)
         .order_by(SittingRow.state)
     )

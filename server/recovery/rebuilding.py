@@ -315,7 +315,7 @@ async def _take(act: Act, files: Sequence[JournalFile]) -> Report:
         try:
             async with act.session.begin_nested():
                 await _lease(act, copy, seats)
-                report.entries += await late_journals.keep(act, head, 0, copy.entries, "file")
+                report.entries += await late_journals.keep(act, head, 0, copy.entries, "file", lost=True)
         except GongyuanError as error:
             report.refused.append((head.sitting, head.lease, error.code))
             continue

@@ -22,6 +22,10 @@ from server.standby.epoch import Epoch, promoted, read_epoch, write_epoch
 from server.standby.wire import Frames, Greeting, Kept, Ping, Proof, Snapshot, proof_mac, receive, send
 
 COPIES, CURRENT, DATABASE = "copies", "current", "gongyuan.db"
+TAKING_LOCK, FINISHING_LOCK = "standby.lock", "promotion.lock"
+SILENT_S = 60.0
+"""Monotonic seconds after which a silent line is let go: the centre asks every second. One whose machine lost its
+power never ends by itself, and the centre could not come back behind it."""
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +95,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def taking(folder: Path) -> Iterator[None]:
+def taking(folder: Path, name: str = TAKING_LOCK) -> Iterator[None]:
     """Hold the standby's lock: nothing is taken while it is promoted, and what was said to be kept is promoted."""
-    with (folder / "standby.lock").open("w") as lock:
+    with (folder / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -101,8 +105,16 @@ def taking(folder: Path) -> Iterator[None]:
 class Receiver:
     """Listens for the centre. Once promoted it only tells whoever asks that it was."""
 
-    def __init__(self, folder: Path, listener: socket.socket, tls: ssl.SSLContext, secret: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        listener: socket.socket,
+        tls: ssl.SSLContext,
+        secret: str,
+        silent_s: float = SILENT_S,
+    ) -> None:
         self._folder, self._listener, self._tls, self._secret = folder, listener, tls, secret
+        self._silent_s = silent_s
         self._copy: Copy | None = None
         """The copy that the next line may go on with; none after a start, so that a torn one is never built on."""
         self._stopping = False
@@ -132,7 +144,7 @@ class Receiver:
             except OSError:
                 return
             try:
-                plain.settimeout(60)
+                plain.settimeout(self._silent_s)
                 with self._tls.wrap_socket(plain, server_side=True) as line:
                     self._line = line
                     self._serve(line)
@@ -152,8 +164,6 @@ class Receiver:
             raise ConnectionError("not the centre")
         if epoch.role != "standby" or proof.epoch < epoch.epoch:
             return
-        # Nothing for a long time is usual at night.
-        line.settimeout(None)
         coming: Copy | None = None
         while True:
             message = receive(line)
@@ -212,23 +222,41 @@ def current_copy(folder: Path) -> Path | None:
 def promote(folder: Path, by: str, reason: str) -> Epoch:
     """Make this standby the centre: its newest whole copy becomes the database, under a new epoch.
 
-    Refused `standby-none` elsewhere than on a standby, `standby-empty` before a first copy was whole.
+    Refused `standby-none` elsewhere than on a standby, `standby-empty` before a first copy was whole. A promotion that
+    was interrupted is finished, under its own name and epoch.
     """
-    following = promoted(read_epoch(folder), by, reason)
-    copy = current_copy(folder)
-    if copy is None:
-        raise Refused(Refusal("standby-empty"))
-    # From here on the receiver takes nothing more: what the old server still acknowledges would be lost.
-    with taking(folder):
-        write_epoch(folder, following)
-    fold(copy)
-    target = folder / DATABASE
-    shutil.copyfile(copy, target.with_suffix(".new"))
-    descriptor = os.open(target.with_suffix(".new"), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    target.with_suffix(".new").replace(target)
-    _sync_folder(folder)
+    following = read_epoch(folder)
+    if following.role != "promoted" or current_copy(folder) is None:
+        promoted(following, by, reason)
+        # From here on the receiver takes nothing more: what the old server still acknowledges would be lost.
+        with taking(folder):
+            following = promoted(read_epoch(folder), by, reason)
+            if current_copy(folder) is None:
+                raise Refused(Refusal("standby-empty"))
+            write_epoch(folder, following)
+    finish_promotion(folder)
     return following
+
+
+def finish_promotion(folder: Path) -> None:
+    """Make the promoted copy the database, unless it is already; to be called before a promoted machine serves."""
+    with taking(folder, FINISHING_LOCK):
+        copy = current_copy(folder)
+        if copy is None:
+            return
+        fold(copy)
+        target = folder / DATABASE
+        temporary = target.with_suffix(".new")
+        shutil.copyfile(copy, temporary)
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        # A log of an earlier life of this machine is none of this database's.
+        for end in ("-wal", "-shm"):
+            target.with_name(f"{DATABASE}{end}").unlink(missing_ok=True)
+        temporary.replace(target)
+        _sync_folder(folder)
+        (folder / COPIES / CURRENT).unlink()
+        _sync_folder(folder / COPIES)

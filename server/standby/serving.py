@@ -11,7 +11,7 @@ from server.errors import BadInput, required
 from server.keys.identity import Identity
 from server.settings import Settings
 from server.standby.epoch import read_epoch, serving_refusal
-from server.standby.receiving import DATABASE, Receiver
+from server.standby.receiving import DATABASE, Receiver, finish_promotion
 from server.standby.shipping import Shipper, promoted_elsewhere
 
 
@@ -25,9 +25,12 @@ def address_of(settings: Settings) -> tuple[str, int]:
 
 
 def may_serve(settings: Settings) -> None:
-    """Refuse a centre that is a standby, or whose standby was promoted; mark a folder whose log is shipped."""
+    """Refuse a centre that is a standby, or whose standby was promoted; mark a folder whose log is shipped. Finishes
+    a promotion that was interrupted."""
     epoch = read_epoch(settings.folder)
     required(serving_refusal(epoch))
+    if epoch.role == "promoted":
+        finish_promotion(settings.folder)
     marker = settings.folder / SHIPPING_MARKER
     if settings.standby is None or epoch.role == "promoted":
         marker.unlink(missing_ok=True)

@@ -16,8 +16,9 @@ from server.errors import Refused
 from server.keys.authority import ensure_tls
 from server.standby import shipping
 from server.standby.epoch import Epoch, read_epoch, serving_refusal, write_epoch
-from server.standby.receiving import DATABASE, Receiver, current_copy, promote
+from server.standby.receiving import COPIES, CURRENT, DATABASE, Receiver, current_copy, promote
 from server.standby.shipping import Shipper, promoted_elsewhere
+from server.standby.wire import Greeting, Proof, proof_mac, receive, send
 
 SECRET = "ab" * 32
 
@@ -138,3 +139,60 @@ def test_a_standby_without_a_whole_copy_is_not_promoted(tmp_path: Path) -> None:
         promote(tmp_path, "钱主考", "too early")
     refusal = serving_refusal(read_epoch(tmp_path))
     assert refusal is not None and refusal.code == "standby-not-promoted"
+
+
+def test_a_silent_line_does_not_keep_the_centre_out(tmp_path: Path) -> None:
+    """A centre whose machine lost its power says nothing more and ends no line; the next one is greeted all the
+    same."""
+    write_epoch(tmp_path, Epoch("standby"))
+    tls = ensure_tls(tmp_path / "tls", ("localhost",))
+    client = ssl.create_default_context(cafile=str(tls.ca))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tls.certificate, tls.key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(tmp_path, listener, server, SECRET, silent_s=0.5)
+    address = ("127.0.0.1", int(listener.getsockname()[1]))
+    receiver.start()
+    try:
+        with (
+            socket.create_connection(address, timeout=30) as plain,
+            client.wrap_socket(plain, server_hostname="localhost") as silent,
+        ):
+            greeting = receive(silent)
+            assert isinstance(greeting, Greeting)
+            send(silent, Proof(1, proof_mac(SECRET, greeting.nonce, 1)))
+            with (
+                socket.create_connection(address, timeout=20) as again,
+                client.wrap_socket(again, server_hostname="localhost") as line,
+            ):
+                assert isinstance(receive(line), Greeting)
+    finally:
+        receiver.stop()
+
+
+def test_an_interrupted_promotion_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promotion that a full disk interrupts is finished by the same command, under the epoch that it made, without
+    a log of this machine's earlier life."""
+    write_epoch(tmp_path, Epoch("standby"))
+    copy = tmp_path / COPIES / "1"
+    copy.mkdir(parents=True)
+    with closing(sqlite3.connect(copy / DATABASE)) as disk, disk:
+        disk.execute("create table answer (n integer primary key)")
+        disk.execute("insert into answer values (7)")
+    (tmp_path / COPIES / CURRENT).write_text("1", encoding="ascii")
+    (tmp_path / f"{DATABASE}-wal").write_bytes(b"an earlier life")
+    with monkeypatch.context() as full:
+
+        def no_space(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        full.setattr("server.standby.receiving.shutil.copyfile", no_space)
+        with pytest.raises(OSError, match="No space"):
+            promote(tmp_path, "钱主考", "主服务器断电")
+    assert read_epoch(tmp_path).role == "promoted" and not (tmp_path / DATABASE).exists()
+    assert promote(tmp_path, "孙主考", "again") == Epoch("promoted", 2, "钱主考", "主服务器断电")
+    assert not (tmp_path / f"{DATABASE}-wal").exists()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as disk:
+        assert disk.execute("select n from answer").fetchall() == [(7,)]
+    with pytest.raises(Refused, match="standby-none"):
+        promote(tmp_path, "孙主考", "once more")
