@@ -214,7 +214,7 @@ async def _erase(args: argparse.Namespace) -> int:
         async def held(session: AsyncSession, slot: str | None) -> tuple[str, ...]:
             return await holds(session, slot, objections)
 
-        found = await erasable(session, pack, centre.clock.legal(), held)
+        found = await erasable(session, pack, centre.settings.folder, centre.clock.legal(), held)
     if args.yes:
         async with centre.db.writing() as session:
             await erase(centre.act(session, terminal_actor()), pack, centre.settings.folder, found)

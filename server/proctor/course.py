@@ -90,6 +90,19 @@ def due(course: Course, now: datetime) -> bool:
     return course.open and now < course.planned_end - AFTER + LONGEST
 
 
+def at_hand(courses: Iterable[Course], now: datetime) -> dict[str, Course]:
+    """The one course of each room that what is recorded at `now` belongs to, of those that are due.
+
+    It is the one that started last; while none has started, the one that starts first. So the report before the next
+    exam takes no picture from the exam that is still on in the room.
+    """
+    found: dict[str, Course] = {}
+    for one in sorted((one for one in courses if due(one, now)), key=lambda one: one.starts_at):
+        if one.room not in found or one.starts_at <= now:
+            found[one.room] = one
+    return found
+
+
 def gaps(wanted: Stretch, recorded: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """What of `wanted` is on no piece; holes up to the tolerance are none."""
     found: list[Stretch] = []

@@ -39,8 +39,8 @@ class Erasable:
         return sum(one.size for one in self.segments)
 
 
-async def erasable(session: AsyncSession, pack: Pack, now: datetime, holds: Holds) -> Erasable:
-    """Find what may be erased at `now`, up to 200 pieces and as many findings, oldest first."""
+async def erasable(session: AsyncSession, pack: Pack, data: Path, now: datetime, holds: Holds) -> Erasable:
+    """Find what may be erased at `now`, up to 200 pieces and as many pictures and clips, oldest first."""
     known: dict[str | None, tuple[str, ...]] = {}
     held, next_day = 0, None
     segments: list[Segment] = []
@@ -56,7 +56,7 @@ async def erasable(session: AsyncSession, pack: Pack, now: datetime, holds: Hold
             held += 1
         elif len(segments) < AT_ONCE:
             segments.append(one)
-    evidence, kept = await _evidence(session, pack, now, holds, known)
+    evidence, kept = await _evidence(session, pack, data / "evidence", now, holds, known)
     return Erasable(tuple(segments), tuple(sorted(evidence)), held + kept, next_day)
 
 
@@ -85,7 +85,12 @@ async def erase(act: Act, pack: Pack, data: Path, found: Erasable) -> None:
 
 
 async def _evidence(
-    session: AsyncSession, pack: Pack, now: datetime, holds: Holds, known: dict[str | None, tuple[str, ...]]
+    session: AsyncSession,
+    pack: Pack,
+    folder: Path,
+    now: datetime,
+    holds: Holds,
+    known: dict[str | None, tuple[str, ...]],
 ) -> tuple[set[str], int]:
     """The hashes of pictures and clips whose findings are past their term; one that a finding shares which is not
     stays."""
@@ -98,7 +103,10 @@ async def _evidence(
     stays: set[str] = set()
     held = 0
     for found_at, camera, picture, clip in rows:
-        names = {name for name in (picture, clip) if name}
+        # Rows stay for ever: what was erased before is not found again, nor counted among the 200.
+        names = {name for name in (picture, clip) if name and (folder / f"{name}.sealed").is_file()}
+        if not names:
+            continue
         until, article = kept_until(pack, found_at)
         if len(past) >= AT_ONCE or may_erase(until, article, (), now) is not None:
             stays |= names

@@ -31,7 +31,7 @@ from server.proctor import store as proctor
 from server.proctor.alerts import Alert
 from server.proctor.capture import SourceConfig
 from server.proctor.clips import keep_clips
-from server.proctor.course import TOLERANCE, Course, DiskPlan, chained, disk_plan, due
+from server.proctor.course import TOLERANCE, Course, DiskPlan, at_hand, chained, disk_plan
 from server.proctor.evidence import Anomaly, AnomalyEnd, AnomalyKind
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.recorder import RecordedCamera, RecorderConfig
@@ -157,7 +157,7 @@ class Recording:
         """Compare what should record with what does: start, stop, and find gaps."""
         now, mono = self._clock.legal(), self._clock.monotonic()
         async with self._db.reading() as session:
-            courses = [one for one in await self._courses(session, now) if due(one, now)]
+            courses = list(at_hand(await self._courses(session, now), now).values())
             captions = self._captions = await self._captions_of(session, courses)
         wanted = {camera: course for course in courses for camera in self._cameras_of(course.room)}
         for camera in self._state.keys() - wanted.keys():
@@ -225,9 +225,9 @@ class Recording:
         return jpeg, self._captions.get(camera, bare)
 
     async def due_now(self, session: AsyncSession) -> tuple[Course, ...]:
-        """The courses that are on at this moment."""
+        """The courses that are on at this moment, one a room."""
         now = self._clock.legal()
-        return tuple(one for one in await self._courses(session, now) if due(one, now))
+        return tuple(at_hand(await self._courses(session, now), now).values())
 
     # ------------------------------------------------------------ pieces
 

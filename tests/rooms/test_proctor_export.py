@@ -25,6 +25,8 @@ from server.law.loader import load_pack
 from server.proctor import recording_store
 from server.proctor.course import FIRST_CHAIN, chained
 from server.proctor.erasing import erasable, erase
+from server.proctor.evidence_store import EvidenceStore
+from server.proctor.models import AlertRow, AnomalyRow
 from server.proctor.recording_models import SegmentRow
 from server.proctor.remux import Form, Muxer, Piece
 from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter
@@ -148,9 +150,9 @@ async def test_recordings_are_erased_after_their_term_unless_held(tmp_path: Path
 
     last = datetime(2031, 3, 14, 15, 59, tzinfo=UTC)
     async with db.writing() as session:
-        early = await erasable(session, pack, last, held)
+        early = await erasable(session, pack, tmp_path / "data", last, held)
         assert (early.segments, early.held, early.next_day) == ((), 0, last.date())
-        late = await erasable(session, pack, last + timedelta(minutes=1), held)
+        late = await erasable(session, pack, tmp_path / "data", last + timedelta(minutes=1), held)
         assert ([one.id for one in late.segments], late.held) == (["s0"], 1)
         await erase(
             Act(session, Journal("t"), last + timedelta(minutes=1), "t"), pack, tmp_path / "data", late
@@ -159,4 +161,46 @@ async def test_recordings_are_erased_after_their_term_unless_held(tmp_path: Path
     async with db.reading() as session:
         rows = await recording_store.chain(session, "c1")
     assert [(one.erased_at is None, bool(one.chain)) for one in rows] == [(False, True), (True, True)]
+    await db.close()
+
+
+async def test_evidence_is_erased_once(tmp_path: Path) -> None:
+    """A picture that was erased is not found again a day later: it neither stands in the journal a second time nor
+    takes the place of another among the 200 of a call."""
+    db = await _centre(tmp_path)
+    data, pack = tmp_path / "data", load_pack("beijing")
+    identity = Identity.open_or_create(data)
+    evidence = EvidenceStore(data / "evidence", identity.storage_wrap, identity.storage_unwrap)
+    about = {"room": "1", "kind": "empty_seat", "score": 1.0}
+    async with db.writing() as session:
+        alert = {"about": "1", "opened_at": START, "last_at": START, "rings": True, "state": "open"}
+        session.add(AlertRow(key="a", **about, **alert))
+        await session.flush()
+        for number in range(2):
+            session.add(
+                AnomalyRow(
+                    key=f"f{number}",
+                    alert="a",
+                    rule_version=1,
+                    camera="c1",
+                    seat="1",
+                    started_at=START,
+                    found_at=START + timedelta(days=number),
+                    facts="{}",
+                    picture_sha256=evidence.put(f"picture {number}".encode()),
+                    **about,
+                )
+            )
+
+    async def nothing(session: object, slot: str | None) -> tuple[str, ...]:
+        return ()
+
+    erased = []
+    async with db.writing() as session:
+        for now in (datetime(2031, 3, 14, 16, 0, tzinfo=UTC), datetime(2031, 3, 15, 16, 0, tzinfo=UTC)):
+            found = await erasable(session, pack, data, now, nothing)
+            await erase(Act(session, Journal("t"), now, "t"), pack, data, found)
+            erased.append(len(found.evidence))
+    assert erased == [1, 1]
+    assert list((data / "evidence").iterdir()) == []
     await db.close()

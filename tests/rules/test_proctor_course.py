@@ -13,6 +13,7 @@ from server.proctor.course import (
     TOLERANCE,
     Course,
     Stretch,
+    at_hand,
     chained,
     disk_plan,
     due,
@@ -107,3 +108,17 @@ def test_a_caption_tells_all_five() -> None:
     """The two lines of a picture name point, Shanghai time to the second, method, room and layout."""
     caption = CaptionText(point="朝阳考点", method="机考", room="第1考场", layout="30座")
     assert caption_lines(caption, at(0)) == ("朝阳考点　2026-03-14 09:00:00", "机考　第1考场　30座")
+
+
+def test_the_exam_that_is_on_keeps_the_rooms_recording() -> None:
+    """While a room's morning exam is on, its pieces are the morning's, though the report of the next has begun; from
+    the next one's start on they are the next one's, even when a sitting of the morning was left open."""
+    first, second = Course("a", "1", START, 90, open=True), Course("b", "1", at(120), 90)
+    other = Course("c", "2", at(120), 90)
+    shown = [
+        {room: one.slot for room, one in at_hand((second, other, first), at(m)).items()}
+        for m in (-61, 0, 60, 119, 120, 209)
+    ]
+    assert [one.get("1") for one in shown] == [None, "a", "a", "a", "b", "b"]
+    assert [one.get("2") for one in shown] == [None, None, "c", "c", "c", "c"]
+    assert at_hand((first, second), at(-60))["1"].slot == "a"

@@ -109,9 +109,9 @@ async def live(camera: FromPath[str], request: Http, site: Here) -> Response[byt
     now, mono = site.clock.legal(), site.clock.monotonic()
     seen = site.recording.seen.get((login.username, camera))
     if seen is None or mono - seen >= LIVE_AGAIN_S:
-        site.recording.seen[login.username, camera] = mono
         async with site.acting(login) as act:
             await act.record("proctor:camera:viewed", {"camera": camera, "room": room})
+        site.recording.seen[login.username, camera] = mono
 
     def drawn() -> bytes:
         picture = decode(data)
@@ -210,6 +210,9 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput("time-form", given=text[:40]) from error
+    if not 1970 < moment.year < 9999:
+        # Nearer to the ends of the calendar, another zone or a step leads out of it.
+        raise BadInput("time-form", given=text[:40])
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=SHANGHAI)
 
 

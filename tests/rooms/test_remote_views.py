@@ -1,0 +1,49 @@
+"""Looking at cameras from afar: no look without its journal entry, and no moment outside the calendar."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from server.db.act import Act
+from server.proctor.course import Course
+from tests.support.clock import START, FakeClock
+from tests.support.recording import CAPTION, record_piece
+from tests.support.web import running
+
+LIVE = "/api/remote/cameras/c1/live"
+
+
+async def test_a_look_that_cannot_be_journalled_shows_nothing(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the journal cannot be written, a live picture is refused every time, not the first time only; once it can,
+    the look is journalled and shown; a moment at the calendar's end is bad input, no fault of the server."""
+    async with running("centre", tmp_path / "centre", clock) as server:
+        site = server.site
+        await record_piece(site, "s1", "c1", "01", "slot", START)
+        jpeg = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes()
+
+        async def on(_session: Any) -> tuple[Course, ...]:
+            return (Course("slot", "01", START, 90),)
+
+        monkeypatch.setattr(site.recording, "due_now", on)
+        monkeypatch.setattr(site.recording, "live", lambda _camera: (jpeg, CAPTION))
+        browser = await server.signed_in("quality")
+
+        async def refusing(_act: Act, _kind: str, _body: Any) -> None:
+            raise OSError("the disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Act, "record", refusing)
+            for _ in range(2):
+                assert (await browser.get(LIVE)).status_code == 500
+        before = await server.records()
+        shown = await browser.get(LIVE)
+        assert shown.headers["content-type"] == "image/jpeg"
+        assert await server.records() == before + 1
+        for at in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"):
+            answer = await browser.get("/api/remote/cameras/c1/recorded", params={"at": at})
+            assert (answer.status_code, answer.json()["type"]) == (400, "time-form"), answer.text
