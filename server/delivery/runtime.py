@@ -302,6 +302,8 @@ class Hall:
                 answers=arrival.answers,
                 marks=arrival.marks,
                 journal_key=None if journal_key is None else journal_key.hex(),
+                early=terms.policy.early,
+                late=terms.policy.late,
             )
         )
         line.send(self._following.phase(live))

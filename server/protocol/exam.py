@@ -131,7 +131,8 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `next_seq` is the lowest seq of this lease that the server has not seen (1 for a new lease). `paper` is
     the id of the sealed paper that follows. `token` takes the sitting up again on this seat without signing
-    in. `answers` are all that stand; `marks` the item numbers marked for review.
+    in. `answers` are all that stand; `marks` the item numbers marked for review. `early` and `late` are the
+    slot's minutes without hand-in, after the bell and before the own end.
     """
 
     sitting: Id
@@ -148,6 +149,8 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     answers: tuple[SavedAnswer, ...] = ()
     marks: tuple[int, ...] = ()
     journal_key: Hex32 | None = None
+    early: int = 30
+    late: int = 15
 
 
 class PhaseNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="phase"):

@@ -131,6 +131,7 @@ async def _packed(registry: Registry) -> tuple[str, list[dict[str, Any]]]:
         "pass_mark": 60,
         "total": 100,
         "place": PLACE,
+        "entry": 15,
     }
     body = {
         "short_name": "示例中心",
@@ -251,7 +252,8 @@ class _Candidate:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_page_renders(registry: Registry, tmp_path: Path, language: str) -> None:
-    """Each page of organisation, officers and public answers 200 in both languages and names no missing text."""
+    """Each page of organisation, officers and public answers 200 in both languages and names no missing text; the
+    plan's shows its latest entry."""
     await _filed(registry, Identity.open_or_create(tmp_path / "centre"))
     plan, _candidates = await _packed(registry)
     await registry.call(
@@ -272,6 +274,8 @@ async def test_every_page_renders(registry: Registry, tmp_path: Path, language: 
         assert answer.status_code == 200, (path, answer.text)
         assert "{" not in answer.text, path
         assert _UNTRANSLATED.findall(answer.text.split("<main", 1)[1]) == [], path
+        if path.startswith("/organisation/plans"):
+            assert {"zh": "开考 15 分钟后不得入场", "en": "no entry from 15 min"}[language] in answer.text
 
 
 async def test_looking_up_in_bulk_is_refused(registry: Registry) -> None:

@@ -12,6 +12,7 @@ from server.delivery import service, store, time_service
 from server.delivery.facts import Extent
 from server.delivery.runtime import Hall
 from server.delivery.sitting import State
+from server.delivery.timing import Policy
 from server.errors import Refused
 from server.protocol import exam
 from tests.support.clock import FakeClock
@@ -60,6 +61,17 @@ async def test_whole_sitting(scene: Scene, hall: Hall, clock: FakeClock) -> None
     assert isinstance(handed_in, exam.HandedIn)
     assert handed_in.count == 3
     assert await state_of(scene, ("1", 1)) is State.HANDED_IN
+
+
+async def test_the_rules_before_the_bell_are_the_slots(
+    db: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Who signs in before the bell is told the slot's own minutes without hand-in, and no others."""
+    scene = await prepare_scene(db, clock, tmp_path, Policy(60, 20, 10))
+    async with open_hall(scene) as hall:
+        seated = (await seated_kiosk(scene, hall, ("1", 1))).last("seated")
+    assert isinstance(seated, exam.Seated)
+    assert (seated.early, seated.late) == (20, 10)
 
 
 async def test_wrong_seat_and_wrong_numbers_look_the_same(scene: Scene, hall: Hall) -> None:

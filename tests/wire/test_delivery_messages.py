@@ -70,7 +70,7 @@ GOLDEN: list[tuple[Any, str]] = [
         ),
         f'{{"type":"seated","sitting":"s1","lease":2,"token":"{H32}","next_seq":9,"candidate":"张三","ticket":"T1",'
         '"plan":"第一批","title":"电工 4","minutes":90,"planned_start":"2026-03-14T01:02:03.456000Z","paper":"p1",'
-        '"answers":[{"number":1,"value":["A","C"],"lease":1,"seq":8}],"marks":[4],"journal_key":null}',
+        '"answers":[{"number":1,"value":["A","C"],"lease":1,"seq":8}],"marks":[4],"journal_key":null,"early":30,"late":15}',
     ),
     (
         exam.PhaseNow(

@@ -88,7 +88,7 @@ const Waiting = (p) => {
       : html`<p class=${sealed ? "sealed" : "sealed not"}>${sealed && html`<${Tick}/>`}<span>${sealed ? say("paper-sealed", { hash: sealed.id.slice(0, 8) }) : say("paper-coming")}</span></p>`}
     ${!begun && !halted && html`<p><button onClick=${() => setTrying(!trying)} aria-expanded=${trying}>${say(trying ? "practice-close" : "practice-open")}</button></p>`}
     ${trying && !begun && html`<${Practice} say=${say} size=${p.size}/>`}
-    <h2>${say("rules-title")}</h2><ol class="rules">${RULES.map((code) => html`<li>${say(code)}</li>`)}</ol>
+    <h2>${say("rules-title")}</h2><ol class="rules">${RULES.map((code) => html`<li>${say(code, { early: seated.early ?? 30, late: seated.late ?? 15 })}</li>`)}</ol>
     <details><summary>${say("privacy-title")}</summary><p>${say("privacy")}</p></details></${Card}>`;
 };
 
