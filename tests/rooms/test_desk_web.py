@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete
 
 from server.conduct.opening_facts import desk_facts
-from server.errors import Refused
+from server.errors import NotFound, Refused
 from server.itembank import statistics_store
 from server.keys import service as keys
 from server.keys.desk_opening import DeskOpening
+from server.keys.models import OpeningRow
 from server.keys.openings import OpeningFacts
 from server.scoring.service import mark_slot
 from server.web.desk.imports import LARGEST_UPLOAD
@@ -192,6 +194,20 @@ async def test_two_custodians_open_and_the_time_closes(desk: Desk, clock: FakeCl
     assert desk.ended == ["ended"]
     assert bytes(key) == bytes(32)
     assert (await office.get("/api/desk")).json()["state"] == "over"
+
+
+async def test_a_close_that_cannot_be_recorded_ends_the_process_all_the_same(
+    desk: Desk, clock: FakeClock
+) -> None:
+    """Where the database does not take the record of the close, the key is zeros and the process is told to end."""
+    await desk.open()
+    key = desk.place.bank().key
+    async with desk.site.db.writing() as session:
+        await session.execute(delete(OpeningRow))
+    clock.set(clock.legal() + timedelta(hours=8))
+    with pytest.raises(NotFound):
+        await desk.place.look(desk.site.db, clock)
+    assert (bytes(key), desk.ended) == (bytes(32), ["ended"])
 
 
 async def test_check_in_closes_the_desk_and_keeps_it_closed(desk: Desk) -> None:

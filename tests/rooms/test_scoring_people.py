@@ -117,7 +117,9 @@ async def test_an_arbiters_points_that_no_run_holds_keep_the_result_open(day: Ha
     await mark_all(day, "staff:qian", 300)
     await service.score_again(day.db, day.journal, day.clock, "staff:qian", SLOT, "last mark")
     async with day.act() as act:
-        one = next(m for m in await store.marks(act.session, SLOT) if m.sitting == "sitting-0" and m.by_people)
+        one = next(
+            m for m in await store.marks(act.session, SLOT) if m.sitting == "sitting-0" and m.by_people
+        )
         code = await people.review(act, SLOT, one.sitting, one.number, "the candidate asked for a re-check")
     assert await give(day, "staff:sun", code, 400) == (AnswerState.SETTLED, 0)
     async with day.db.reading() as session:

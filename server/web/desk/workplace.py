@@ -91,9 +91,11 @@ class Workplace:
         was_open = self.opening.state is DeskState.OPEN
         self._bank = None
         self._uploads.clear()
-        await self.opening.close(cause, actor)
-        if was_open:
-            self._ended()
+        try:
+            await self.opening.close(cause, actor)
+        finally:  # the key is forgotten even where the database did not take the record
+            if was_open:
+                self._ended()
 
     async def watch(self, db: Database, clock: Clock) -> None:
         """Close the desk when its time is up, and as soon as check-in has begun at this centre."""
