@@ -4,6 +4,7 @@ told.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -72,6 +73,8 @@ class Following:
         self._no_journal_key: set[str] = set()
         """Slots that had none when last looked; looked at again with their times."""
         self._times: dict[str, SlotTimes] = {}
+        self._times_forgotten: Counter[str] = Counter()
+        """How often a slot's times were forgotten: what was read before the last time is not remembered."""
         self.arrivals: Gathered[str, Arrival] = Gathered(self._arrivals, DEVICES_TOGETHER)
         """Sittings with what stands of them on disk."""
         self._opening: Gathered[str, bool] = Gathered(self._open, OPENED_TOGETHER)
@@ -104,9 +107,11 @@ class Following:
         """Return a slot's times as last read; a signal or the timer reads them again."""
         known = self._times.get(slot)
         if known is None:
+            forgotten = self._times_forgotten[slot]
             async with self._db.reading() as session:
                 known = await store.slot_times(session, slot)
-            self._times[slot] = known
+            if forgotten == self._times_forgotten[slot]:
+                self._times[slot] = known
         return known
 
     def phase(self, live: Live) -> exam.PhaseNow:
@@ -268,6 +273,7 @@ class Following:
         come.
         """
         self._times.pop(slot, None)
+        self._times_forgotten[slot] += 1
         self._no_journal_key.discard(slot)
         lines = self._lines.of_slot(slot)
         if not lines:
