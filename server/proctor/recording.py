@@ -190,6 +190,9 @@ class Recording:
                 state = self._state.get(message.camera)
                 if state is not None:
                     state.trouble = (message.code, message.reason)
+                if message.code == "recording-disk":
+                    # Nothing more comes of a piece that the disk did not take: its camera does not record.
+                    await self._cut([message.camera])
 
     async def plan(self, session: AsyncSession) -> DiskPlan:
         """What the coming exams need on the disk of the recordings, at the bit rate measured so far or set."""
@@ -318,7 +321,10 @@ class Recording:
             state.quiet_since = self._clock.monotonic()
 
     async def _recorder_ended(self, group: tuple[str, ...]) -> None:
-        for camera in group:
+        await self._cut(group)
+
+    async def _cut(self, cameras: Sequence[str]) -> None:
+        for camera in cameras:
             async with self._db.reading() as session:
                 left = await store.growing(session, camera)
             for one in left:

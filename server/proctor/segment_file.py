@@ -8,6 +8,7 @@ chunk was cut, by a power failure or a killed process: it is read up to its last
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -54,6 +55,7 @@ class SegmentWriter:
         self._held = bytearray()
         self._hash = hashlib.sha256()
         self._size = 0
+        self._failed: OSError | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("xb")
         self._put(MAGIC + len(head).to_bytes(4, "big") + head)
@@ -76,9 +78,12 @@ class SegmentWriter:
             self._chunk(last=False)
 
     def close(self) -> Written:
-        """Write the last chunk and end the file."""
-        self._chunk(last=True)
-        self._file.close()
+        """Write the last chunk and end the file. OSError where this or an earlier write failed: it is then cut."""
+        try:
+            self._chunk(last=True)
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
         return Written(self._size, self._hash.hexdigest(), True)
 
     def _chunk(self, last: bool) -> None:
@@ -87,9 +92,16 @@ class SegmentWriter:
         self._put(bytes([last]) + len(sealed).to_bytes(4, "big") + sealed)
 
     def _put(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
+        if self._failed is not None:
+            # Half a chunk may be on the disk: what came after it could not be read, and no end may be made of it.
+            raise self._failed
+        try:
+            self._file.write(data)
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            self._failed = error
+            raise
         self._hash.update(data)
         self._size += len(data)
 

@@ -23,6 +23,7 @@ from server.proctor.recording import Recording
 from server.proctor.simulation import HallDrawing, HallScript
 from server.proctor.simulation_server import HallServer
 from server.proctor.watch import Watch
+from server.protocol.recording import CaptionText, RecorderTrouble, SegmentOpened
 from server.settings import CameraSettings, RecordingSettings, Settings
 from tests.support.database import database
 
@@ -125,3 +126,38 @@ async def test_a_course_is_indexed_chained_and_its_gap_is_a_finding(tmp_path: Pa
     assert gaps[-1].reason
     assert plan.needed > 0
     assert all(gap.started_at >= started - timedelta(seconds=1) for gap in gaps)
+
+
+async def test_a_piece_that_the_disk_did_not_take_is_closed_as_cut(tmp_path: Path) -> None:
+    """After a recorder's word of a disk that takes nothing, its camera counts as not recording and its piece as cut,
+    so that the gap is found without waiting for the recorder's end."""
+    clock, identity = SystemClock(), Identity.open_or_create(tmp_path)
+    camera = CameraSettings(id="c1", room="1", source="http://camera", kind="mjpeg")
+    settings = Settings(role="centre", data=str(tmp_path), name="朝阳考点", cameras=(camera,))
+
+    async def courses(session: AsyncSession, moment: datetime) -> tuple[Course, ...]:
+        return ()
+
+    caption = CaptionText(point="", method="", room="", layout="")
+    opened = SegmentOpened(
+        segment="s1", camera="c1", path="s1.gyseg", started_at=clock.legal(), caption=caption
+    )
+    async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
+        recording = Recording(
+            settings,
+            clock,
+            db,
+            Journal("test"),
+            courses,
+            (),
+            identity.storage_wrap,
+            identity.storage_unwrap,
+            lambda code, facts: code,
+        )
+        await recording.take(opened)
+        assert recording.recording == {"c1"}
+        await recording.take(RecorderTrouble(camera="c1", code="recording-disk", reason="full"))
+        async with db.reading() as session:
+            (cut,) = await store.chain(session, "c1")
+            assert await store.growing(session) == ()
+    assert (recording.recording, cut.complete) == (frozenset(), False)

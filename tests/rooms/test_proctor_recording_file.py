@@ -1,5 +1,7 @@
 """A piece of a recording on disk: encrypted as it grows, readable when cut, refused when changed."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,25 @@ def test_a_changed_segment_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(Tampered):
             read_segment(path, unwrap)
+
+
+def test_a_write_that_failed_makes_a_cut_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece whose disk was full for one chunk gets no end, even when there is room again: it is cut, not changed."""
+    path = tmp_path / "s"
+    writer = SegmentWriter(path, SegmentHeader(segment="s1", camera="c", wrapped=KEY), KEY)
+    writer.write(b"a" * 1000)
+    writer.flush()
+    writer.write(b"b" * 1000)
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fdatasync", full)
+        with pytest.raises(OSError, match="No space"):
+            writer.flush()
+    with pytest.raises(OSError, match="No space"):
+        writer.close()
+    found, on_disk = read_segment(path, unwrap)
+    assert found.startswith(b"a" * 1000)
+    assert not on_disk.complete
