@@ -9,6 +9,7 @@ back.
 import asyncio
 import ctypes
 import fcntl
+import hashlib
 import os
 import resource
 import sys
@@ -66,6 +67,8 @@ from server.keys.sealing import generate_receiving, hpke_open, wipe
 
 Outcome = Mapping[str, Fact]
 _PR_SET_DUMPABLE = 4
+_LONGEST_LOCK = 128
+"""Bytes of a lock's name that come from its subject; file systems end at 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,14 @@ def harden() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def lock_name(kind: str, subject: str) -> str:
+    """Return the file name of an opening's lock; a subject too long for one, as a change in words, by its hash."""
+    name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in subject)
+    if len(name.encode()) > _LONGEST_LOCK:
+        name = hashlib.sha256(subject.encode()).hexdigest()
+    return f"{kind}-{name}.lock"
 
 
 def private_stdout() -> BinaryIO:
@@ -380,8 +391,7 @@ class Child:
         at once."""
         folder = self._folder / "openings"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in begin.subject)
-        self._lock = (folder / f"{begin.kind}-{name}.lock").open("wb")
+        self._lock = (folder / lock_name(begin.kind, begin.subject)).open("wb")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

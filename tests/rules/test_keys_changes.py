@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import BadInput
-from server.keys.changes import Change, change_of, change_refusal, words_of
+from server.keys.changes import LONGEST_WORDS, Change, change_of, change_refusal, words_of
+from server.keys.openings_child import lock_name
 
 NAMES = st.text(alphabet="abcdefgh-.+!", min_size=1, max_size=6)
 GROUPS = st.lists(NAMES, max_size=4, unique=True).map(lambda names: tuple(sorted(names)))
@@ -62,3 +63,10 @@ def test_a_change_is_judged_before_it_happens(
     """A change that leaves fewer than two custodians, or fewer than two able to open, is refused; others are not."""
     refusal = change_refusal(in_office, change)
     assert (refusal.code if refusal else None) == expected
+
+
+def test_the_longest_change_has_a_lock_of_its_own() -> None:
+    """The lock of the longest change in words has a name that a file system takes, and two changes have two."""
+    names = [lock_name("custody", last * LONGEST_WORDS) for last in ("x", "陈", "孙")]
+    assert max(len(name.encode()) for name in names) <= 255
+    assert len(set(names)) == 3
