@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.delivery import following
+from server.delivery import store
 from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.delivery import SLOT, open_hall, prepare_scene
@@ -18,7 +18,7 @@ async def test_times_read_before_the_bell_are_not_kept_after_it(
     """A read of the times that began before the bell and ends after it does not hide the bell from whoever comes
     next."""
     begun, go_on = asyncio.Event(), asyncio.Event()
-    read = following.store.slot_times
+    read = store.slot_times
 
     async def slow(session: Any, slot: str) -> Any:
         found = await read(session, slot)
@@ -30,7 +30,7 @@ async def test_times_read_before_the_bell_are_not_kept_after_it(
     async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
         scene = await prepare_scene(db, clock, tmp_path)
         async with open_hall(scene) as hall:
-            monkeypatch.setattr(following.store, "slot_times", slow)
+            monkeypatch.setattr(store, "slot_times", slow)
             early = asyncio.create_task(hall._following.times(SLOT))
             await begun.wait()
             await scene.ring()
