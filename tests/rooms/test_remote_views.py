@@ -1,14 +1,18 @@
 """Looking at cameras from afar: no look without its journal entry, and no moment outside the calendar."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
 
+from server.accounts.roles import Role
+from server.accounts.service import Login
 from server.db.act import Act
 from server.proctor.course import Course
+from server.protocol.wall import OnScreen
+from server.web.hall.wall import WallLine
 from tests.support.clock import START, FakeClock
 from tests.support.recording import CAPTION, record_piece
 from tests.support.web import running
@@ -47,3 +51,28 @@ async def test_a_look_that_cannot_be_journalled_shows_nothing(
         for at in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"):
             answer = await browser.get("/api/remote/cameras/c1/recorded", params={"at": at})
             assert (answer.status_code, answer.json()["type"]) == (400, "time-form"), answer.text
+
+
+async def test_a_wall_shows_no_camera_before_its_journal_entry(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera comes on a wall's screen only once the look at it is in the journal."""
+    login = Login("a", "quality", "quality", frozenset({Role.QUALITY}), None)
+
+    async def never() -> Any:
+        raise AssertionError("nothing is received here")
+
+    async with running("centre", tmp_path / "centre", clock) as server:
+        await record_piece(server.site, "s1", "c1", "01", "slot", START)
+        wall = WallLine(server.site, cast(Any, None), login, never)
+        await wall._outlines()
+        told, write = [], Act.record
+
+        async def watched(act: Act, kind: str, body: Any) -> None:
+            told.append((kind, wall._screen.cameras))
+            await write(act, kind, body)
+
+        monkeypatch.setattr(Act, "record", watched)
+        await wall._show(OnScreen(cameras=("c1",)))
+        assert told == [("proctor:wall:viewed", ())]
+        assert wall._screen.cameras == ("c1",)

@@ -134,15 +134,16 @@ class WallLine:
     async def _show(self, message: OnScreen) -> None:
         """Takes what is on the screen; every camera's first look on this line is journalled (who saw what)."""
         allowed = tuple(camera for camera in message.cameras if camera in self._cameras)
-        try:
-            fresh = self._screen.show(allowed, message.width)
-        except ValueError as error:
-            raise _Ended("bad-input") from error
-        unseen = sorted(set(fresh) - self._viewed)
+        unseen = sorted(set(allowed) - self._viewed)
         if unseen:
-            self._viewed |= set(unseen)
             async with self._site.acting(self._login) as act:
                 await act.record("proctor:wall:viewed", {"cameras": unseen})
+            self._viewed |= set(unseen)
+        try:
+            # Only now: while the journal is written, the other direction may send what is on the screen.
+            self._screen.show(allowed, message.width)
+        except ValueError as error:
+            raise _Ended("bad-input") from error
 
     async def _send_on(self, listening: "asyncio.Task[None]") -> None:
         monotonic = self._site.clock.monotonic
