@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import store, yearly
@@ -57,13 +57,25 @@ async def lodged(session: AsyncSession, organisation: str | None = None) -> tupl
     return tuple(_fact(row) for row in await session.scalars(query))
 
 
-async def newest_notices(session: AsyncSession) -> tuple[Lodged, ...]:
-    """Return the newest version of each organisation's notice of its newest year."""
-    found: dict[str, Lodged] = {}
-    for one in await lodged(session):
-        if one.code == yearly.NOTICE:
-            found.setdefault(one.organisation, one)
-    return tuple(found.values())
+async def notice_years(session: AsyncSession) -> dict[str, int]:
+    """Return the newest year for which each organisation has a notice; reads no text, since anybody may ask."""
+    rows = await session.execute(
+        select(YearlyRow.organisation, func.max(YearlyRow.year))
+        .where(YearlyRow.code == yearly.NOTICE)
+        .group_by(YearlyRow.organisation)
+    )
+    return dict(rows.tuples().all())
+
+
+async def newest_notice(session: AsyncSession, organisation: str) -> Lodged | None:
+    """Return the newest version of an organisation's notice of its newest year, or None."""
+    row = await session.scalar(
+        select(YearlyRow)
+        .where(YearlyRow.code == yearly.NOTICE, YearlyRow.organisation == organisation)
+        .order_by(YearlyRow.year.desc(), YearlyRow.version.desc())
+        .limit(1)
+    )
+    return None if row is None else _fact(row)
 
 
 def _fact(row: YearlyRow) -> Lodged:

@@ -37,3 +37,14 @@ async def test_a_year_is_lodged_and_its_notice_is_public(tmp_path: Path) -> None
         shown = (await anyone.get(f"/public/yearly/{ORGANISATION}")).text
         assert "words of fees" in shown and "plan-words" not in shown
         assert "2026" in (await own.get("/organisation/yearly")).text
+
+
+async def test_the_page_takes_no_more_than_the_interface(tmp_path: Path) -> None:
+    """A section above 20,000 characters or a year of five thousand digits is refused as bad input, nothing kept."""
+    async with running("registry", tmp_path / "data", FakeClock(START)) as server:
+        await server.account("own", (Role.ORGANISATION,), ORGANISATION)
+        own = await server.signed_in("own")
+        notice = {"code": "yearly_notice", "year": "2026", **dict.fromkeys(SECTIONS, "words")}
+        for wrong in ({"fees": "x" * 20_001}, {"year": "2" * 5000}):
+            answer = await own.post("/organisation/yearly", data={**notice, **wrong})
+            assert (answer.status_code, answer.json()["type"]) == (400, "bad-input")

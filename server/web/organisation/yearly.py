@@ -24,7 +24,8 @@ ORGANISATION = requires(Role.ORGANISATION)
 STAFF = requires(Role.ORGANISATION, Role.CITY_OFFICER, Role.DISTRICT_OFFICER, Role.SUPERVISOR)
 
 Here = NamedDependency[Site]
-Section = Annotated[str, msgspec.Meta(max_length=20_000)]
+LONGEST_SECTION, LONGEST_TEXT = 20_000, 100_000
+Section = Annotated[str, msgspec.Meta(max_length=LONGEST_SECTION)]
 
 
 class YearlyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class YearlyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     code: Annotated[str, msgspec.Meta(max_length=40)]
     year: int
-    text: Annotated[str, msgspec.Meta(max_length=100_000)] = ""
+    text: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] = ""
     sections: tuple[Section, ...] = ()
 
 
@@ -134,9 +135,12 @@ async def lodge_from_page(
 ) -> Redirect:
     """Lodge a text for a year from its page."""
     login, code, year = login_of(request), data.get("code", ""), data.get("year", "")
-    if not year.isdecimal():
+    if not year.isdecimal() or len(year) > 4:
         raise BadInput("bad-input", reason="year")
-    text = _text(code, data.get("text", ""), tuple(data.get(one, "") for one in SECTIONS))
+    whole, sections = data.get("text", ""), tuple(data.get(one, "") for one in SECTIONS)
+    if len(whole) > LONGEST_TEXT or any(len(one) > LONGEST_SECTION for one in sections):
+        raise BadInput("bad-input", reason="text")
+    text = _text(code, whole, sections)
     async with site.acting(login) as act:
         await yearly_service.lodge(act, site.pack, own_organisation(login), code, int(year), text)
     return Redirect("/organisation/yearly", status_code=303)
@@ -146,8 +150,7 @@ async def lodge_from_page(
 async def public_notice(organisation: FromPath[str], request: Http, site: Here) -> Template:
     """Show an organisation's newest notice of the year to anybody."""
     async with site.db.reading() as session:
-        notices = await yearly_service.newest_notices(session)
-        found = next((one for one in notices if one.organisation == organisation), None)
+        found = await yearly_service.newest_notice(session, organisation)
         if found is None:
             raise NotFound("not-found")
         name = (await store.organisation(session, organisation)).name

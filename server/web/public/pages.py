@@ -41,7 +41,7 @@ async def overview(request: Http, site: Here) -> Template:
     async with site.db.reading() as session:
         directory = await directory_of(session)
         notices = await notices_of(session)
-        yearly = {one.organisation: one for one in await yearly_service.newest_notices(session)}
+        yearly = await yearly_service.notice_years(session)
     key = site.identity.signing.public
     return page(
         request,
