@@ -32,7 +32,7 @@ from server.delivery.models import (
 )
 from server.delivery.receipt_keys import ensure_receipt_key
 from server.delivery.sitting import State
-from server.errors import Refusal, Refused
+from server.errors import GongyuanError, Refusal, Refused
 from server.keys.identity import Identity
 from server.keys.models import CustodianRow, KeyRow, RecoveryCodeRow
 from server.keys.recovery import SecondPlace, recovery_code
@@ -42,6 +42,7 @@ from server.recovery.contents import (
     PAPER_TABLES,
     TABLES,
     CentreBody,
+    Header,
     PapersBody,
     Rows,
     papers_file,
@@ -128,10 +129,10 @@ async def _write_papers(
 ) -> str:
     """Write a drawn set's file once for a recovery code; return the SHA-256 of its body."""
     path = place / papers_file(set_id)
-    if await asyncio.to_thread(path.exists):
-        header = (await asyncio.to_thread(lambda: signed_parts(path.read_bytes()))).header
-        if header.recovery == recovery.hex() and header.signing == identity.public.signing.hex():
-            return header.body
+    header = await asyncio.to_thread(_header, path)
+    wanted = (set_id, recovery.hex(), identity.public.signing.hex())
+    if header is not None and (header.set_id, header.recovery, header.signing) == wanted:
+        return header.body
     async with db.reading() as session:
         body = PapersBody(tables={name: await rows_of(session, name, set_id) for name in PAPER_TABLES})
     file, digest = await asyncio.to_thread(
@@ -156,7 +157,19 @@ def _tls_files(folder: Path) -> dict[str, bytes]:
 
 
 def _newest(path: Path) -> int:
-    return signed_parts(path.read_bytes()).header.number if path.exists() else 0
+    header = _header(path)
+    return 0 if header is None else header.number
+
+
+def _header(path: Path) -> Header | None:
+    """Return the header of a whole file, None where there is none: a damaged one is written anew."""
+    if not path.exists():
+        return None
+    try:
+        return signed_parts(path.read_bytes()).header
+    except GongyuanError:
+        log.warning("the recovery file %s is damaged and is written anew", path.name)
+        return None
 
 
 def _replace(path: Path, data: bytes) -> None:

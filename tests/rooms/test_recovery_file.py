@@ -11,7 +11,7 @@ from server.keys.ceremony import create_custodians
 from server.keys.recovery import make_code, new_half
 from server.keys.ring import KeyKind, create_key
 from server.keys.sealing import generate_receiving
-from server.recovery.contents import CENTRE_FILE
+from server.recovery.contents import CENTRE_FILE, papers_file
 from server.recovery.keeping import write
 from server.recovery.rebuilding import read
 from tests.support.clock import FakeClock
@@ -55,3 +55,18 @@ async def test_both_halves_open_the_file_and_two_custodians_the_key_that_it_lack
         file.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
         with pytest.raises((Tampered, BadInput)):
             read(place, *halves)
+
+
+async def test_damaged_files_at_the_second_place_are_written_anew(tmp_path: Path, clock: FakeClock) -> None:
+    """When both files at the second place are damaged, the next writing leaves files that open with both halves."""
+    place = tmp_path / "second"
+    async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
+        scene = await prepare_scene(db, clock, tmp_path)
+        async with scene.acting() as act:
+            halves = await make_code(act, scene.identity.fingerprint)
+        await write(db, scene.identity, clock, tmp_path, place)
+        (place / CENTRE_FILE).write_bytes(b"")
+        papers = place / papers_file("set-1")
+        papers.write_bytes(papers.read_bytes()[:-1])
+        await write(db, scene.identity, clock, tmp_path, place)
+    assert [len(body.tables["papers_paper"].rows) for body in read(place, *halves).papers] == [4]
