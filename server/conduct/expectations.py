@@ -66,19 +66,22 @@ def expectation(
 
 
 async def room_expectation(session: AsyncSession, room: str, at: datetime) -> RoomExpectation | None:
-    """Return what to expect in a room at a capture time, from the slot whose time it is there."""
+    """Return what to expect in a room at a capture time, from the slot whose time it is there: the newest one in which
+    somebody writes, else the newest. An exam that is over does not judge the next one's candidates."""
     continued = select(PauseRow.slot).where(
         PauseRow.halt.is_(True), PauseRow.resumes_at.between(at - AFTER, at + BEFORE)
     )
     near = (
         select(SlotRow.id)
         .where(or_(SlotRow.starts_at.between(at - AFTER, at + BEFORE), SlotRow.id.in_(continued)))
-        .order_by(SlotRow.starts_at)
+        .order_by(SlotRow.starts_at.desc())
     )
+    newest: RoomExpectation | None = None
     for slot in await session.scalars(near):
         facts = await delivery.hall_facts(session, slot, at)
         moves, answered = await delivery.moves(session, slot), await delivery.last_answers(session, slot)
         found = expectation(room, facts, moves, answered, at)
-        if found is not None:
+        if found is not None and found.running:
             return found
-    return None
+        newest = newest or found
+    return newest
