@@ -248,7 +248,7 @@ async def test_one_bank_is_open_at_one_desk(desk: Desk) -> None:
 
 async def test_an_items_figures_stand_beside_it(desk: Desk) -> None:
     """After a marked exam the state of the bank lists its items' figures without a word of them, and the open item
-    says how often each option was chosen."""
+    says how often each option was chosen; labels are told only to those who may read items."""
     site = desk.site
     day = HallDay(site.db, desk.clock, site.identity, site.journal)
     await day.whole_day()
@@ -263,6 +263,11 @@ async def test_an_items_figures_stand_beside_it(desk: Desk) -> None:
     for path in (f"/bank/{BANK}", f"/bank/{BANK}?slot={exam.slot}"):
         standing = await page(reviewer, path)
         assert f"/desk/items/{figures[0].item}" in standing and "stem" not in standing
+    async with site.db.reading() as session:
+        labels = {one.full.item: one.full.content.label for one in await desk.place.bank().items(session)}
+    label = f">{labels[figures[0].item]}<"
+    assert label in standing
+    assert label not in await page(await desk.signed_in("exam_office"), path)
     most = max(figures, key=lambda one: one.n)
     assert "实测难度" in await page(reviewer, f"/desk/items/{most.item}?version={most.version}")
 

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Template
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.roles import Role
 from server.affairs import store as affairs
 from server.affairs.facts import Plan
 from server.errors import GongyuanError
@@ -24,7 +25,7 @@ from server.keys import service as keys
 from server.keys.desk_opening import DeskState
 from server.keys.openings import OpeningKind
 from server.web.desk.items import BANDS, TYPES
-from server.web.desk.scope import STAFF, Http, desk_of
+from server.web.desk.scope import STAFF, Http, desk_of, login_of
 from server.web.desk.workplace import Workplace
 from server.web.pages import page
 from server.web.site import Site
@@ -95,7 +96,7 @@ async def used_items(
     """Return how a bank's items did in one slot, or in all exams where none is named, the least discriminating first:
     MOST_USED of them, and how many there are.
 
-    Labels are given only where the bank is open in this process.
+    Labels are given only where the bank is open in the process of this desk.
     """
     found: Sequence[Accumulated | ItemStatistics] = (
         await statistics_store.slot_statistics(session, slot)
@@ -151,6 +152,8 @@ async def banks_page(request: Http, site: Here) -> Template:
 async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Template:
     """Show coverage, the roots one after the other and the plans that were filed with them, and a slot's statistics."""
     slot = request.query_params.get("slot", "")
+    # Labels lie under the bank key with the texts: they are for those who may read items.
+    reads = not login_of(request).roles.isdisjoint({Role.ITEM_WRITER, Role.ITEM_REVIEWER})
     async with site.db.reading() as session:
         found = await store.bank(session, bank)
         rows = coverage_rows(
@@ -165,7 +168,7 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         filed = [one for plan in plans if (one := await _filed(session, plan, root)) is not None]
         exams = await statistics_store.exams(session, bank)
         names = {plan.id: plan.name for plan in plans}
-        used, used_count = await used_items(desk_of(request), session, bank, slot)
+        used, used_count = await used_items(desk_of(request) if reads else None, session, bank, slot)
     return page(
         request,
         "desk/standing.html",
