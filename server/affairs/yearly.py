@@ -81,7 +81,7 @@ def may_lodge(pack: Pack, code: str, year: int, text: str, today: date) -> Refus
     text attaches no consequence."""
     step = next((one for one in pack.yearly if one.code == code), None)
     if step is None:
-        return Refusal("yearly-unknown", facts={"code": code})
+        return Refusal("yearly-unknown", facts={"kind": code})
     if not today.year - 1 <= year <= today.year + step.years_ahead + 1:
         return Refusal("yearly-year", step.article, {"year": year})
     if not text.strip():

@@ -100,7 +100,7 @@ async def test_a_correction_is_a_fact_that_names_the_one_before(world: World) ->
     assert (first.procedure, first.procedure_sha256) == (1, hashlib.sha256(TEXT.encode()).digest())
     async with world.db.reading() as session:
         assert (await store.candidate(session, people[0].id)).name == "张参"
-        assert [one.id for one in await corrections(session, plan.id)] == [first.id, second.id]
+        assert {one.id for one in await corrections(session, plan.id)} == {first.id, second.id}
 
 
 async def test_what_the_procedure_and_the_enrolment_refuse(world: World) -> None:

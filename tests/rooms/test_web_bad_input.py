@@ -210,6 +210,8 @@ def _extreme(kind: inspect.Type, how: str) -> Any:
             return next(iter(members)).value
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             return [_extreme(item, how)]
+        case inspect.TupleType(item_types=items):
+            return [_extreme(item, how) for item in items]
         case inspect.FrozenSetType(item_type=item) | inspect.SetType(item_type=item):
             return [_extreme(item, how)]
         case inspect.DictType(key_type=key, value_type=value):

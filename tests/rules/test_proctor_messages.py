@@ -72,8 +72,12 @@ def test_messages_survive_any_cutting(cuts: list[int]) -> None:
 
 
 def test_bytes_of_a_sign_of_life_are_pinned() -> None:
-    """The frame of WorkerAlive(samples=3) has exactly these bytes."""
-    assert frame(MESSAGES[4]) == b"\x00\x00\x00\x15\x82\xa4type\xa5alive\xa7samples\x03"
+    """The frame of a worker's sign of life, with its counts, has exactly these bytes."""
+    alive = WorkerAlive(samples=3, looks=2, camera_s=1.5, oldest_s=4.0)
+    assert frame(alive) == (
+        b"\x00\x00\x00\x40\x85\xa4type\xa5alive\xa7samples\x03\xa5looks\x02"
+        b"\xa8camera_s\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xa8oldest_s\xcb\x40\x10\x00\x00\x00\x00\x00\x00"
+    )
 
 
 def test_sample_survives_the_pipe() -> None:
