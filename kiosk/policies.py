@@ -10,7 +10,7 @@ EXPORTS = "/var/lib/gongyuan-kiosk/export"
 """Where the one download there is (sealed journals, for the technician) lands without asking."""
 
 _SAME: Mapping[str, object] = {
-    "URLBlocklist": ["*"],
+    "URLBlocklist": ["*", "chrome://*", "file://*"],
     "DeveloperToolsAvailability": 2,
     "IncognitoModeAvailability": 1,
     "BrowserGuestModeEnabled": False,

@@ -36,7 +36,7 @@ def test_the_browser_reaches_the_centre_and_nothing_else() -> None:
     """Every address is blocked but the centre's; developer tools, private windows and deletion are off; the centre's
     authority is trusted."""
     made = policies_for(ADDRESS, b"der")
-    assert made["URLBlocklist"] == ["*"]
+    assert made["URLBlocklist"] == ["*", "chrome://*", "file://*"]
     assert made["URLAllowlist"] == [ADDRESS, f"blob:{ADDRESS}/*"]
     assert made["DeveloperToolsAvailability"] == 2
     assert made["IncognitoModeAvailability"] == 1
