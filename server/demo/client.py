@@ -34,7 +34,8 @@ class Person:
         context = ssl.create_default_context(cafile=str(authority))
         self._http = httpx.AsyncClient(
             base_url=url,
-            transport=httpx.AsyncHTTPTransport(verify=context, retries=3),
+            # People try again while a server that lost its power starts; a request that has been sent is not repeated.
+            transport=httpx.AsyncHTTPTransport(verify=context, retries=7),
             timeout=60.0,
             headers={"accept": "application/json"},
         )

@@ -206,9 +206,9 @@ async def watch(stage: Stage, seated: list[Seated], ends: datetime) -> None:
         await asyncio.sleep(LOOK_S)
         try:
             board = await stage.staff("chief").get(f"/api/hall/slots/{slot}")
+            await tick(stage, board)
         except httpx.TransportError:
             continue  # the board of a server that is down: people look again
-        await tick(stage, board)
         for alert in board["alerts"]:
             if alert["key"] not in stage.learnt["alerts"]:
                 place = f"{alert['room']} 考场"
