@@ -315,6 +315,7 @@ def test_policy_allows_nothing_inline(page: Any, centre: Centre) -> None:
     assert "http:" not in policy
     assert "https:" not in policy
     assert "default-src 'none'" in policy
+    page.wait_for_selector("#code")  # nothing is left on its way when the page is closed
 
 
 def test_paused_paper_hides_the_question(page: Any, centre: Centre) -> None:
