@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 [ "$(id -u)" = 0 ] || { echo "请以 root 身份运行 / run as root" >&2; exit 1; }
 
-# Browser, fonts, display, and the input method for Chinese. Without a line to a package index these must be there.
+# Browser, fonts, display, and the input method for Chinese. Without a line to the distribution's packages these must be there.
 packages=(chromium fonts-noto-cjk fontconfig python3-venv xserver-xorg xinit openbox
   fcitx5 fcitx5-chinese-addons fcitx5-frontend-gtk3)
 missing=()
@@ -21,12 +21,14 @@ id gongyuan-kiosk >/dev/null 2>&1 ||
   useradd --system --create-home --home-dir /var/lib/gongyuan-kiosk --shell /usr/sbin/nologin gongyuan-kiosk
 install -d -o gongyuan-kiosk -g gongyuan-kiosk -m 0700 /var/lib/gongyuan-kiosk @EXPORTS@
 
-# The launcher: from the kit's own folder of wheels, without any index.
+# The launcher: from the kit's own folder of wheels, without asking the network. It belongs to root, so that the
+# user under which the browser runs cannot change it.
+launcher=/var/lib/gongyuan-launcher
 if [ -d wheels ]; then
-  [ -x /opt/gongyuan/bin/python ] || python3 -m venv /opt/gongyuan
-  /opt/gongyuan/bin/python -m pip install --quiet --no-index --find-links wheels gongyuan
+  [ -x "$launcher/bin/python" ] || python3 -m venv "$launcher"
+  "$launcher/bin/python" -m pip install --quiet --no-index --find-links wheels gongyuan
 fi
-[ -x /opt/gongyuan/bin/gongyuan ] || { echo "没有启动器：请把 wheels 文件夹放进安装包 / no launcher: put wheels into the kit" >&2; exit 1; }
+[ -x "$launcher/bin/gongyuan" ] || { echo "没有启动器：请把 wheels 文件夹放进安装包 / no launcher: put wheels into the kit" >&2; exit 1; }
 
 install -d /etc/gongyuan-kiosk /etc/chromium/policies/managed
 install -m 0644 kiosk.toml ca.pem session.sh /etc/gongyuan-kiosk/
@@ -38,4 +40,4 @@ install -m 0644 gongyuan-kiosk.service /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable gongyuan-kiosk
 
-runuser -u gongyuan-kiosk -- /opt/gongyuan/bin/gongyuan kiosk doctor --config /etc/gongyuan-kiosk/kiosk.toml
+runuser -u gongyuan-kiosk -- "$launcher/bin/gongyuan" kiosk doctor --config /etc/gongyuan-kiosk/kiosk.toml

@@ -5,4 +5,4 @@ xset s off -dpms 2>/dev/null
 setxkbmap -option srvrkeys:none 2>/dev/null
 openbox --config-file /dev/null &
 fcitx5 -d
-exec /opt/gongyuan/bin/gongyuan kiosk run --config /etc/gongyuan-kiosk/kiosk.toml
+exec /var/lib/gongyuan-launcher/bin/gongyuan kiosk run --config /etc/gongyuan-kiosk/kiosk.toml
