@@ -1,61 +1,16 @@
 """`gongyuan bank serve`: the desk of a centre's item banks, in a process of its own that serves no candidate."""
 
 import argparse
-import socket
-from pathlib import Path
 
-import uvicorn
-
-from server.cli.common import add_config, clock_from, settings_from
-from server.keys.authority import ensure_tls
-from server.keys.openings_child import harden
+from server.cli.desk_serving import add_serve, serve
 
 PORT = 8444
 
 
 def _serve(args: argparse.Namespace) -> int:
-    harden()
     from server.app import create_desk_app
 
-    settings = settings_from(args, "centre")
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    tls = ensure_tls(settings.folder / "tls", settings.listen.names)
-    host = args.host or settings.listen.host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, args.port))
-    listener.listen(64)
-    running: list[uvicorn.Server] = []
-
-    def ended() -> None:
-        running[0].should_exit = True
-
-    app = create_desk_app(settings, clock_from(args), ended)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            ssl_certfile=str(tls.certificate),
-            ssl_keyfile=str(tls.key),
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=5,
-            server_header=False,
-        )
-    )
-    running.append(server)
-    name = settings.listen.names[0] if settings.listen.names else host
-    address = f"https://{name}:{listener.getsockname()[1]}/desk"
-    if args.address_file is not None:
-        temporary = args.address_file.with_suffix(".new")
-        temporary.write_text(address, encoding="utf-8")
-        temporary.replace(args.address_file)
-    print(address, flush=True)
-    server.run(sockets=[listener])
-    return 0
+    return serve(args, create_desk_app, "/desk")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,11 +23,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "process ends.",
     )
     acts = group.add_subparsers(required=True, metavar="ACT")
-    serve = acts.add_parser("serve", help="run the desk until its opening is over")
-    serve.add_argument("--host", help="address to listen at; default: that of the centre's settings")
-    serve.add_argument("--port", type=int, default=PORT, help=f"TCP port, 0 for a free one; default {PORT}")
-    serve.add_argument(
-        "--address-file", type=Path, metavar="FILE", help="write the desk's address there once it is bound"
-    )
-    add_config(serve)
-    serve.set_defaults(run=_serve)
+    desk = acts.add_parser("serve", help="run the desk until its opening is over")
+    add_serve(desk, PORT)
+    desk.set_defaults(run=_serve)

@@ -128,6 +128,11 @@ class DeskOpening:
         return self._offer
 
     @property
+    def begun_by(self) -> str:
+        """The actor who began the opening that waits; "" when none does."""
+        return self._actor
+
+    @property
     def accepted(self) -> tuple[str, ...]:
         """Usernames whose passphrases were taken so far."""
         return self._accepted

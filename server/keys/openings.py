@@ -188,3 +188,14 @@ def window(
             return custody_window(facts)
         case OpeningKind.CEREMONY | OpeningKind.PASSPHRASE:
             return None
+
+
+def giver_refusal(giver: str, custodian: str, begun_by: str) -> Refusal | None:
+    """Refuse a passphrase from anybody but its custodian at his own login, or the login that began the opening, at
+    whose machine the custodians type in turn. All three are actors or usernames of this centre.
+
+    Otherwise any login could name the first passphrase of a custodian who has not come yet, and so be two people.
+    """
+    if giver == custodian or f"staff:{giver}" == begun_by:
+        return None
+    return Refusal("passphrase-not-yours", "BJ-E:A4.3-3", {"custodian": custodian})

@@ -161,6 +161,10 @@ class Launcher:
             opening_id, kind, begin.subject, offer.public_key, offer.signature, tuple(begin.people)
         )
 
+    def begun_by(self, opening_id: str) -> str:
+        """Return the actor who began an opening of this process; NotFound `opening-unknown` for any other."""
+        return self._of(opening_id).begin.actor
+
     async def passphrase(
         self, opening_id: str, custodian: str, sealed: bytes, new: bool = False
     ) -> OpeningProgress:

@@ -191,6 +191,11 @@ async def wrapped_custodian(session: AsyncSession, name: str) -> WrappedCustodia
     return WrappedCustodian(_custodian(row), row.salt, row.passphrase_check, row.nonce, row.wrapped)
 
 
+async def username_of(session: AsyncSession, name: str) -> str:
+    """Return the username of an active custodian named by id; any other name as it is (one still to be made)."""
+    return next((one.username for one in await custodians(session) if one.id == name), name)
+
+
 async def _key(session: AsyncSession, row: KeyRow) -> Key:
     holders = await session.scalars(
         select(ShareRow.custodian).where(ShareRow.key == row.id).order_by(ShareRow.custodian)

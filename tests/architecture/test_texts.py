@@ -1,6 +1,7 @@
 """The text catalogues are complete in both languages."""
 
 import ast
+import re
 import string
 from pathlib import Path
 
@@ -53,3 +54,15 @@ def test_both_languages_name_the_same_facts() -> None:
 def test_every_error_code_has_a_text() -> None:
     """Every code that the server can refuse with stands in the catalogues."""
     assert _codes_raised() - set(texts("zh")) == set()
+
+
+def test_a_form_that_a_script_sends_is_inert_until_the_script_listens() -> None:
+    """No form without a method can be pressed before its script listens, when the browser would put its fields (a
+    passphrase) into the address."""
+    forms = [
+        (path.name, form)
+        for path in (ROOT / "server/web/templates").rglob("*.html")
+        for form in re.findall(r"<form\b[^>]*>", path.read_text(encoding="utf-8"))
+    ]
+    assert len(forms) > 20
+    assert [one for one in forms if "method=" not in one[1] and not re.search(r"\sinert\b", one[1])] == []

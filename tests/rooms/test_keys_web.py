@@ -240,6 +240,13 @@ async def test_a_ceremony_through_the_page_makes_custodians(centre: Running, bro
     verify(centre.site.identity.public.signing, bytes.fromhex(offer["signature"]), signed)
     waiting = await browser.get(f"/custody/openings/{offer['id']}", accept="text/html")
     assert 'id="passphrase-form"' in waiting.text
+    await browser.sign_in("office")
+    mine = hpke_seal(public, b"a stranger's passphrase", opening_info(offer["id"])).hex()
+    foreign = await browser.post(
+        f"/api/openings/{offer['id']}/passphrases", {"custodian": "chen", "sealed": mine}
+    )
+    assert (foreign.status_code, foreign.json()["type"]) == (409, "passphrase-not-yours")
+    await browser.sign_in("admin")
     for username, passphrase in (("chen", "first long passphrase"), ("sun", "second long passphrase")):
         sealed = hpke_seal(public, passphrase.encode(), opening_info(offer["id"])).hex()
         path = f"/api/openings/{offer['id']}/passphrases?wait=30"

@@ -13,6 +13,7 @@ from server.keys.openings import (
     OpeningKind,
     OpeningState,
     desk_window,
+    giver_refusal,
     step,
     window,
 )
@@ -140,3 +141,16 @@ def test_a_done_opening_never_moves() -> None:
     """No event leads out of done, failed or aborted."""
     ended = {OpeningState.DONE, OpeningState.FAILED, OpeningState.ABORTED}
     assert not [pair for pair in TRANSITIONS if pair[0] in ended]
+
+
+@pytest.mark.parametrize(
+    ("giver", "refused"),
+    [("chen", False), ("admin", False), ("sun", True), ("guard", True), ("staff:admin", True), ("", True)],
+)
+def test_a_passphrase_is_taken_from_its_custodian_or_where_the_opening_was_begun(
+    giver: str, refused: bool
+) -> None:
+    """Nobody but the custodian himself and the login that began the opening may send his passphrase."""
+    refusal = giver_refusal(giver, "chen", "staff:admin")
+    assert (refusal is not None) is refused
+    assert refusal is None or refusal.code == "passphrase-not-yours"

@@ -10,12 +10,12 @@ from litestar.params import JSONBody
 from litestar.response import Redirect, Template
 
 from server.conduct.opening_facts import desk_facts
-from server.errors import BadInput
+from server.errors import BadInput, required
 from server.itembank import store
 from server.itembank.open_bank import held_items, held_versions
 from server.keys import ring
 from server.keys.desk_opening import DeskState
-from server.keys.openings import DESK_LONGEST, desk_window
+from server.keys.openings import DESK_LONGEST, desk_window, giver_refusal
 from server.keys.ring import KeyKind
 from server.web.desk.scope import OPENERS, STAFF, Desk, Http, login_of
 from server.web.desk.workplace import Workplace
@@ -148,12 +148,15 @@ async def offer(site: Here, desk: Desk) -> OfferView:
 
 
 @post("/api/desk/passphrases", guards=[requires()], status_code=200)
-async def passphrase(data: JSONBody[PassphraseBody], site: Here, desk: Desk) -> DeskView:
+async def passphrase(request: Http, data: JSONBody[PassphraseBody], site: Here, desk: Desk) -> DeskView:
     """Take one custodian's encrypted passphrase; with the second one the bank is open."""
     try:
         sealed = bytes.fromhex(data.sealed)
     except ValueError as error:
         raise BadInput("passphrase-form") from error
+    async with site.db.reading() as session:
+        username = await ring.username_of(session, data.custodian)
+    required(giver_refusal(login_of(request).username, username, desk.opening.begun_by))
     await desk.opening.passphrase(data.opening, data.custodian, sealed)
     return _view(site, desk)
 

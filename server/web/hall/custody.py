@@ -20,7 +20,7 @@ from server.itembank.blueprint import read_blueprint
 from server.keys import ring, service
 from server.keys.changes import Change, change_of, change_refusal, words_of
 from server.keys.custody import left
-from server.keys.openings import OpeningFacts, OpeningKind
+from server.keys.openings import OpeningFacts, OpeningKind, giver_refusal
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
 from server.papers.trial import check_blueprint
 from server.web.guards import requires
@@ -313,6 +313,9 @@ async def give_passphrase(
         sealed = bytes.fromhex(data.sealed)
     except ValueError as error:
         raise BadInput("passphrase-form") from error
+    async with site.db.reading() as session:
+        username = await ring.username_of(session, data.custodian)
+    required(giver_refusal(request.user.username, username, site.launcher.begun_by(opening)))
     await site.launcher.passphrase(opening, data.custodian, sealed, data.new)
     progress = site.launcher.progress(opening)
     waiting = _wait(request)

@@ -73,6 +73,7 @@ async function begin(form) {
 
 for (const form of document.querySelectorAll("form[data-kind]")) {
   const place = form.querySelector("[role=status]");
+  form.inert = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -133,6 +134,8 @@ if (entry) {
   };
   custodian.addEventListener("change", showAgain);
   showAgain();
+  entry.inert = false;
+  entry.elements.passphrase.focus();
   entry.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (setsOne() && again.value !== passphrase.value) {

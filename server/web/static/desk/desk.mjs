@@ -12,6 +12,7 @@ function show(place, sentence, kind) {
 const begin = document.getElementById("begin-form");
 if (begin) {
   const place = begin.querySelector("[role=status]");
+  begin.inert = false;
   begin.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = begin.querySelector("button");
@@ -36,6 +37,8 @@ if (entry) {
     show(place, entry.dataset.unsigned, "bad");
   }
   const known = (await ask("/api/desk")).accepted.length;
+  entry.inert = false;
+  entry.elements.passphrase.focus();
   entry.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;

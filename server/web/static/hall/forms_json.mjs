@@ -16,6 +16,7 @@ function message(form) {
 }
 
 for (const form of document.querySelectorAll("form[data-json]")) {
+  form.inert = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (form.dataset.ask && !confirm(form.dataset.ask)) return;

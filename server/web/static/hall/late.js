@@ -23,6 +23,7 @@ function show(place, sentence, kind) {
 // One act of a form: what it says when it was refused stays there; when it was done the page is read again.
 function acting(form, act) {
   const place = form.querySelector("[role=status]");
+  form.inert = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try { if (await act(event, place)) location.reload(); } catch (error) { show(place, error.message, "bad"); }

@@ -45,6 +45,7 @@ async function bring() {
   if (code !== null) points.focus();
 }
 
+form.inert = false;
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (code === null) return;
