@@ -204,7 +204,7 @@ def rehearse(
     score.looks += stages.counts.looks
     score.oldest_look_s = max(score.oldest_look_s, stages.counts.oldest_s)
     score.room_hours += (rehearsal.end - settled).total_seconds() / 3600
-    _judge(rehearsal, raised, score)
+    tally(rehearsal, raised, score)
 
 
 def _count(score: RehearsalScore, said: SeatState, true: SeatState, since: datetime, at: datetime) -> None:
@@ -217,12 +217,15 @@ def _count(score: RehearsalScore, said: SeatState, true: SeatState, since: datet
         score.wrong += (at - since).total_seconds() > 10
 
 
-def _judge(rehearsal: Rehearsal, raised: Sequence[Anomaly], score: RehearsalScore) -> None:
+def tally(rehearsal: Rehearsal, raised: Sequence[Anomaly], score: RehearsalScore) -> None:
+    """Adds to the score what was alarmed of a room's script, and which alarms no event of it explains."""
     used: set[str] = set()
     for event in rehearsal.happenings:
         score.events[event.kind] = score.events.get(event.kind, 0) + 1
-        mine = [anomaly for anomaly in raised if _belongs(event, anomaly)]
+        during = [anomaly for anomaly in raised if _during(event, anomaly)]
+        mine = [anomaly for anomaly in during if _belongs(event, anomaly)]
         used |= {anomaly.key for anomaly in mine}
+        used |= {anomaly.key for anomaly in during if _counted(event, anomaly)}
         if not mine:
             score.missed.append(f"{event.kind} {event.seat or '-'} {event.interval.start.isoformat()}")
             continue
@@ -232,7 +235,13 @@ def _judge(rehearsal: Rehearsal, raised: Sequence[Anomaly], score: RehearsalScor
     score.false_alarms += [f"{a.key} {dict(a.facts)}" for a in raised if a.key not in used]
 
 
+def _during(event: Happening, anomaly: Anomaly) -> bool:
+    last = event.interval.end + timedelta(seconds=AFTER_S)
+    return event.interval.start <= anomaly.found_at <= last
+
+
 def _belongs(event: Happening, anomaly: Anomaly) -> bool:
+    """Whether the anomaly is the alarm that the event ought to have."""
     kinds = {
         "away": (AnomalyKind.EMPTY_SEAT,),
         "bag": (AnomalyKind.EMPTY_SEAT,),
@@ -242,10 +251,17 @@ def _belongs(event: Happening, anomaly: Anomaly) -> bool:
     }
     if anomaly.kind not in kinds[event.kind]:
         return False
-    if anomaly.seat is not None and event.seat is not None and anomaly.seat != event.seat:
+    return anomaly.seat is None or event.seat is None or anomaly.seat == event.seat
+
+
+def _counted(event: Happening, anomaly: Anomaly) -> bool:
+    """Whether the anomaly counts the room as the event left it: too few while somebody is away, too many while
+    somebody is there who should not be. It leads to the event, but is not the alarm that the event ought to have.
+    """
+    if anomaly.kind is not AnomalyKind.ROOM_COUNT:
         return False
-    last = event.interval.end + timedelta(seconds=AFTER_S)
-    return event.interval.start <= anomaly.found_at <= last
+    few = float(anomaly.facts["seen"]) < float(anomaly.facts["roster"])
+    return event.kind in (("away", "bag") if few else ("second", "extra"))
 
 
 def added(scores: Sequence[RehearsalScore]) -> RehearsalScore:

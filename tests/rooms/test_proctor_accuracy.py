@@ -16,7 +16,15 @@ import pytest
 from server.errors import BadInput
 from server.proctor import evaluation, rehearsal
 from server.proctor.detectors.yunet import MODEL, YuNet
-from server.proctor.rehearsal import RehearsalScore, random_rehearsal, rehearse, write_simulation
+from server.proctor.evidence import Anomaly, AnomalyKind
+from server.proctor.rehearsal import (
+    Happening,
+    Rehearsal,
+    RehearsalScore,
+    random_rehearsal,
+    rehearse,
+    write_simulation,
+)
 from server.proctor.simulation import HallDrawing, HallScript, Interval, SeatScript
 from tests.support.measured import append_measured
 
@@ -75,6 +83,31 @@ def test_rehearsal() -> None:
     score = RehearsalScore()
     rehearse(random_rehearsal("1", 30, 3, START, 4), 30, 3, YuNet(width=1280), 6.0, score)
     judge(score)
+
+
+def anomaly(kind: AnomalyKind, after_s: float, seen: float = 30.0) -> Anomaly:
+    at = START + timedelta(seconds=after_s)
+    facts = {"seen": seen, "roster": 30.0, "roster_most": 30.0}
+    return Anomaly(f"{kind}:{after_s}", kind, 1, "1", "c", None, at, at, 0.65, facts)
+
+
+def test_room_count_belongs_to_who_left_or_came() -> None:
+    """A count of too few is explained by an absence and one of too many by a stranger, never the other way round, and
+    neither is the alarm that the event ought to have."""
+    script = (
+        Happening("away", "2", Interval(START, START + timedelta(seconds=100)), 20.0),
+        Happening(
+            "extra", None, Interval(START + timedelta(seconds=200), START + timedelta(seconds=300)), 15.0
+        ),
+    )
+    rehearsed = Rehearsal("1", START, START + timedelta(seconds=400), HallScript(), script)
+    count = AnomalyKind.ROOM_COUNT
+    right, wrong, late = RehearsalScore(), RehearsalScore(), RehearsalScore()
+    rehearsal.tally(rehearsed, [anomaly(count, 70, seen=28), anomaly(count, 270, seen=32)], right)
+    rehearsal.tally(rehearsed, [anomaly(count, 70, seen=32), anomaly(count, 270, seen=28)], wrong)
+    rehearsal.tally(rehearsed, [anomaly(count, 150, seen=28)], late)
+    assert [len(score.false_alarms) for score in (right, wrong, late)] == [0, 2, 1]
+    assert (right.found, len(right.missed)) == ({}, 2)
 
 
 def hour(seed: int) -> RehearsalScore:
