@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
+from litestar import Litestar
 from msgspec.structs import replace
 
 from server.app import Children, create_app
@@ -20,7 +21,7 @@ from server.cli.accounts import ask_for_first_administrator
 from server.cli.common import add_config, clock_from, settings_from
 from server.clock import Clock
 from server.errors import BadInput
-from server.keys.authority import ensure_tls
+from server.keys.authority import TlsFiles, ensure_tls
 from server.settings import Settings
 from server.web.whole_frames import WholeFramesProtocol
 
@@ -42,6 +43,25 @@ def _write_address(settings: Settings, port: int) -> None:
     temporary.replace(settings.folder / "address.json")
 
 
+def serving(app: Litestar, tls: TlsFiles | None, stop_within_s: int = 5) -> uvicorn.Config:
+    """Return how an application of ours is served: its protocols and limits; without TLS in tests alone."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws=WholeFramesProtocol,
+        ws_per_message_deflate=False,
+        ws_ping_interval=25.0,
+        ws_max_size=1 << 20,
+        ssl_certfile=None if tls is None else str(tls.certificate),
+        ssl_keyfile=None if tls is None else str(tls.key),
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=stop_within_s,
+        server_header=False,
+    )
+
+
 def serve_until_stopped(
     settings: Settings, clock: Clock, children: Children, *, seats_only: bool = False
 ) -> None:
@@ -56,21 +76,7 @@ def serve_until_stopped(
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 10_000)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws=WholeFramesProtocol,
-        ws_per_message_deflate=False,
-        ws_ping_interval=25.0,
-        ws_max_size=1 << 20,
-        ssl_certfile=str(tls.certificate),
-        ssl_keyfile=str(tls.key),
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=5,
-        server_header=False,
-    )
+    config = serving(app, tls)
     if not seats_only:
         _write_address(settings, listener.getsockname()[1])
     port = listener.getsockname()[1]

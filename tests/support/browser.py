@@ -1,4 +1,4 @@
-"""A real centre that a real Chromium visits: `create_app` on uvicorn in a thread, over a real SQLite file.
+"""A real centre that a real Chromium visits: `create_app`, served as `gongyuan serve` does, over a real SQLite file.
 
 The hall is `tests.support.hall.HallDay`; the test moves the legal clock. Nothing is stood in for: the page
 talks to the same routes, sockets, answer writer and database as in use.
@@ -23,6 +23,7 @@ from server.accounts.roles import Role
 from server.accounts.service import create_account
 from server.affairs import store as affairs
 from server.app import create_app
+from server.cli.serve import serving
 from server.delivery import acts
 from server.delivery.seating import issue_seat_codes
 from server.keys.authority import TlsFiles
@@ -107,29 +108,23 @@ class Centre:
 
 @contextlib.contextmanager
 def served(app: Litestar, tls: TlsFiles | None = None) -> Iterator[tuple[str, asyncio.AbstractEventLoop]]:
-    """Serve an application on uvicorn in a thread; give its address and event loop, and stop it at the end."""
-    files = {} if tls is None else {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+    """Serve an application in a thread; give its address and event loop, and stop it at the end."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            log_level="error",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            **files,
-        )
-    )
+    config = serving(app, tls, stop_within_s=1)
+    server = uvicorn.Server(config)
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
         await server.serve(sockets=[listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="server", daemon=True)
+    def work() -> None:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(main())
+
+    thread = threading.Thread(target=work, name="server", daemon=True)
     thread.start()
     started = threading.Event()
     while not server.started:
