@@ -4,6 +4,7 @@ import json
 from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import msgspec
 from sqlalchemy import select, update
@@ -56,11 +57,13 @@ class AnswerToMark:
     most: int
 
 
-def code_of(identity: Identity, slot: str, sitting: str, number: int) -> str:
-    """Return the code of an answer: 8 base32 characters that only this node can tell from the place."""
+def code_of(identity: Identity, slot: str, sitting: str, number: int, draw: int = 0) -> str:
+    """Return the code of an answer: 12 base32 characters (60 bits) that only this node can tell from the place.
+    `draw` counts on from 0 while the code belongs to another answer.
+    """
     secret = bytes.fromhex(identity.secret_for("marking-codes"))
-    tag = hmac_sha256(secret, json.dumps([slot, sitting, number]).encode())
-    return b32encode(tag).decode()[:8]
+    tag = hmac_sha256(secret, json.dumps([slot, sitting, number, draw]).encode())
+    return b32encode(tag).decode()[:12]
 
 
 async def put_answers(
@@ -104,6 +107,7 @@ async def put_answers(
                     WrittenRow(
                         code=code,
                         slot=slot,
+                code = await _free_code(session, identity, slot, mark)
                         sitting=mark.sitting,
                         number=mark.number,
                         item=mark.item,
@@ -285,6 +289,14 @@ async def _not_closed(session: AsyncSession, slot: str) -> None:
         raise Refused(Refusal("result-not-marked", "BJ-E:24"))
     if run.closed_at is not None:
         raise Refused(Refusal("marks-closed", "BJ-E:25", {"at": run.closed_at.isoformat()}))
+
+async def _free_code(session: AsyncSession, identity: Identity, slot: str, mark: Mark) -> str:
+    for draw in count():
+        code = code_of(identity, slot, mark.sitting, mark.number, draw)
+        if await session.get(WrittenRow, code) is None:
+            return code
+    raise AssertionError("codes never end")
+
 
 
 def _aad(slot: str, question: Question) -> bytes:

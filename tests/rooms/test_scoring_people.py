@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from server.affairs import store as affairs
 from server.db.journal import JournalRecord
@@ -16,7 +16,7 @@ from server.scoring import people_service as people
 from server.scoring import people_store, service, store
 from server.scoring.facts import MarkingOutcome
 from server.scoring.people import AnswerState
-from server.scoring.people_models import GuideRow
+from server.scoring.people_models import GuideRow, WrittenRow
 from server.scoring.people_store import Marker
 from server.scoring.results import subject_standings
 from tests.support.clock import FakeClock
@@ -158,7 +158,7 @@ async def test_a_marker_sees_a_code_and_words_and_nothing_of_the_candidate(day: 
         question = (await people_store.progress(session, SLOT))[0].question
         found = await people.next_for(session, own, question)
         guide = await people.guide(session, day.identity, SLOT, question)
-    assert found is not None and re.fullmatch("[A-Z2-7]{8}", found.code)
+    assert found is not None and re.fullmatch("[A-Z2-7]{12}", found.code)
     assert re.fullmatch(r"text \d", found.text) and found.most == 400
     assert "model answer" in guide.model and [one.score for one in guide.rubric] == [2.5, 1.5]
     async with day.act("staff:office") as act:
@@ -171,6 +171,25 @@ async def test_a_marker_sees_a_code_and_words_and_nothing_of_the_candidate(day: 
     (left,) = {c for c in [await _a_recused_code(day)] if c}
     with pytest.raises(Refused, match="marker-recused"):
         await give(day, "staff:zhao", left, 300)
+
+
+async def test_answers_that_would_share_a_code_all_come_to_the_markers(
+    day: HallDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first code drawn is the same for every answer, each answer still has a code of its own."""
+    async with day.db.writing() as session:
+        await session.execute(delete(WrittenRow))
+    drawn = people.code_of
+
+    def colliding(identity: Identity, slot: str, sitting: str, number: int, draw: int = 0) -> str:
+        return drawn(identity, slot, sitting, number, draw) if draw else "AAAAAAAAAAAA"
+
+    monkeypatch.setattr(people, "code_of", colliding)
+    for _ in range(2):
+        assert (await mark(day)).repeated
+        async with day.db.reading() as session:
+            rows = list(await session.scalars(select(WrittenRow)))
+        assert len({row.code for row in rows}) == len(rows) == 5
 
 
 async def _a_recused_code(day: HallDay) -> str:
