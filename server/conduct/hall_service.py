@@ -15,6 +15,7 @@ from server.delivery import break_service, command_service, command_store, halt_
 from server.delivery import service as delivery_acts
 from server.delivery import store as delivery
 from server.delivery.facts import Command, Extent
+from server.delivery.halt_service import Halted
 from server.delivery.lost_time import losses
 from server.delivery.sitting import State
 from server.errors import Refusal, Refused
@@ -36,15 +37,15 @@ class CreditProposal:
 
 
 @cites("BJ-E:A4.1-9", "BJ-E:A4.2-5")
-async def halt(act: Act, extent: Extent, reason: str) -> int:
-    """Halt a room or the slot for a disaster; return how many sittings. The incident, which must be reported to
-    the authority, is recorded by the same act.
+async def halt(act: Act, extent: Extent, reason: str) -> Halted:
+    """Halt a room or the slot for a disaster; return whom. The incident, which must be reported to the authority,
+    is recorded by the same act.
     """
     await require_open(act, extent.slot)
     halted = await halt_service.halt(act, extent, reason)
     await record_incident(act, extent.slot, IncidentKind.DISASTER, reason, room=extent.room)
     await announce(act.session, TOPIC, extent.slot)
-    return len(halted)
+    return halted
 
 
 async def plan_continuation(act: Act, extent: Extent, starts_at: datetime, reason: str) -> None:

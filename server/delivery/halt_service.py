@@ -1,5 +1,6 @@
 """Halt a room or the slot for a disaster, plan its continuation, and give the bell that continues it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -20,19 +21,26 @@ STOPPED = (PhaseKind.WAITING, PhaseKind.RUNNING, PhaseKind.PAUSED)
 """Whose own end is past is not halted: the collection goes on."""
 
 
-async def halt(act: Act, extent: Extent, reason: str) -> tuple[str, ...]:
-    """Halt a room, or the slot, for a disaster from now on; return the sittings that are halted.
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The sittings that an act halted, and the rooms that were halted before and keep a halt of their own."""
+
+    sittings: tuple[str, ...]
+    before: tuple[str, ...] = ()
+
+
+async def halt(act: Act, extent: Extent, reason: str) -> Halted:
+    """Halt a room, or the slot, for a disaster from now on.
 
     Time stands still, everybody's lease ends (devices send what is left and forget), and each candidate must be
-    checked in and sign in again to continue.
+    checked in and sign in again to continue. A room of the slot that is halted already stays so until its own
+    continuation.
     """
     times = await store.slot_times(act.session, extent.slot)
     rung = set(times.bells) if extent.room is None else {extent.room} & set(times.bells)
-    open_now = any(
-        h.pause.halt and h.pause.end is None and (None in (h.extent.room, extent.room) or h.extent == extent)
-        for h in times.halts
-    )
-    required(may_halt(bool(rung), open_now))
+    standing = {h.extent.room for h in times.halts if h.pause.halt and h.pause.end is None}
+    required(may_halt(bool(rung), None in standing or rung <= standing))
+    before = tuple(sorted(room for room in standing if room is not None)) if extent.room is None else ()
     rows = await act.session.scalars(
         select(SittingRow)
         .where(
@@ -67,9 +75,12 @@ async def halt(act: Act, extent: Extent, reason: str) -> tuple[str, ...]:
         await announce(act.session, SITTING, row.id)
     ids = tuple(row.id for row in halted)
     await _end_pauses(act, extent, set(ids))
-    await act.record("delivery:time:halted", reached(extent) | {"reason": reason, "sittings": list(ids)})
+    await act.record(
+        "delivery:time:halted",
+        reached(extent) | {"reason": reason, "sittings": list(ids), "before": list(before)},
+    )
     await announce(act.session, SLOT, extent.slot)
-    return ids
+    return Halted(ids, before)
 
 
 async def plan_continuation(act: Act, extent: Extent, starts_at: datetime, reason: str) -> None:

@@ -41,7 +41,7 @@ def halt_state(resumes_at: datetime | None, ended_at: datetime | None) -> HaltSt
 
 @cites("BJ-E:A4.1-9")
 def may_halt(bell_rung: bool, halted: bool) -> Refusal | None:
-    """Say whether the chief may halt a room or the slot: only after its bell, and not twice."""
+    """Say whether the chief may halt a room or the slot: only after its bell, and not when all of it is halted."""
     if not bell_rung:
         return Refusal("halt-before-bell", "BJ-E:A4.1-9")
     return Refusal("halt-open") if halted else None

@@ -84,7 +84,7 @@ async def test_halted_exam_continues_with_unused_time_and_the_same_paper(
     kiosk.brain.answer(1, ("B",), scene.clock.monotonic())
     await kiosk.until(lambda: len(kiosk.brain.outbox) == 0)
     async with scene.acting() as act:
-        assert await halt_service.halt(act, Extent(SLOT), "地震") == (scene.sittings[ONE],)
+        assert (await halt_service.halt(act, Extent(SLOT), "地震")).sittings == (scene.sittings[ONE],)
     await kiosk.until(lambda: kiosk.last("halted") is not None)
     assert await state_of(scene) is State.HALTED
     assert await refused(scene, halt_service.continue_exam, Extent(SLOT), "") == "continuation-not-planned"
@@ -136,7 +136,8 @@ async def test_who_does_not_come_back_is_collected_at_his_end(
 
 
 async def test_halt_is_refused_before_the_bell_and_twice(scene: Scene, hall: Hall) -> None:
-    """A halt needs the bell, and a room inside a halted slot is not halted again."""
+    """A halt needs the bell, and a room that is halted is not halted again; a halt of the whole slot then halts the
+    others and names the one that was halted, which stays so when the slot goes on."""
     assert await refused(scene, halt_service.halt, Extent(SLOT), "") == "halt-before-bell"
     await scene.ring()
     async with scene.acting() as act:
@@ -145,6 +146,15 @@ async def test_halt_is_refused_before_the_bell_and_twice(scene: Scene, hall: Hal
     assert await refused(scene, time_service.resume, Extent(SLOT, room="1")) == "pause-not-open"
     async with scene.db.reading() as session:
         times = await store.slot_times(session, SLOT)
+    assert own_end(times.of(scene.sittings[("2", 1)], "2")) is not None
+    assert own_end(times.of(scene.sittings[ONE], "1")) is None
+    async with scene.acting() as act:
+        assert (await halt_service.halt(act, Extent(SLOT), "地震")).before == ("1",)
+    assert await refused(scene, halt_service.halt, Extent(SLOT), "") == "halt-open"
+    async with scene.acting() as act:
+        await halt_service.plan_continuation(act, Extent(SLOT), act.now, "续考")
+        await halt_service.continue_exam(act, Extent(SLOT), "")
+        times = await store.slot_times(act.session, SLOT)
     assert own_end(times.of(scene.sittings[("2", 1)], "2")) is not None
     assert own_end(times.of(scene.sittings[ONE], "1")) is None
 

@@ -33,9 +33,10 @@ TOGETHER = 20
 
 
 class Halted(msgspec.Struct, frozen=True):
-    """How many sittings were halted."""
+    """How many sittings were halted, and the rooms that were halted before and need a continuation of their own."""
 
     sittings: int
+    before: tuple[str, ...]
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -60,7 +61,8 @@ class Corrected(msgspec.Struct, frozen=True):
 async def halt(slot: FromPath[str], data: JSONBody[bodies.HallHalt], site: Here, request: Http) -> Halted:
     """Halt a room or the slot for a disaster; everybody leaves."""
     async with site.acting(login_of(request)) as act:
-        return Halted(await hall_service.halt(act, Extent(slot, data.room), data.reason))
+        halted = await hall_service.halt(act, Extent(slot, data.room), data.reason)
+    return Halted(len(halted.sittings), halted.before)
 
 
 @post("/api/hall/slots/{slot:str}/continuation", guards=[CHIEF], status_code=204)

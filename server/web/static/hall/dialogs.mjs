@@ -132,7 +132,7 @@ const StepForm = (p) => {
 const Extent = (p) => {
   const { act, say, room, names, title } = p;
   const [doing, setDoing] = useState(names[0] ?? null), [reason, setReason] = useState(""), [minutes, setMinutes] = useState(5), [kind, setKind] = useState("equipment"), [when, setWhen] = useState("");
-  const own = room ? { room } : {};
+  const own = room ? { room } : {}, before = p.state.snapshot.rooms.filter((r) => r.halted).map((r) => r.number);
   const send = () => ({
     message: () => act.slotAct("message", { text: reason, ...own }),
     pause: () => act.slotAct("pause", { reason, ...own }), resume: () => act.slotAct("resume", { reason, ...own }),
@@ -148,6 +148,7 @@ const Extent = (p) => {
   return html`<${Box} ...${p} title=${title}><div class="tabs" role="group" aria-label=${say("board-acts")}>${names.map((name) => html`<button key=${name} aria-pressed=${doing === name} class=${["cancel", "halt", "collect"].includes(name) ? "grave" : ""} onClick=${() => setDoing(name)}>${say(`board-act-${name}`)}</button>`)}</div>
     ${doing && html`<${Form} key=${doing} ...${p} send=${send} done=${() => act.close()} grave=${["cancel", "halt", "collect"].includes(doing)} label=${say(doing === "collect" ? "board-do-collect-all" : `board-do-${doing}`, whom)} ready=${(free || reason.trim()) && (doing !== "plan" || when)}>
       <p>${say(doing === "collect" ? "board-ask-collect-all" : `board-ask-${doing}`, whom)}</p>
+      ${doing === "halt" && !room && before.length > 0 && html`<p class="notice warn">${say("board-ask-halt-rest", { rooms: before.join(say("board-comma")) })}</p>`}
       ${doing === "close" && p.state.snapshot.counts.gaps.length > 0 && html`<p class="problem">${say("board-gaps")}<br/>${p.state.snapshot.counts.gaps.map((gap) => html`<span>${say(gap)}<br/></span>`)}</p>`}
       ${doing === "plan" && html`<label>${say("board-continue-at")}<input type="datetime-local" required value=${when} onInput=${(e) => setWhen(e.target.value)}/></label>`}
       ${doing === "credit" && html`<${LostTime} ...${p} room=${room} minutes=${setMinutes}/>`}
