@@ -399,11 +399,14 @@ def test_a_json_that_is_none_is_refused_with_the_place(data: bytes, code: str, p
         ('<p style="position:fixed">丁</p>', "<p>丁</p>"),
         ("<math><mi>x</mi></math>", "<math><mi>x</mi></math>"),
         ('<iframe src="x">戊</iframe>', ""),
+        ("己\n庚<a>", "己<br>庚"),
     ],
 )
 def test_text_becomes_safe_html(text: str, html: str) -> None:
-    """Text is escaped, allowed markup stays, and nothing that loads, links, scripts or styles does."""
+    """Text is escaped, allowed markup stays, nothing that loads, links, scripts or styles does, and what is shown
+    is shown the same when it comes in again."""
     assert sanitised(text) == html
+    assert sanitised(html) == html
 
 
 def test_a_picture_is_held_in_the_text_or_refused() -> None:

@@ -112,7 +112,8 @@ def sanitised(text: str) -> str:
         if cleaned == text:
             break
         text = cleaned
-    return text
+    # What the cleaner left without markup is read as plain text the next time, whose line ends are kept.
+    return text if _TAG.search(text) else text.replace("\n", "<br>")
 
 
 def sources(text: str) -> int:
