@@ -15,7 +15,7 @@ from server.accounts.service import SignInFailures, verified
 from server.cli.common import add_config, clock_from, settings_from
 from server.cli.desk import terminal_actor
 from server.clock import SHANGHAI, Clock
-from server.conduct.holds import holds
+from server.conduct.holds import holds, slots_in_room
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
@@ -24,7 +24,7 @@ from server.keys.identity import Identity
 from server.law.loader import load_pack
 from server.proctor import recording_store, store
 from server.proctor.course import FIRST_CHAIN, chained
-from server.proctor.erasing import erasable, erase
+from server.proctor.erasing import Erasers, erasable, erase
 from server.proctor.evidence import Picture
 from server.proctor.evidence_view import faces_in
 from server.proctor.masking import masked
@@ -78,9 +78,7 @@ def add(acts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     out.add_argument(
         "--to", dest="end", required=True, type=datetime.fromisoformat, metavar="TIME", help="exclusive"
     )
-    out.add_argument("--reason", required=True, help="why it is exported, for the journal")
-    out.add_argument("--by", required=True, metavar="USERNAME", help="chief or deputy")
-    out.add_argument("--second", required=True, metavar="USERNAME", help="another person")
+    _add_two(out, required=True)
     out.add_argument(
         "--seat", metavar="SEAT", help='mask everybody but this seat (with "": those at no seat)'
     )
@@ -89,14 +87,22 @@ def add(acts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         action="store_true",
         help="without re-encoding, as Matroska with a caption track, nobody masked; default: MP4, caption drawn",
     )
-    out.add_argument("--passwords-stdin", action="store_true", help="read lines username:password")
     out.add_argument("out", type=Path, metavar="FILE")
     add_config(out)
     out.set_defaults(run=lambda args: asyncio.run(_export(args)))
     gone = acts.add_parser("erase", help="erase what is past its term; without --yes only say what that is")
-    gone.add_argument("--yes", action="store_true", help="erase it")
+    gone.add_argument("--yes", action="store_true", help="erase it: takes --by, --second and --reason")
+    _add_two(gone, required=False)
     add_config(gone)
     gone.set_defaults(run=lambda args: asyncio.run(_erase(args)))
+
+
+def _add_two(act: argparse.ArgumentParser, *, required: bool) -> None:
+    """Name the two people of an act and its reason."""
+    act.add_argument("--reason", required=required, default="", help="why, for the journal")
+    act.add_argument("--by", required=required, default="", metavar="USERNAME", help="chief or deputy")
+    act.add_argument("--second", required=required, default="", metavar="USERNAME", help="another person")
+    act.add_argument("--passwords-stdin", action="store_true", help="read lines username:password")
 
 
 async def _recordings(args: argparse.Namespace) -> int:
@@ -140,9 +146,12 @@ def _check(centre: _Centre, pieces: tuple[recording_store.Segment, ...]) -> int:
 
 
 async def _two(centre: _Centre, args: argparse.Namespace) -> None:
-    """Check both people's passwords and roles: the first leads the centre, the second may look at recordings."""
-    if args.by == args.second:
-        raise BadInput("export-second")
+    """Check the reason, and both people's passwords and roles: the first leads the centre, the second may look at
+    recordings."""
+    if not args.reason.strip():
+        raise BadInput("recording-reason")
+    if not args.by or not args.second or args.by == args.second:
+        raise BadInput("recording-second")
     given: dict[str, str] = {}
     if args.passwords_stdin:
         lines = (line.partition(":") for line in sys.stdin.read().splitlines() if line)
@@ -159,13 +168,11 @@ async def _two(centre: _Centre, args: argparse.Namespace) -> None:
                 session, failures, username, password, "terminal", centre.clock.monotonic()
             )
             if account.closed or not account.roles & roles:
-                raise Refused(Refusal("export-role", facts={"username": username}))
+                raise Refused(Refusal("recording-role", facts={"username": username}))
 
 
 async def _export(args: argparse.Namespace) -> int:
     centre = _Centre(args)
-    if not args.reason.strip():
-        raise BadInput("export-reason")
     start, end = (one if one.tzinfo else one.replace(tzinfo=SHANGHAI) for one in (args.start, args.end))
     if not timedelta(0) < end - start <= timedelta(minutes=MOST_MINUTES):
         raise BadInput("export-times", most=MOST_MINUTES)
@@ -207,17 +214,22 @@ async def _export(args: argparse.Namespace) -> int:
 
 async def _erase(args: argparse.Namespace) -> int:
     centre = _Centre(args)
+    if args.yes:
+        await _two(centre, args)
     pack = load_pack(centre.settings.jurisdiction)
     async with centre.db.reading() as session:
         objections = await plans_with_objections(session)
 
-        async def held(session: AsyncSession, slot: str | None) -> tuple[str, ...]:
+        async def held(session: AsyncSession, slot: str) -> tuple[str, ...]:
             return await holds(session, slot, objections)
 
-        found = await erasable(session, pack, centre.settings.folder, centre.clock.legal(), held)
+        found = await erasable(
+            session, pack, centre.settings.folder, centre.clock.legal(), held, slots_in_room
+        )
     if args.yes:
         async with centre.db.writing() as session:
-            await erase(centre.act(session, terminal_actor()), pack, centre.settings.folder, found)
+            by = Erasers(args.by, args.second, args.reason.strip())
+            await erase(centre.act(session, terminal_actor()), pack, centre.settings.folder, found, by)
     await centre.db.close()
     verb = "erased" if args.yes else "may be erased (--yes)"
     print(

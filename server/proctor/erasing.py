@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import or_, select
@@ -17,8 +17,11 @@ from server.proctor.course import kept_until, may_erase
 from server.proctor.models import AnomalyRow
 from server.proctor.recording_store import Segment
 
-Holds = Callable[[AsyncSession, str | None], Awaitable[tuple[str, ...]]]
+Holds = Callable[[AsyncSession, str], Awaitable[tuple[str, ...]]]
 """What is open about a slot."""
+SlotsOf = Callable[[AsyncSession, str, datetime], Awaitable[frozenset[str]]]
+"""The slots that used a room around a moment: what shows the room then belongs to them, recorded or not."""
+INSTANT = timedelta(microseconds=1)
 AT_ONCE = 200
 """Pieces and findings of one call: the database is held for a moment only."""
 
@@ -39,29 +42,56 @@ class Erasable:
         return sum(one.size for one in self.segments)
 
 
-async def erasable(session: AsyncSession, pack: Pack, data: Path, now: datetime, holds: Holds) -> Erasable:
+class _Held:
+    """Asks what is open, once for each slot."""
+
+    def __init__(self, session: AsyncSession, holds: Holds, slots_of: SlotsOf) -> None:
+        self._session, self._holds, self._slots_of = session, holds, slots_of
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    async def by(self, slots: frozenset[str], room: str, moment: datetime) -> tuple[str, ...]:
+        """What holds something of these slots; where none is known, of those that used the room then."""
+        found: set[str] = set()
+        for slot in slots or await self._slots_of(self._session, room, moment):
+            if slot not in self._known:
+                self._known[slot] = await self._holds(self._session, slot)
+            found.update(self._known[slot])
+        return tuple(sorted(found))
+
+
+async def erasable(
+    session: AsyncSession, pack: Pack, data: Path, now: datetime, holds: Holds, slots_of: SlotsOf
+) -> Erasable:
     """Find what may be erased at `now`, up to 200 pieces and as many pictures and clips, oldest first."""
-    known: dict[str | None, tuple[str, ...]] = {}
+    open_matters = _Held(session, holds, slots_of)
     held, next_day = 0, None
     segments: list[Segment] = []
     for one in await recording_store.ended_before(session, now):
         until, article = kept_until(pack, one.ended_at or now)
-        if one.slot not in known:
-            known[one.slot] = await holds(session, one.slot)
-        refusal = may_erase(until, article, known[one.slot], now)
         if may_erase(until, article, (), now) is not None:
             next_day = until
             break
-        if refusal is not None:
+        slots = frozenset() if one.slot is None else frozenset({one.slot})
+        if may_erase(until, article, await open_matters.by(slots, one.room, one.started_at), now) is not None:
             held += 1
         elif len(segments) < AT_ONCE:
             segments.append(one)
-    evidence, kept = await _evidence(session, pack, data / "evidence", now, holds, known)
+    evidence, kept = await _evidence(session, pack, data / "evidence", now, open_matters)
     return Erasable(tuple(segments), tuple(sorted(evidence)), held + kept, next_day)
 
 
-async def erase(act: Act, pack: Pack, data: Path, found: Erasable) -> None:
-    """Erase the files of what was found, and journal it.
+@dataclass(frozen=True, slots=True)
+class Erasers:
+    """The two people who erase, by username, and why."""
+
+    first: str
+    second: str
+    reason: str
+
+
+async def erase(act: Act, pack: Pack, data: Path, found: Erasable, by: Erasers) -> None:
+    """Erase the files of what was found, and journal it with those who did. Two people, although all of it is past its
+    term: a clock that one person moves must not be enough.
 
     Files go first and the record after: a crash between leaves a row whose file is gone, which is erased again. Rows,
     hashes and chains stay: what was recorded can be told for ever, only not seen.
@@ -80,29 +110,33 @@ async def erase(act: Act, pack: Pack, data: Path, found: Erasable) -> None:
             "bytes": found.size,
             "evidence": list(found.evidence),
             "jurisdiction": pack.jurisdiction,
+            "by": by.first,
+            "second": by.second,
+            "reason": by.reason,
         },
     )
 
 
 async def _evidence(
-    session: AsyncSession,
-    pack: Pack,
-    folder: Path,
-    now: datetime,
-    holds: Holds,
-    known: dict[str | None, tuple[str, ...]],
+    session: AsyncSession, pack: Pack, folder: Path, now: datetime, open_matters: _Held
 ) -> tuple[set[str], int]:
     """The hashes of pictures and clips whose findings are past their term; one that a finding shares which is not
     stays."""
     rows = await session.execute(
-        select(AnomalyRow.found_at, AnomalyRow.camera, AnomalyRow.picture_sha256, AnomalyRow.clip_sha256)
+        select(
+            AnomalyRow.found_at,
+            AnomalyRow.camera,
+            AnomalyRow.room,
+            AnomalyRow.picture_sha256,
+            AnomalyRow.clip_sha256,
+        )
         .where(or_(AnomalyRow.picture_sha256.is_not(None), AnomalyRow.clip_sha256.is_not(None)))
         .order_by(AnomalyRow.found_at)
     )
     past: set[str] = set()
     stays: set[str] = set()
     held = 0
-    for found_at, camera, picture, clip in rows:
+    for found_at, camera, room, picture, clip in rows:
         # Rows stay for ever: what was erased before is not found again, nor counted among the 200.
         names = {name for name in (picture, clip) if name and (folder / f"{name}.sealed").is_file()}
         if not names:
@@ -111,11 +145,10 @@ async def _evidence(
         if len(past) >= AT_ONCE or may_erase(until, article, (), now) is not None:
             stays |= names
             continue
-        pieces = await recording_store.segments(session, camera, found_at, found_at)
-        slot = pieces[0].slot if pieces else None
-        if slot not in known:
-            known[slot] = await holds(session, slot)
-        if known[slot]:
+        # A piece that lies around the moment: the interval is half-open.
+        pieces = await recording_store.segments(session, camera, found_at, found_at + INSTANT)
+        slots = frozenset(one.slot for one in pieces if one.slot is not None)
+        if await open_matters.by(slots, room, found_at):
             held, stays = held + 1, stays | names
         else:
             past |= names

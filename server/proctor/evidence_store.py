@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ Wrap = Callable[[bytes, bytes], bytes]
 
 class EvidenceStore:
     """Pictures as files of one folder, each named by the SHA-256 of its JPEG bytes, which is also associated
-    data.
+    data. `put` and `get` block (file and cipher) and belong into a thread.
 
     `wrap` and `unwrap` encrypt and decrypt (bytes, associated data) under the centre's storage key.
     """
@@ -28,7 +29,7 @@ class EvidenceStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{name}.sealed"
         if not path.exists():
-            temporary = path.with_suffix(".new")
+            temporary = path.with_suffix(f".{threading.get_ident()}.new")
             temporary.write_bytes(self._wrap(jpeg, name.encode()))
             temporary.replace(path)
         return name

@@ -30,7 +30,7 @@ from server.proctor import recording_store as store
 from server.proctor import store as proctor
 from server.proctor.alerts import Alert
 from server.proctor.capture import SourceConfig
-from server.proctor.clips import keep_clips
+from server.proctor.clips import Clips
 from server.proctor.course import TOLERANCE, Course, DiskPlan, at_hand, chained, disk_plan
 from server.proctor.evidence import Anomaly, AnomalyEnd, AnomalyKind
 from server.proctor.evidence_store import EvidenceStore
@@ -100,7 +100,7 @@ class Recording:
         self._settings, self._clock, self._db, self._journal = settings, clock, db, journal
         self._courses, self._command = courses, tuple(command)
         self._wrap, self._unwrap, self._naming, self._watch = wrap, unwrap, naming, watch
-        self._evidence = evidence
+        self._clips = None if evidence is None else Clips(db, journal, evidence, self.read)
         self._captions: dict[str, CaptionText] = {}
         self.gap_after_s = GAP_AFTER_S
         self.folder = settings.folder / "recordings"
@@ -146,8 +146,8 @@ class Recording:
         while True:
             try:
                 await self.look()
-                if self._evidence is not None:
-                    await keep_clips(self._db, self._journal, self._clock.legal(), self._evidence, self.read)
+                if self._clips is not None:
+                    await self._clips.keep(self._clock.legal())
             except Exception:
                 # Whatever one look meets, the next must come: without it nothing starts, ends or is missed.
                 _log.warning("the recordings could not be looked after yet", exc_info=True)

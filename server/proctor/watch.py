@@ -6,6 +6,7 @@ One watch runs in one process of a centre. Every finding is committed before a b
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -189,11 +190,12 @@ class Watch:
         changed = state.faults != sample.quality.faults
         shown: list[tuple[Alert, bool]] = []
         if changed or outcome.raised or outcome.ended:
+            pictures = {one.key: await self._keep(one, state) for one in outcome.raised}
             async with self._db.writing() as session:
                 act = Act(session, self._journal, self._clock.legal(), f"proctor:{message.camera}")
                 if changed:
                     await self._write_health(act, sample)
-                shown = await self._write(act, outcome, state)
+                shown = await self._write(act, outcome, pictures)
         # Memory moves on only after the commit: a sample whose transaction failed is judged again by the
         # next one.
         state.memory, state.faults = outcome.memory, sample.quality.faults
@@ -236,7 +238,9 @@ class Watch:
             },
         )
 
-    async def _write(self, act: Act, outcome: Comparison, state: _CameraState) -> list[tuple[Alert, bool]]:
+    async def _write(
+        self, act: Act, outcome: Comparison, pictures: Mapping[str, str | None]
+    ) -> list[tuple[Alert, bool]]:
         """Writes what was raised and what ended; returns the changed alerts, and whether a picture was kept
         now.
         """
@@ -247,7 +251,7 @@ class Watch:
             rung += [alert.last_at for alert in changed.values() if alert.rings]
             alert = alerts.bundle(self._known(changed), anomaly, rung, self._budget)
             alert = await store.put_found(act.session, alert)
-            picture = self._keep(anomaly, state)
+            picture = pictures[anomaly.key]
             await store.add_anomaly(act.session, anomaly, alert.key, picture)
             if picture is not None:
                 pictured.add(alert.key)
@@ -277,14 +281,14 @@ class Watch:
         held = {anomaly.key for state in self._cameras.values() for anomaly in state.memory.open}
         return sorted((held - ended) | {anomaly.key for anomaly in outcome.memory.open} | self._reported)
 
-    def _keep(self, anomaly: Anomaly, state: _CameraState) -> str | None:
+    async def _keep(self, anomaly: Anomaly, state: _CameraState) -> str | None:
         """Keeps the newest picture taken while the evidence lasted; a lost camera has none."""
         picture = state.picture
         if self._evidence is None or picture is None:
             return None
         if not anomaly.started_at <= picture.captured_at <= anomaly.found_at:
             return None
-        return self._evidence.put(picture.jpeg)
+        return await asyncio.to_thread(self._evidence.put, picture.jpeg)
 
 
 def _facts(anomaly: Anomaly, alert: Alert, picture: str | None) -> dict[str, object]:

@@ -11,9 +11,10 @@ from sqlalchemy import update
 from server.affairs.models import SlotRow
 from server.conduct import hall_service, record_service
 from server.conduct import service as conduct
+from server.conduct.holds import slots_in_room
 from server.db.engine import Database
 from server.delivery.facts import Extent
-from server.delivery.models import HeartbeatRow
+from server.delivery.models import HeartbeatRow, SittingRow
 from server.delivery.sitting import State
 from server.delivery.store import sitting
 from server.errors import Refused
@@ -100,3 +101,13 @@ async def test_a_room_is_collected_at_once(day: HallDay) -> None:
     with pytest.raises(Refused, match="collect-none"):
         async with day.act() as act:
             await hall_service.order_collection(act, Extent(SLOT), "火警")
+
+
+async def test_what_is_seen_in_a_room_belongs_to_the_exam_there(day: HallDay) -> None:
+    """Around the bell room 01 belongs to its slot, and so does a room that a candidate was moved to; two days
+    later, and a room that nobody sat in, belong to none."""
+    async with day.db.writing() as session:
+        await session.execute(update(SittingRow).where(SittingRow.id == "sitting-0").values(room="09"))
+        asked = [("01", -1), ("01", 2), ("09", 2), ("01", 48), ("08", 2)]
+        found = [await slots_in_room(session, room, BELL + timedelta(hours=hours)) for room, hours in asked]
+    assert found == [{SLOT}, {SLOT}, {SLOT}, set(), set()]

@@ -11,6 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from sqlalchemy import delete, select, update
 
 from server.accounts.roles import Role
 from server.accounts.service import create_account
@@ -23,19 +24,26 @@ from server.keys.identity import Identity
 from server.keys.passwords import prepared_password
 from server.law.loader import load_pack
 from server.proctor import recording_store
+from server.proctor.clips import Clips
 from server.proctor.course import FIRST_CHAIN, chained
-from server.proctor.erasing import erasable, erase
+from server.proctor.erasing import Erasers, erasable, erase
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.models import AlertRow, AnomalyRow
 from server.proctor.recording_models import SegmentRow
 from server.proctor.remux import Form, Muxer, Piece
-from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter
+from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter, read_segment
 from server.protocol.recording import CaptionText
 from server.tables import load_models
 
 START = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 CAPTION = CaptionText(point="朝阳考点", method="机考", room="考场 1", layout="共 2 座")
 KEY = bytes(range(32))
+BY = Erasers("li", "wang", "期满")
+
+
+async def nowhere(session: object, room: str, moment: datetime) -> frozenset[str]:
+    """No slot used a room."""
+    return frozenset()
 
 
 async def _centre(folder: Path) -> Database:
@@ -150,12 +158,12 @@ async def test_recordings_are_erased_after_their_term_unless_held(tmp_path: Path
 
     last = datetime(2031, 3, 14, 15, 59, tzinfo=UTC)
     async with db.writing() as session:
-        early = await erasable(session, pack, tmp_path / "data", last, held)
+        early = await erasable(session, pack, tmp_path / "data", last, held, nowhere)
         assert (early.segments, early.held, early.next_day) == ((), 0, last.date())
-        late = await erasable(session, pack, tmp_path / "data", last + timedelta(minutes=1), held)
+        late = await erasable(session, pack, tmp_path / "data", last + timedelta(minutes=1), held, nowhere)
         assert ([one.id for one in late.segments], late.held) == (["s0"], 1)
         await erase(
-            Act(session, Journal("t"), last + timedelta(minutes=1), "t"), pack, tmp_path / "data", late
+            Act(session, Journal("t"), last + timedelta(minutes=1), "t"), pack, tmp_path / "data", late, BY
         )
     assert [one.name for one in (tmp_path / "data" / "recordings").iterdir()] == ["s1.gyseg"]
     async with db.reading() as session:
@@ -164,11 +172,8 @@ async def test_recordings_are_erased_after_their_term_unless_held(tmp_path: Path
     await db.close()
 
 
-async def test_evidence_is_erased_once(tmp_path: Path) -> None:
-    """A picture that was erased is not found again a day later: it neither stands in the journal a second time nor
-    takes the place of another among the 200 of a call."""
-    db = await _centre(tmp_path)
-    data, pack = tmp_path / "data", load_pack("beijing")
+async def _two_findings(db: Database, data: Path) -> None:
+    """A finding of c1 in room 1 with a picture at START, and another a day later: at neither is anything recorded."""
     identity = Identity.open_or_create(data)
     evidence = EvidenceStore(data / "evidence", identity.storage_wrap, identity.storage_unwrap)
     about = {"room": "1", "kind": "empty_seat", "score": 1.0}
@@ -184,13 +189,21 @@ async def test_evidence_is_erased_once(tmp_path: Path) -> None:
                     rule_version=1,
                     camera="c1",
                     seat="1",
-                    started_at=START,
-                    found_at=START + timedelta(days=number),
+                    started_at=START - timedelta(hours=1),
+                    found_at=START + timedelta(days=number, hours=-1),
                     facts="{}",
                     picture_sha256=evidence.put(f"picture {number}".encode()),
                     **about,
                 )
             )
+
+
+async def test_evidence_is_erased_once(tmp_path: Path) -> None:
+    """A picture that was erased is not found again a day later: it neither stands in the journal a second time nor
+    takes the place of another among the 200 of a call."""
+    db = await _centre(tmp_path)
+    data, pack = tmp_path / "data", load_pack("beijing")
+    await _two_findings(db, data)
 
     async def nothing(session: object, slot: str | None) -> tuple[str, ...]:
         return ()
@@ -198,9 +211,98 @@ async def test_evidence_is_erased_once(tmp_path: Path) -> None:
     erased = []
     async with db.writing() as session:
         for now in (datetime(2031, 3, 14, 16, 0, tzinfo=UTC), datetime(2031, 3, 15, 16, 0, tzinfo=UTC)):
-            found = await erasable(session, pack, data, now, nothing)
-            await erase(Act(session, Journal("t"), now, "t"), pack, data, found)
+            found = await erasable(session, pack, data, now, nothing, nowhere)
+            await erase(Act(session, Journal("t"), now, "t"), pack, data, found, BY)
             erased.append(len(found.evidence))
     assert erased == [1, 1]
     assert list((data / "evidence").iterdir()) == []
+    await db.close()
+
+
+async def test_evidence_without_a_recording_is_held_by_the_exam_in_its_room(tmp_path: Path) -> None:
+    """A picture past its term of which nothing was recorded stays while an objection is open about an exam that used
+    its room then, and may be erased when none did."""
+    db = await _centre(tmp_path)
+    data, pack = tmp_path / "data", load_pack("beijing")
+    await _two_findings(db, data)
+    now = datetime(2031, 3, 16, 0, 0, tzinfo=UTC)
+
+    async def objected(session: object, slot: str) -> tuple[str, ...]:
+        return ("objection",) if slot == "slot9" else ()
+
+    async def first_day(session: object, room: str, moment: datetime) -> frozenset[str]:
+        return frozenset({"slot9"} if room == "1" and moment < START else ())
+
+    async with db.reading() as session:
+        found = await erasable(session, pack, data, now, objected, first_day)
+        free = await erasable(session, pack, data, now, objected, nowhere)
+    assert (len(found.evidence), found.held, len(free.evidence)) == (1, 1, 2)
+    await db.close()
+
+
+async def test_one_person_erases_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its term a recording is erased by a chief and another person with a reason, both named in the journal; by
+    the chief alone, by him twice or without a reason nothing is."""
+    db = await _centre(tmp_path)
+    hashed = await prepared_password("a long pass word 1", "nobody")
+    async with db.writing() as session:
+        act = Act(session, Journal("setup"), START, "setup")
+        for name, role in (("li", Role.CHIEF), ("wang", Role.QUALITY)):
+            await create_account(act, name, name, hashed, {role})
+        long_ago = datetime(2016, 3, 14, tzinfo=UTC)
+        await session.execute(
+            update(SegmentRow).values(started_at=long_ago, ended_at=long_ago + timedelta(1), slot=None)
+        )
+    await db.close()
+
+    async def run(*more: str) -> int:
+        lines = "li:a long pass word 1\nwang:a long pass word 1\n"
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        words = ["proctor", "erase", "--yes", "--passwords-stdin", "--config", str(tmp_path / "centre.toml")]
+        return await asyncio.to_thread(main, [*words, *more])
+
+    pieces = tmp_path / "data" / "recordings"
+    for wrong in ((), ("--by", "li", "--second", "li"), ("--by", "li", "--second", "wang", "--reason", " ")):
+        assert await run("--reason", "期满", *wrong) == 1
+        assert len(list(pieces.iterdir())) == 2
+    assert await run("--by", "li", "--second", "wang", "--reason", "期满") == 0
+    assert list(pieces.iterdir()) == []
+    with db.sync_engine().connect() as connection:
+        rows = connection.execute(JournalRecord.__table__.select()).all()
+    (told,) = [json.loads(row.body) for row in rows if row.kind == "proctor:recording:erased"]
+    assert (told["by"], told["second"], told["reason"], len(told["segments"])) == ("li", "wang", "期满", 2)
+
+
+async def test_a_new_findings_clip_waits_for_none_that_cannot_be_cut(tmp_path: Path) -> None:
+    """With eight older findings of which nothing can be read, the clip of a new one is cut in the third turn."""
+    db = await _centre(tmp_path)
+    data = tmp_path / "data"
+    await _two_findings(db, data)
+    identity = Identity.open_or_create(data)
+    async with db.writing() as session:
+        await session.execute(delete(AnomalyRow))
+        for number in range(9):
+            camera = "c1" if number == 8 else "gone"
+            found = START + timedelta(seconds=number / 4)
+            row = {"alert": "a", "rule_version": 1, "facts": "{}", "room": "1", "kind": "empty_seat"}
+            row |= {
+                "key": f"n{number}",
+                "camera": camera,
+                "started_at": found,
+                "found_at": found,
+                "score": 1.0,
+            }
+            session.add(AnomalyRow(**row))
+
+    def read(segment: recording_store.Segment) -> bytes:
+        return read_segment(data / "recordings" / segment.path, identity.storage_unwrap)[0]
+
+    evidence = EvidenceStore(data / "evidence", identity.storage_wrap, identity.storage_unwrap)
+    clips = Clips(db, Journal("t"), evidence, read)
+    now = START + timedelta(minutes=1)
+    kept = [await clips.keep(now) for _ in range(3)]
+    assert kept == [0, 0, 1]
+    async with db.reading() as session:
+        names = dict((await session.execute(select(AnomalyRow.key, AnomalyRow.clip_sha256))).tuples().all())
+    assert [key for key, name in names.items() if name] == ["n8"]
     await db.close()

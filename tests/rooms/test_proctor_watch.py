@@ -1,5 +1,6 @@
 """From a worker's messages to rows, journal and feed, and what people do with alerts."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -239,3 +240,19 @@ async def test_newest_picture_of_the_evidence_is_kept(db: Database, clock: FakeC
         await watch.take(sample(100 * number + 30, "empty", 100 * number + 15))
         kept.append(feed.snapshot().alerts[0].picture)
     assert kept == [True, False]
+
+
+async def test_no_picture_is_written_in_the_event_loop(
+    db: Database, clock: FakeClock, tmp_path: Path
+) -> None:
+    """The cipher of a finding's picture runs in another thread than the one that serves."""
+    threads = []
+
+    def wrap(data: bytes, aad: bytes) -> bytes:
+        threads.append(threading.current_thread())
+        return data
+
+    store_of = EvidenceStore(tmp_path, wrap, wrap)
+    await leave(Watch(db, Journal("test"), clock, Feed(), writing, store_of))
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()

@@ -35,7 +35,8 @@ async def picture(
     kept = await _kept(site, login, key, AnomalyRow.picture_sha256)
     async with site.acting(login) as act:
         await act.record("proctor:evidence:viewed", {"alert": key, "picture": kept.name})
-    shown = await asyncio.to_thread(picture_for, site.evidence.get(kept.name), kept.layout, kept.about)
+    data = await asyncio.to_thread(site.evidence.get, kept.name)
+    shown = await asyncio.to_thread(picture_for, data, kept.layout, kept.about)
     return Response(shown, media_type="image/jpeg", headers=_HEADERS)
 
 
@@ -49,7 +50,8 @@ async def clip(
     kept = await _kept(site, login, key, AnomalyRow.clip_sha256)
     async with site.acting(login) as act:
         await act.record("proctor:evidence:viewed", {"alert": key, "clip": kept.name})
-    shown = await asyncio.to_thread(clip_for, site.evidence.get(kept.name), kept.layout, kept.about)
+    data = await asyncio.to_thread(site.evidence.get, kept.name)
+    shown = await asyncio.to_thread(clip_for, data, kept.layout, kept.about)
     return Response(shown, media_type="video/mp4", headers=_HEADERS)
 
 
