@@ -103,11 +103,11 @@ async def put_answers(
                 code = code_of(identity, slot, mark.sitting, mark.number)
                 if await session.get(WrittenRow, code) is not None:
                     continue
+                code = await _free_code(session, identity, slot, mark)
                 session.add(
                     WrittenRow(
                         code=code,
                         slot=slot,
-                code = await _free_code(session, identity, slot, mark)
                         sitting=mark.sitting,
                         number=mark.number,
                         item=mark.item,
@@ -297,6 +297,13 @@ async def _free_code(session: AsyncSession, identity: Identity, slot: str, mark:
             return code
     raise AssertionError("codes never end")
 
+
+async def _not_closed(session: AsyncSession, slot: str) -> None:
+    run = await store.current_run(session, slot)
+    if run is None:
+        raise Refused(Refusal("result-not-marked", "BJ-E:24"))
+    if run.closed_at is not None:
+        raise Refused(Refusal("marks-closed", "BJ-E:25", {"at": run.closed_at.isoformat()}))
 
 
 def _aad(slot: str, question: Question) -> bytes:
