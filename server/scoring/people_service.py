@@ -100,8 +100,7 @@ async def put_answers(
     for start in range(0, len(wanted), CHUNK):
         async with db.writing() as session:
             for mark in wanted[start : start + CHUNK]:
-                code = code_of(identity, slot, mark.sitting, mark.number)
-                if await session.get(WrittenRow, code) is not None:
+                if await people_store.written_at(session, slot, mark.sitting, mark.number) is not None:
                     continue
                 code = await _free_code(session, identity, slot, mark)
                 session.add(
