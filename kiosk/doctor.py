@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from kiosk.clock import monotonic, wall
-from kiosk.finding import pinned
+from kiosk.finding import reached
 from kiosk.settings import KioskSettings
 from server.errors import GongyuanError, Tampered
 
@@ -129,17 +129,17 @@ def _disk(folder: Path) -> tuple[int, bool]:
 
 async def _server(settings: KioskSettings) -> tuple[Finding, int | None]:
     try:
-        tls = await pinned(settings.server, settings.pin)
+        server, tls = await reached(settings.addresses, settings.pin)
         async with httpx.AsyncClient(verify=tls, timeout=15, trust_env=False) as client:
             asked, before = wall(), monotonic()
-            told = (await client.get(f"{settings.server}/api/time")).json()
+            told = (await client.get(f"{server}/api/time")).json()
             half = (monotonic() - before) / 2
         difference = asked.timestamp() + half - datetime.fromisoformat(told["now"]).timestamp()
     except Tampered:
         return Finding("kiosk-check-server", settings.server, "kiosk-server-other"), None
     except (GongyuanError, httpx.HTTPError, ValueError, KeyError):
         return Finding("kiosk-check-server", settings.server, "kiosk-server-lost"), None
-    return Finding("kiosk-check-server", settings.server), round(difference * 1000)
+    return Finding("kiosk-check-server", server), round(difference * 1000)
 
 
 async def _output(*command: str) -> str:

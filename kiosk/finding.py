@@ -1,8 +1,10 @@
 """Where the centre is, and whether it is the right one: an address or a scanned code, and the pin of its key."""
 
 import asyncio
+import contextlib
 import re
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,6 +43,17 @@ def scanned(text: str) -> Found:
 def sheet_text(server: str, pin: str) -> str:
     """Return what the code on the kit's sheet says; a scanner types it, a telephone's camera shows it."""
     return f"{server}/exam#pin={pin}"
+
+
+async def reached(servers: Sequence[str], pin: str) -> tuple[str, ssl.SSLContext]:
+    """Return the first of these addresses at which the centre answers, and the TLS context for it.
+
+    Unavailable and Tampered as `pinned` raises them, of the last address.
+    """
+    for server in servers[:-1]:
+        with contextlib.suppress(Unavailable):
+            return server, await pinned(server, pin)
+    return servers[-1], await pinned(servers[-1], pin)
 
 
 async def pinned(server: str, pin: str) -> ssl.SSLContext:

@@ -24,6 +24,8 @@ class KitOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str
     address: str
     """https://host:port as the seats reach it."""
+    standby: str = ""
+    """https://host:port of the standby as the seats reach it; empty: there is none."""
     pin: str
     """SHA-256 of the server key's SubjectPublicKeyInfo, hex."""
     authority: str
@@ -47,14 +49,17 @@ def make_kit(order: KitOrder, folder: Path) -> KitMade:
     if folder.exists() and any(folder.iterdir()):
         raise BadInput("kit-exists", path=str(folder))
     server = scanned(order.address).server
+    standby = scanned(order.standby).server if order.standby else ""
     authority = ssl.PEM_cert_to_DER_cert(order.authority)
     seb = settings_for(server, authority, order.quit_password, secrets.token_bytes(32))
     key = config_key(seb)
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, bytes] = {
         "ca.pem": order.authority.encode(),
-        "kiosk.toml": _settings(order, server).encode(),
-        "policies.json": msgspec.json.format(msgspec.json.encode(policies_for(server, authority)), indent=2),
+        "kiosk.toml": _settings(order, server, standby).encode(),
+        "policies.json": msgspec.json.format(
+            msgspec.json.encode(policies_for(server, authority, standby)), indent=2
+        ),
         "gongyuan.seb": seb_file(seb, order.seb_password),
         "config-key.txt": f"{key}\n".encode(),
     }
@@ -78,9 +83,10 @@ def make_kit(order: KitOrder, folder: Path) -> KitMade:
     return KitMade(config_key=key, files=(*files, "address.svg"))
 
 
-def _settings(order: KitOrder, server: str) -> str:
+def _settings(order: KitOrder, server: str, standby: str) -> str:
     lines = [
         f'server = "{"" if order.mdns else server}"',
+        *([f'standby = "{standby}"'] if standby else []),
         f'pin = "{order.pin}"',
         f"mdns = {'true' if order.mdns else 'false'}",
     ]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ import msgspec
 
 from kiosk.clock import monotonic
 from kiosk.doctor import examine
-from kiosk.finding import pinned
+from kiosk.finding import reached
 from kiosk.policies import flags_for
 from kiosk.restarts import over_budget, wait_before
 from kiosk.settings import KioskSettings
@@ -61,6 +61,7 @@ class Launcher:
         self._code = code
         self._further = further
         self._key = own_key(Path(settings.folder))
+        self._home = home(Path(settings.folder), settings.addresses)
         self._since = monotonic()
         self._ended: list[float] = []
         self._restarts = 0
@@ -89,7 +90,8 @@ class Launcher:
         """Check the server's key; a server that does not answer is waited for, but not for ever."""
         for failures in range(_UNREACHABLE_SAY):
             try:
-                await pinned(self._settings.server, self._settings.pin)
+                server, _ = await reached(self._settings.addresses, self._settings.pin)
+                self._home = home(Path(self._settings.folder), self._settings.addresses, server)
                 return
             except Unavailable:
                 self._say(Told("unreachable", failures + 1))
@@ -107,7 +109,7 @@ class Launcher:
             *flags_for(settings.pin, str(settings.profile)),
             *settings.arguments,
             *self._further,
-            f"{settings.server}/exam#{urlencode(given)}",
+            f"{self._home}/exam#{urlencode(given)}",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -181,11 +183,9 @@ class Launcher:
             faults=faults[:20],
         )
         signed = sign_report(report, self._key)
-        tls = await pinned(self._settings.server, self._settings.pin)
+        server, tls = await reached(self._settings.addresses, self._settings.pin)
         async with httpx.AsyncClient(verify=tls, timeout=15, trust_env=False) as client:
-            answer = await client.post(
-                f"{self._settings.server}/api/seats/health", json=msgspec.to_builtins(signed)
-            )
+            answer = await client.post(f"{server}/api/seats/health", json=msgspec.to_builtins(signed))
         taken = answer.status_code == 204
         self._say(Told("reported" if taken else "refused", answer.status_code))
         return taken
@@ -195,6 +195,21 @@ def sign_report(report: HealthReport, key: SeatKey) -> SignedReport:
     """Return a report as it is sent, signed with the launcher's key."""
     text = msgspec.json.encode(report).decode()
     return SignedReport(key=key.public.hex(), report=text, signature=key.sign(health_bytes(text)).hex())
+
+
+def home(folder: Path, addresses: Sequence[str], answering: str = "") -> str:
+    """Return the address at which this machine's page is opened, ever the same: the seat's key and unconfirmed answers
+    belong to it, and the browser has the page itself when nobody answers there. Kept in `<folder>/address` once a
+    server has answered.
+    """
+    path = folder / "address"
+    kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    if kept in addresses:
+        return kept
+    if answering:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(f"{answering}\n", encoding="ascii")
+    return answering or addresses[0]
 
 
 def own_key(folder: Path) -> SeatKey:

@@ -51,14 +51,17 @@ _SAME: Mapping[str, object] = {
 """The browser's data is never cleared: the seat's key and unconfirmed answers live there."""
 
 
-def policies_for(address: str, authority: bytes) -> dict[str, object]:
-    """Return Chromium's managed policies for a centre's address and certificate authority (DER)."""
-    host = urlsplit(address)
-    if host.scheme != "https" or not host.hostname:
-        raise BadInput("kit-address", address=address)
+def policies_for(address: str, authority: bytes, standby: str = "") -> dict[str, object]:
+    """Return Chromium's managed policies for a centre's addresses and certificate authority (DER)."""
+    allowed: list[str] = []
+    for one in (address, standby) if standby else (address,):
+        host = urlsplit(one)
+        if host.scheme != "https" or not host.hostname:
+            raise BadInput("kit-address", address=one)
+        allowed += [f"https://{host.hostname}:{host.port or 443}", f"blob:{one.rstrip('/')}/*"]
     return {
         **_SAME,
-        "URLAllowlist": [f"https://{host.hostname}:{host.port or 443}", f"blob:{address.rstrip('/')}/*"],
+        "URLAllowlist": allowed,
         "CACertificates": [base64.b64encode(authority).decode()],
     }
 

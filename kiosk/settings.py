@@ -15,6 +15,8 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Address of the centre, https://host:port; empty only where `mdns` finds it."""
     pin: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     """SHA-256 of the server key's SubjectPublicKeyInfo, hex."""
+    standby: str = ""
+    """Address of the centre's standby, which answers once it is promoted; empty: there is none."""
     mdns: bool = False
     """Look for the centre by multicast when `server` is empty; many school networks drop it."""
     folder: str = "/var/lib/gongyuan-kiosk"
@@ -24,6 +26,11 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Where the kit's policies must stand."""
     arguments: tuple[str, ...] = ()
     """Further flags for the browser, e.g. of a display that needs one."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the centre may answer."""
+        return (self.server, self.standby) if self.standby else (self.server,)
 
     @property
     def profile(self) -> Path:

@@ -69,6 +69,9 @@ class StandbySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """sync: an answer is acknowledged when it is on the standby's disk, too; async: right after its own commit."""
     wait_ms: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 1_000
     """How long an acknowledgement waits for a standby that does not answer; then the board says so."""
+    servers: tuple[Annotated[str, msgspec.Meta(pattern=r"^https://[A-Za-z0-9.\[\]:-]+$")], ...] = ()
+    """Addresses (https://host:port) at which seats reach the two machines; a candidate's page that has lost one goes
+    on at the other."""
 
 
 class OnvifSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -108,6 +111,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Addresses of this centre and its standby as seats reach them; empty where none are named."""
+        return () if self.standby is None else self.standby.servers
 
     @property
     def database_url(self) -> str:

@@ -123,6 +123,7 @@ def _kit(args: argparse.Namespace) -> int:
     order = {
         "name": settings.name,
         "address": address,
+        "standby": next((one for one in settings.servers if one != address), ""),
         "pin": pin,
         "authority": authority.read_text(encoding="ascii"),
         "seb_password": seb,

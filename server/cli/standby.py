@@ -22,6 +22,8 @@ from server.standby.receiving import promote
 from server.standby.serving import address_of, receiver_of
 
 _TLS_AAD = b"gongyuan/standby-tls/1"
+_TLS_FILES = ("ca.pem", "ca.key", "server.key")
+"""The server's key among them: seats that pin it take both machines for the one they know."""
 
 
 class _Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="gongyuan-standby/1"):
@@ -42,7 +44,7 @@ def _export(args: argparse.Namespace) -> int:
     settings = settings_from(args, "centre")
     ensure_tls(settings.folder / "tls", settings.listen.names)
     identity = Identity.open_or_create(settings.folder)
-    files = {name: (settings.folder / "tls" / name).read_bytes() for name in ("ca.pem", "ca.key")}
+    files = {name: (settings.folder / "tls" / name).read_bytes() for name in _TLS_FILES}
     bundle = _Bundle(
         identity.recovery_bundle(_passphrase(args)),
         identity.storage_wrap(msgspec.msgpack.encode(files), _TLS_AAD),
@@ -65,7 +67,7 @@ def _prepare(args: argparse.Namespace) -> int:
     files = msgspec.msgpack.decode(identity.storage_unwrap(bundle.tls, _TLS_AAD), type=dict[str, bytes])
     folder = settings.folder / "tls"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in ("ca.pem", "ca.key"):
+    for name in _TLS_FILES:
         (folder / name).touch(mode=0o600)
         (folder / name).write_bytes(files[name])
     ensure_tls(folder, settings.listen.names)

@@ -1,5 +1,6 @@
 """What every request and every answer passes: the headers of an answer, the form of a path, the CSRF token."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request
@@ -16,22 +17,30 @@ LARGEST_BODY = 8 << 20
 _LONGEST_NAME = 200
 """Characters of one name in a path; ids have 36."""
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"script-src 'self' 'sha256-{IMPORT_MAP_HASH}'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+_WORKER = "/static/candidate/worker.js"
+
+
+def _policy(servers: Sequence[str] = ()) -> str:
+    """Return the content security policy; of other servers than its own a page may open the websockets alone."""
+    sockets = "".join(f" wss://{server.removeprefix('https://')}" for server in servers)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{IMPORT_MAP_HASH}'",
+            "style-src 'self'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' data:",
+            "font-src 'self'",
+            f"connect-src 'self'{sockets}",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
 HEADERS = {
-    "content-security-policy": _POLICY,
+    "content-security-policy": _policy(),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -48,6 +57,11 @@ async def guard_answer(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(message)
     for name, value in HEADERS.items():
         headers[name] = value
+    if scope["path"] == "/exam":
+        headers["content-security-policy"] = _policy(scope["litestar_app"].state.site.settings.servers)
+    if scope["path"] == _WORKER:
+        # It keeps the candidate's page, which does not stand in its own folder.
+        headers["service-worker-allowed"] = "/exam"
     if not scope["path"].startswith("/static/"):
         headers.setdefault("cache-control", "no-store")
 

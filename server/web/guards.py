@@ -42,6 +42,13 @@ def same_origin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRo
         raise NotPermitted("foreign-origin")
 
 
+def of_this_centre(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard of the seats' websocket: `same_origin`, or a page of this centre's other machine. The socket proves its
+    seat by the seat's key, which a page of no other address has, and takes no cookie."""
+    if connection.headers.get("origin") not in connection.app.state.site.settings.servers:
+        same_origin(connection, handler)
+
+
 def requires(*roles: Role) -> Guard:
     """Make a guard: the caller is signed in and holds at least one of the roles (any account when none is named)."""
 

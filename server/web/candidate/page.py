@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
@@ -16,7 +17,7 @@ IMPORT_MAP_HASH = base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest())
 """Named by the content security policy: an import map must stand inline."""
 
 _SHELL = """<!doctype html>
-<html lang="{lang}" data-csrf-cookie="{csrf}">
+<html lang="{lang}" data-csrf-cookie="{csrf}"{servers}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -34,7 +35,9 @@ _SHELL = """<!doctype html>
 _TEXT_FILES = ("candidate", "delivery", "general")
 
 
-def shell(request: Request[Any, Any, Any], folder: str, title: str, theme: str = "") -> Response[str]:
+def shell(
+    request: Request[Any, Any, Any], folder: str, title: str, theme: str = "", servers: Sequence[str] = ()
+) -> Response[str]:
     """Return the page that loads one module application from `/static/<folder>/main.mjs`."""
     language = language_of(request)
     body = _SHELL.format(
@@ -44,14 +47,15 @@ def shell(request: Request[Any, Any, Any], folder: str, title: str, theme: str =
         imports=IMPORT_MAP,
         csrf=request.app.state.site.csrf_cookie,
         theme=f' data-theme="{theme}"' if theme else "",
+        servers=f' data-servers="{" ".join(servers)}"' if servers else "",
     )
     return Response(body, media_type=MediaType.HTML, headers={"cache-control": "no-store"})
 
 
 @get("/exam", sync_to_thread=False)
 def exam_page(request: Request[Any, Any, Any]) -> Response[str]:
-    """Give the candidate page's shell; everything else comes over the websocket."""
-    return shell(request, "candidate", "candidate-title")
+    """Give the candidate page's shell, which names this centre's machines; the rest comes over the websocket."""
+    return shell(request, "candidate", "candidate-title", servers=request.app.state.site.settings.servers)
 
 
 @get("/exam/texts", sync_to_thread=False)

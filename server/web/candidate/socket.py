@@ -20,14 +20,14 @@ from server.delivery.lines import Line
 from server.delivery.runtime import Hall
 from server.protocol.ids import SUBPROTOCOL
 from server.protocol.link import CLOSE_SLOW, SEND_WITHIN_S
-from server.web.guards import same_origin
+from server.web.guards import of_this_centre
 from server.web.site import Site
 from server.web.whole_frames import EXTENSION
 
 Write = Callable[[Sequence[bytes]], bool]
 
 
-@websocket("/ws/candidate", guards=[same_origin])
+@websocket("/ws/candidate", guards=[of_this_centre])
 async def candidate_socket(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site]) -> None:
     """Serve one kiosk until either side closes."""
     await serve(socket, site.hall)

@@ -66,10 +66,21 @@ class Controller {
     setInterval(() => this.draw(), REDRAW_MS);
     addEventListener("keydown", (event) => { if (event.ctrlKey && event.altKey && event.code === "KeyJ") this.set({ exporting: true, exported: null }); });
     this.draw();
+    this.keepPage();
+  }
+  // What the page is made of stays on this machine: loaded anew while its server is gone it comes from here (worker.js).
+  async keepPage() {
+    if (KIND === "seb" || !navigator.serviceWorker) return;
+    try {
+      await navigator.serviceWorker.register("/static/candidate/worker.js", { scope: "/exam" });
+      const parts = performance.getEntriesByType("resource").map((one) => one.name).filter((name) => name.startsWith(`${location.origin}/static/`));
+      await (await caches.open("gongyuan-page")).addAll(["/exam", "/exam/texts?lang=zh", "/exam/texts?lang=en", ...new Set(parts)]);
+    } catch { /* it works all the same, as long as it is not loaded anew without its server */ }
   }
   connect() {
-    const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/candidate`;
-    this.wire = new Wire(url, { id: this.vault.seat.id, sign: (bytes) => this.vault.sign(bytes), token: (nonce) => this.socketToken(nonce) }, {
+    const own = location.origin, named = KIND === "page" ? document.documentElement.dataset.servers?.split(" ") ?? [] : [];
+    const urls = [own, ...named.filter((one) => one !== own)].map((one) => `${one.replace(/^http/, "ws")}/ws/candidate`);
+    this.wire = new Wire(urls, { id: this.vault.seat.id, sign: (bytes) => this.vault.sign(bytes), token: (nonce) => this.socketToken(nonce) }, {
       // One message after the other: opening a paper and writing to disk take their time.
       message: (message) => { this.order = this.order.then(() => this.receive(message)).catch((error) => console.error(error)); },
       waiting: () => this.outbox.size,
@@ -121,6 +132,8 @@ class Controller {
       if (answer) await this.vault.settleAnswer(answer.sitting, message.lease, message.seq, message);
     }
     const was = this.state.stage;
+    // This machine's standby was promoted: nothing it says counts, and the line is sought at the other address.
+    if (message.type === "beacon" && (message.epoch ?? 1) < (this.state.beacon?.epoch ?? 1)) { this.wire.restart(); return; }
     this.state = { ...step(this.state, message, this.now()), waiting: this.outbox.size };
     switch (message.type) {
       case "welcome":
