@@ -21,7 +21,7 @@ import uvloop
 
 from benchmarks.hall import ITEMS, Served, prepare, served
 from benchmarks.kiosks import Beacons, Echo, Kiosk, Line, refused, seat_all
-from benchmarks.measure import allow_files, cpu_of, machine, memory_of, print_figure, quantile
+from benchmarks.measure import allow_files, cpu_of, hold_still, machine, memory_of, print_figure, quantile
 from server.protocol.codec import encode
 from server.protocol.exam import Answer, Beacon
 
@@ -126,6 +126,7 @@ async def measure(folder: Path, kiosks: int, rate: float, seconds: float, messag
     guests = await prepare(folder, kiosks, rung=True)
     raw = commit_floor(folder, min(2.0, seconds))
     with served(folder) as server:
+        hold_still()
         before, line, beacons = memory_of(server.pid), Line(server.port), Beacons()
         seated = [Kiosk(guest, beacons) for guest in guests]
         signed_in = await seat_all(seated, line)
@@ -147,9 +148,10 @@ async def measure(folder: Path, kiosks: int, rate: float, seconds: float, messag
     print_figure("durable_answers_per_s", per_s, "1/s", raw, closed)
     print_figure("cpu_us_per_answer", steady.cpu_s / steady.answers * 1e6, "us", echo, offered)
     print_figure("cpu_us_per_answer_at_ceiling", ceiling.cpu_s / ceiling.answers * 1e6, "us", echo, closed)
-    for share, name in ((0.5, "p50"), (0.99, "p99")):
+    for share, name in ((0.5, "p50"), (0.9, "p90"), (0.99, "p99")):
         value = quantile(steady.latencies, share)
         print_figure(f"acknowledged_{name}_ms", value, "ms", None, offered)
+    print_figure("acknowledged_last_ms", max(steady.latencies), "ms", None, offered)
     print_figure("memory_bytes_per_kiosk", memory, "B", None, conditions)
     print_figure("sign_ins_per_s", kiosks / signed_in, "1/s", None, conditions)
 

@@ -18,7 +18,7 @@ import uvloop
 
 from benchmarks.hall import ITEMS, Served, prepare, served
 from benchmarks.kiosks import Beacons, Kiosk, Line, opened, refused, seat_all
-from benchmarks.measure import allow_files, cpu_of, machine, print_figure, quantile
+from benchmarks.measure import allow_files, cpu_of, hold_still, machine, print_figure, quantile
 
 QUICK, FULL = 500, 5000
 BROADCASTS = 3
@@ -48,6 +48,7 @@ async def measure(folder: Path, count: int) -> None:
     """Measure one hall and print."""
     guests = await prepare(folder, count, rung=False)
     with served(folder) as server:
+        hold_still()
         beacons = Beacons()
         kiosks = [Kiosk(guest, beacons) for guest in guests]
         await seat_all(kiosks, Line(server.port))
