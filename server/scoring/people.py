@@ -1,7 +1,7 @@
 """How people's marks of an answer in words become its points.
 
 Two assigned markers mark each answer without seeing each other's points. They agree when they differ by at most
-the slot's allowed spread: the points are their mean. Otherwise an arbiter, who marked it not before, decides.
+the slot's allowed spread: the points are their mean. Otherwise an arbiter decides, who had no part in its marks.
 Points come in halves, never above the question's most. How many markers there are and how far they may differ no
 text of the law says: two and a fifth are ours, the spread is set per slot before the first mark.
 """
@@ -83,7 +83,7 @@ def grade_fault(
     grades: Sequence[Grade],
 ) -> Refusal | None:
     """Refuse a mark by somebody who is not assigned or is recused from this candidate, a third mark that no
-    dispute asks for, and an arbiter's on an answer that he marked himself.
+    dispute asks for, and an arbiter's on an answer that he marked or decided before: nobody judges his own points.
 
     A marker may correct his own mark until the other's is there.
     """
@@ -93,7 +93,7 @@ def grade_fault(
         return Refusal("marker-recused", "BJ-E:24")
     mine = any(grade.marker == marker and not grade.arbiter for grade in grades)
     if arbiter:
-        if mine:
+        if any(grade.marker == marker for grade in grades):
             return Refusal("arbiter-marked-it", "BJ-E:24")
         return None if state is AnswerState.DISPUTED else Refusal("answer-not-disputed")
     if state is not AnswerState.OPEN or (len(grades) >= MARKERS and not mine):

@@ -59,6 +59,16 @@ class Progress:
     voided: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Answers that those assigned cannot bring further: they gave a mark already or are recused."""
+
+    of_markers: int
+    """Answers that still need a mark."""
+    of_arbiters: int
+    """Answers that need an arbiter."""
+
+
 def _written(row: WrittenRow) -> Written:
     return Written(
         row.code,
@@ -202,6 +212,29 @@ async def unapplied(session: AsyncSession, slot: str) -> Refusal | None:
         .limit(1)
     )
     return None if other is None else Refusal("rescore-needed", "BJ-E:24")
+
+
+async def short(session: AsyncSession, slot: str) -> Short:
+    """Return how many answers of a slot nobody who is assigned may bring further."""
+    assigned = await markers(session, slot)
+    gone = [one.question for one in await voids(session, slot) if one.question is not None]
+    rows = await session.scalars(
+        select(WrittenRow).where(WrittenRow.slot == slot, WrittenRow.state != AnswerState.SETTLED.value)
+    )
+    waiting = [one for one in map(_written, rows) if not covered(gone, one.question)]
+    gave: dict[str, set[str]] = {}
+    given = select(GradeRow.code, GradeRow.marker).join(WrittenRow, WrittenRow.code == GradeRow.code)
+    for code, who in await session.execute(given.where(WrittenRow.slot == slot).distinct()):
+        gave.setdefault(code, set()).add(who)
+    lacking = {AnswerState.OPEN: 0, AnswerState.DISPUTED: 0}
+    for one in waiting:
+        before, disputed = gave.get(one.code, set()), one.state is AnswerState.DISPUTED
+        able = sum(
+            who.arbiter is disputed and who.marker not in before and one.sitting not in who.recused
+            for who in assigned
+        )
+        lacking[one.state] += able < (1 if disputed else MARKERS - len(before))
+    return Short(lacking[AnswerState.OPEN], lacking[AnswerState.DISPUTED])
 
 
 async def next_answer(session: AsyncSession, marker: Marker, question: Question) -> Written | None:

@@ -17,7 +17,7 @@ from server.scoring import people_store, service, store
 from server.scoring.facts import MarkingOutcome
 from server.scoring.people import AnswerState
 from server.scoring.people_models import GuideRow, WrittenRow
-from server.scoring.people_store import Marker
+from server.scoring.people_store import Marker, Short
 from server.scoring.results import subject_standings
 from tests.support.clock import FakeClock
 from tests.support.database import database
@@ -133,7 +133,9 @@ async def test_an_arbiters_points_that_no_run_holds_keep_the_result_open(day: Ha
 
 
 async def test_a_difference_beyond_the_spread_goes_to_the_arbiter(day: HallDay) -> None:
-    """Marks 1 and 3.5 of 4 settle nothing; the arbiter's 2 counts, and nobody else sees that answer again."""
+    """Marks 1 and 3.5 of 4 settle nothing; the arbiter's 2 counts, and nobody else sees that answer again. Sent to
+    review it goes to another arbiter than those who gave it points, and until one is assigned it counts as short of
+    an arbiter."""
     (code,) = (await waiting(day, "staff:zhao"))[:1]
     assert await waiting(day, "staff:sun") == []
     assert await give(day, "staff:zhao", code, 100) == (AnswerState.OPEN, 5)
@@ -148,7 +150,19 @@ async def test_a_difference_beyond_the_spread_goes_to_the_arbiter(day: HallDay) 
         found = await people_store.written(act.session, code)
         await people.review(act, SLOT, found.sitting, found.number, "the candidate asked for a re-check")
     assert await waiting(day, "staff:sun") == []
-    assert await give(day, "staff:sun", code, 250) == (AnswerState.SETTLED, 4)
+    with pytest.raises(Refused, match="arbiter-marked-it"):
+        await give(day, "staff:sun", code, 250)
+    async with day.act("staff:office") as act:
+        # qian, who marked it, is no other arbiter
+        await people.assign(act, SLOT, "staff:qian", arbiter=True)
+        assert await people_store.short(act.session, SLOT) == Short(of_markers=4, of_arbiters=1)
+        await people.assign(act, SLOT, "staff:li", arbiter=True)
+        assert (await people_store.short(act.session, SLOT)).of_arbiters == 0
+    day.clock.advance(minutes=1)
+    assert await waiting(day, "staff:li") == [code]
+    assert await give(day, "staff:li", code, 250) == (AnswerState.SETTLED, 4)
+    async with day.db.reading() as session:
+        assert (await people_store.written(session, code)).points == 250
 
 
 async def test_a_marker_sees_a_code_and_words_and_nothing_of_the_candidate(day: HallDay) -> None:

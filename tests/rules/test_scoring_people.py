@@ -17,6 +17,7 @@ from server.scoring.people import (
 )
 
 A, B = Grade("staff:a", False, 300), Grade("staff:b", False, 350)
+C = Grade("staff:c", True, 320)
 
 
 def test_two_who_agree_make_the_mean_and_one_makes_nothing() -> None:
@@ -78,6 +79,7 @@ def test_points_are_halves_up_to_the_most(points: int, most: int, fine: bool) ->
         ("staff:a", False, True, False, AnswerState.SETTLED, [A, B], "answer-marked-already"),
         ("staff:c", True, True, False, AnswerState.DISPUTED, [A, B], None),
         ("staff:a", True, True, False, AnswerState.DISPUTED, [A, B], "arbiter-marked-it"),
+        ("staff:c", True, True, False, AnswerState.DISPUTED, [A, B, C], "arbiter-marked-it"),
         ("staff:c", True, True, False, AnswerState.SETTLED, [A, B], "answer-not-disputed"),
     ],
 )
@@ -90,7 +92,7 @@ def test_who_may_mark_what(
     grades: list[Grade],
     code: str | None,
 ) -> None:
-    """Only the assigned and not recused mark (BJ-E:24), two of them, and an arbiter only where they differ."""
+    """Only the assigned and not recused mark (BJ-E:24), two of them, and an arbiter only where they differ, once."""
     found = grade_fault(
         marker, arbiter=arbiter, assigned=assigned, recused=recused, state=state, grades=grades
     )

@@ -14,7 +14,7 @@ from server.accounts.roles import Role
 from server.affairs import store as affairs
 from server.errors import NotFound, Refusal, Refused
 from server.scoring import people_service, people_store
-from server.scoring.people_store import Marker, Progress
+from server.scoring.people_store import Marker, Progress, Short
 from server.scoring.points import as_text
 from server.web.guards import requires
 from server.web.site import Site
@@ -47,10 +47,11 @@ class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MarkingView(msgspec.Struct, frozen=True):
-    """How far the marking by people of a slot is, and who does it."""
+    """How far the marking by people of a slot is, who does it, and how many answers need somebody else."""
 
     questions: tuple[Progress, ...]
     markers: tuple[Marker, ...]
+    short: Short
 
 
 @get("/api/slots/{slot:str}/marking", guards=[READERS])
@@ -59,7 +60,9 @@ async def marking(slot: FromPath[str], site: Here) -> MarkingView:
     async with site.db.reading() as session:
         await affairs.slot(session, slot)
         return MarkingView(
-            await people_store.progress(session, slot), await people_store.markers(session, slot)
+            await people_store.progress(session, slot),
+            await people_store.markers(session, slot),
+            await people_store.short(session, slot),
         )
 
 

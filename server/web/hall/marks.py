@@ -16,7 +16,7 @@ from server.scoring import decision_service, people_store, service, store
 from server.scoring.decision_service import Decision
 from server.scoring.decisions import DecisionEvent, DecisionKind, DecisionState, Question, VoidPolicy
 from server.scoring.facts import MarkingOutcome
-from server.scoring.people_store import Marker, Progress
+from server.scoring.people_store import Marker, Progress, Short
 from server.scoring.points import as_text
 from server.scoring.results import has_papers
 from server.web.guards import requires
@@ -85,6 +85,7 @@ class SlotMarks(msgspec.Struct, frozen=True):
     decisions: tuple[Decision, ...]
     questions: tuple[Progress, ...]
     markers: tuple[Marker, ...]
+    short: Short
 
 
 @get("/api/slots/{slot:str}/decisions", guards=[READERS])
@@ -170,6 +171,7 @@ async def results_page(request: Http, site: Here) -> Template:
                         await decision_service.decisions(session, slot.id),
                         await people_store.progress(session, slot.id),
                         await people_store.markers(session, slot.id),
+                        await people_store.short(session, slot.id),
                     )
                 )
     me = f"staff:{request.user.username}"

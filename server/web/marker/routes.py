@@ -72,7 +72,9 @@ async def overview(request: Http, site: Here) -> Template:
         for assigned in await people_store.assignments(session, _me(request)):
             slot = await affairs.slot(session, assigned.slot)
             plan = await affairs.plan(session, slot.plan)
-            found.append((assigned, plan.name, slot, await people_store.progress(session, assigned.slot)))
+            progress = await people_store.progress(session, assigned.slot)
+            short = await people_store.short(session, assigned.slot)
+            found.append((assigned, plan.name, slot, progress, short))
     return page(request, "marker/overview.html", assignments=found, points_text=as_text)
 
 
