@@ -109,6 +109,17 @@ async def seated(
     return found
 
 
+async def sitting_at(session: AsyncSession, room: str) -> frozenset[int]:
+    """Return the seats of a room at which somebody is checked in or writes now."""
+    rows = await session.scalars(
+        select(SittingRow.seat).where(
+            SittingRow.room == room,
+            SittingRow.state.in_((State.CHECKED_IN.value, State.OPENED.value)),
+        )
+    )
+    return frozenset(rows)
+
+
 async def sittings_by_state(session: AsyncSession, *states: State) -> tuple[Sitting, ...]:
     """Return all sittings in any of these states."""
     wanted = tuple(state.value for state in states)

@@ -18,7 +18,7 @@ from server.proctor.capture import decode
 from server.proctor.detection import FaceDetector, create_detector
 from server.proctor.drawing import jpeg
 from server.proctor.evidence import Frame, Picture
-from server.proctor.masking import Box, masked
+from server.proctor.masking import NOBODY, Box, masked
 from server.proctor.seats import CameraLayout
 from server.proctor.transcoding import Film
 
@@ -50,6 +50,15 @@ def picture_for(data: bytes, layout: CameraLayout | None, about: str) -> bytes:
     if picture is None:
         raise NotFound("evidence-unknown", picture="")
     return jpeg(masked(picture, layout, about, faces_in(picture)))
+
+
+def picture_of_nobody(data: bytes, layout: CameraLayout) -> bytes:
+    """A picture (JPEG) with everybody masked, as JPEG again. Unavailable `camera-not-masked` where no face model is
+    installed: seats that are not drawn yet could not be masked."""
+    picture = decode(data)
+    if picture is None or _detector() is None:
+        raise Unavailable("camera-not-masked", camera=layout.camera_id)
+    return jpeg(masked(picture, layout, NOBODY, faces_in(picture)))
 
 
 def clip_for(data: bytes, layout: CameraLayout | None, about: str) -> bytes:

@@ -20,6 +20,8 @@ HEAD = 0.95
 """Half the side of what is masked around a seat's head point, in face heights: people lean."""
 WIDER = 0.25
 """A found face is masked with so much of its size around it."""
+NOBODY = "\0"
+"""What is concerned where nobody may be recognised; no seat is called so."""
 Box = tuple[float, float, float, float]
 
 
@@ -27,7 +29,8 @@ def masked(picture: Picture, layout: CameraLayout | None, concerned: str, faces:
     """A copy of a picture (BGR) in which only those whom the finding concerns can be recognised.
 
     `concerned` is a seat: then heads and faces outside its polygon are masked. Where it is "", somebody at no seat is
-    meant: then all seats are masked, and faces in them. `faces` are boxes x1, y1, x2, y2 in pixels.
+    meant: then all seats are masked, and faces in them. With `NOBODY` everybody is masked. `faces` are boxes
+    x1, y1, x2, y2 in pixels.
     """
     out = picture.copy()
     height, width = picture.shape[:2]

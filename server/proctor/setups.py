@@ -68,6 +68,24 @@ def setup_file(data: Path, camera: str) -> Path:
     return setups_folder(data) / f"{camera}.toml"
 
 
+def removal_refusal(
+    before: CameraLayout, after: CameraLayout, *, seated: bool, technician: bool
+) -> Refusal | None:
+    """Why somebody who does not lead the exam may not save `after` over `before`, for a seat that leaves the set-up is
+    watched no more. `seated`: somebody is checked in or writes in the room. None where it may be saved."""
+    removed = _removed(before, after)
+    if removed and seated:
+        return Refusal("setup-seats-removed", facts={"seats": ", ".join(removed)})
+    if removed and not after.seats and not technician:
+        return Refusal("setup-empty")
+    return None
+
+
+def _removed(before: CameraLayout, after: CameraLayout) -> list[str]:
+    kept = {seat.seat for seat in after.seats}
+    return [seat.seat for seat in before.seats if seat.seat not in kept]
+
+
 async def newest(session: AsyncSession, camera: str) -> SavedSetup | None:
     """The camera's newest saved set-up; None before the first."""
     row = await session.scalar(
@@ -127,6 +145,7 @@ async def save(
             "camera": layout.camera_id,
             "version": version + 1,
             "seats": [seat.seat for seat in layout.seats],
+            "removed": [] if before is None else _removed(before.layout, layout),
             "layout": hashlib.sha256(msgspec.json.encode(layout_to_table(layout))).hexdigest(),
             "references": [reference.sha256 for reference in kept],
         },

@@ -4,7 +4,8 @@ The wall opens the socket with its login cookie and sends one `watch`; it gets a
 snapshot, or, when `since` is still known to this process (`epoch`), the `events` after it. It tells with
 `screen` which cameras its reader sees and acknowledges every picture with `seen`; only those cameras' newest
 pictures are sent, at most three unacknowledged. A `tick` comes every 2 real seconds even when nothing happens.
-An account bound to a room gets that room's facts only; the numbers of events stay without a gap.
+An account bound to a room gets that room's facts only, and pictures go to those alone who may see people there; the
+numbers of events stay without a gap.
 
 A picture is one binary frame: a byte 1 (version), a byte with the length of the camera's id, the id (UTF-8),
 eight bytes with the capture time (milliseconds since 1970 UTC, big-endian, signed), then the JPEG.
@@ -61,7 +62,8 @@ class SeatOutline(_Message, frozen=True):
 
 
 class WallCamera(_Message, frozen=True):
-    """One camera on the wall; `version` is that of its set-up, 0 before the first saved one."""
+    """One camera on the wall; `version` is that of its set-up, 0 before the first saved one. Where `pictures` is false
+    this account is sent none of it: its health and the seats' states alone."""
 
     id: str
     room: str
@@ -69,6 +71,7 @@ class WallCamera(_Message, frozen=True):
     height: int
     version: int
     seats: tuple[SeatOutline, ...]
+    pictures: bool = True
 
 
 class WallStart(_Message, frozen=True, tag="start"):

@@ -1,6 +1,7 @@
 """Setting up a camera over HTTP: references, proposals from check-ins, versions, and whose room it is."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,18 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import pytest_asyncio
+from sqlalchemy import select
 
 from server.accounts.roles import Role
+from server.db.journal import JournalRecord
+from server.delivery.facts import Place, SlotTerms
+from server.delivery.service import check_in, prepare_sittings
+from server.delivery.timing import Policy
 from server.proctor import service, store
+from server.proctor.capture import decode
+from server.proctor.detectors.yunet import MODEL
 from server.proctor.simulation import HallDrawing, HallScript, SeatScript, place
 from server.protocol.proctoring import CameraPicture, CameraSample
 from tests.support.clock import START, FakeClock
@@ -123,3 +132,50 @@ async def test_another_rooms_invigilator_may_not(fed: Fed) -> None:
     assert wrong.status_code == 400
     off = await tech.post("/technician/cameras/discover")
     assert off.status_code == 409
+
+
+@pytest.mark.skipif(not MODEL.is_file(), reason="the face model is not here: run make assets")
+async def test_a_seated_room_is_set_up_without_faces_and_keeps_its_seats(fed: Fed) -> None:
+    """With somebody checked in the technician's picture has every head masked and the room's invigilator's has none,
+    and neither takes a seat out of the set-up; the chief does, journalled. Before it, an invigilator alone may not take
+    out all."""
+    site = fed.server.site
+    fed.show(20.0 * SEATS)
+    newest = site.observations.newest(CAMERA)
+    assert newest is not None
+    own, technician = await fed.server.signed_in("own"), await fed.server.signed_in("technician")
+    chief = await fed.server.signed_in("chief")
+    path = f"/api/cameras/{CAMERA}"
+    body: dict[str, Any] = {"base": 0, "width": 1280, "height": 720}
+    seats = []
+    for n in range(1, SEATS + 1):
+        x, y, head = place(n)
+        box = [[x - head, y - head], [x + head, y - head], [x + head, y + head]]
+        seats.append({"seat": str(n), "polygon": box, "head": [x, y], "head_px": head})
+    assert (await technician.post(f"{path}/setup", json={**body, "seats": seats})).status_code == 200
+    empty = await own.post(f"{path}/setup", json={**body, "base": 1, "seats": []})
+    assert (empty.status_code, empty.json()["type"]) == (409, "setup-empty")
+    assert (await technician.get(f"{path}/picture")).content == newest.jpeg
+
+    terms = SlotTerms("slot", "plan", "", "", START, Policy(90, 30, 15), 1)
+    async with site.acting("setup") as act:
+        await prepare_sittings(act, terms, [Place("s", "candidate", "甲", "T1", "1", "1", 3)])
+        await check_in(act, "s", {"document": True})
+    assert (await own.get(f"{path}/picture")).content == newest.jpeg
+    clear = decode(newest.jpeg)
+    masked = decode((await technician.get(f"{path}/picture")).content)
+    assert clear is not None and masked is not None
+    for n in range(1, SEATS + 1):
+        x, y, half = (int(one) for one in place(n))
+        head = slice(y - half // 3, y + half // 3), slice(x - half // 3, x + half // 3)
+        assert np.abs(clear[head].astype(int) - masked[head]).mean() > 3, n
+    for browser in (own, technician):
+        fewer = await browser.post(f"{path}/setup", json={**body, "base": 1, "seats": seats[1:]})
+        assert (fewer.status_code, fewer.json()["type"]) == (409, "setup-seats-removed")
+    saved = await chief.post(f"{path}/setup", json={**body, "base": 1, "seats": seats[1:]})
+    assert saved.json() == {"version": 2}
+    async with site.db.reading() as session:
+        kept = await session.scalars(
+            select(JournalRecord.body).where(JournalRecord.kind == "proctor:setup:saved")
+        )
+        assert [json.loads(one)["removed"] for one in kept] == [[], ["1"]]

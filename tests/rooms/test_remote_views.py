@@ -11,6 +11,8 @@ from server.accounts.roles import Role
 from server.accounts.service import Login
 from server.db.act import Act
 from server.proctor.course import Course
+from server.proctor.service import register_camera
+from server.proctor.store import Camera
 from server.protocol.wall import OnScreen
 from server.web.hall.wall import WallLine
 from tests.support.clock import START, FakeClock
@@ -76,3 +78,25 @@ async def test_a_wall_shows_no_camera_before_its_journal_entry(
         await wall._show(OnScreen(cameras=("c1",)))
         assert told == [("proctor:wall:viewed", ())]
         assert wall._screen.cameras == ("c1",)
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "shown"),
+    [(Role.INVIGILATOR, "1", ["camera-1"]), (Role.TECHNICIAN, None, []), (Role.EXAM_OFFICE, None, [])],
+)
+async def test_a_wall_without_the_right_has_states_and_no_picture(
+    role: Role, scope: str | None, shown: list[str], tmp_path: Path, clock: FakeClock
+) -> None:
+    """The technician's and the exam office's wall is told of the camera and that it gets no pictures, and whatever it
+    asks for, none comes on its screen; the room's invigilator gets his."""
+    async with running("centre", tmp_path / "centre", clock) as server:
+        async with server.site.acting("setup") as act:
+            await register_camera(act, Camera("camera-1", "1", "mjpeg", "http://x/", 640, 360), None)
+        line = WallLine(server.site, cast(Any, None), Login("a", "a", "a", frozenset({role}), scope), _always)
+        (told,) = await line._outlines()
+        await line._show(OnScreen(cameras=("camera-1",)))
+    assert (told.id, told.pictures, list(line._screen.cameras)) == ("camera-1", bool(shown), shown)
+
+
+async def _always() -> bool:
+    return True

@@ -5,7 +5,7 @@ import pytest
 from server.accounts.roles import Role
 from server.accounts.service import Login
 from server.errors import NotPermitted
-from server.web.hall.scope import require_room
+from server.web.hall.scope import require_room, sees_people
 
 
 def login(role: Role, room: str | None) -> Login:
@@ -24,3 +24,13 @@ def test_a_floating_invigilator_stands_in_anywhere_and_a_bound_one_nowhere_else(
         with pytest.raises(NotPermitted) as caught:
             require_room(bound, room)
         assert caught.value.code == "room-not-yours"
+
+
+def test_people_are_seen_by_who_leads_supervises_or_watches_that_room() -> None:
+    """Of room 01 an unmasked picture is for its own and floating invigilators, chief, deputy, quality supervisor and
+    supervisor; not for another room's invigilator, nor for any other role, though it may open the board."""
+    seeing = {role for role in Role if sees_people(login(role, None), "01")}
+    led = {Role.CHIEF, Role.DEPUTY, Role.QUALITY, Role.SUPERVISOR}
+    assert seeing == led | {Role.INVIGILATOR}
+    assert {role for role in Role if sees_people(login(role, "02"), "01")} == led
+    assert sees_people(login(Role.INVIGILATOR, "01"), "01")

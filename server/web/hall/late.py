@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Template
 
 from server.accounts.roles import Role
+from server.accounts.service import Login
 from server.conduct import late_answers, spare_papers
 from server.delivery import late_journals, late_service
 from server.delivery import store as delivery
@@ -24,7 +25,7 @@ from server.web.guards import requires
 from server.web.hall import bodies
 from server.web.hall.acts import CHIEF, FLOOR, LEAD
 from server.web.hall.board import VIEWERS
-from server.web.hall.scope import login_of, require_sitting
+from server.web.hall.scope import leads, login_of, require_sitting, watches
 from server.web.pages import page
 from server.web.site import Site
 
@@ -97,7 +98,8 @@ class MergedView(msgspec.Struct, frozen=True):
 
 
 class LateSittingView(msgspec.Struct, frozen=True):
-    """One sitting to which answers came late."""
+    """One sitting to which answers came late: `count` items, of which `waits` are to be judged. `items` and the
+    proposal's decisions are given to those alone who judge them."""
 
     sitting: str
     ticket: str
@@ -105,6 +107,8 @@ class LateSittingView(msgspec.Struct, frozen=True):
     room: str
     seat: int
     state: str
+    count: int
+    waits: int
     items: tuple[ItemView, ...]
     proposal: ProposalView | None
     merges: tuple[MergedView, ...]
@@ -161,8 +165,8 @@ async def take_journals(site: Here, request: Http) -> list[TakenView]:
 
 @get("/api/hall/slots/{slot:str}/late", guards=[requires(*VIEWERS)])
 async def late(slot: FromPath[str], site: Here, request: Http) -> LateView:
-    """Return what came late in a slot."""
-    return await _late(site, slot, language_of(request))
+    """Return what came late in a slot; answers themselves only to those who judge them."""
+    return await _late(site, slot, language_of(request), login_of(request))
 
 
 @post("/api/hall/sittings/{sitting:str}/late/proposal", guards=[LEAD], status_code=204)
@@ -208,7 +212,7 @@ async def give_spare(
 async def late_page(slot: FromPath[str], site: Here, request: Http) -> Template:
     """Show what came late in a slot, with the forms to judge it."""
     login = login_of(request)
-    found = await _late(site, slot, language_of(request))
+    found = await _late(site, slot, language_of(request), login)
     roles = login.roles
     return page(
         request,
@@ -216,14 +220,19 @@ async def late_page(slot: FromPath[str], site: Here, request: Http) -> Template:
         late=found,
         may_carry=not roles.isdisjoint({Role.TECHNICIAN, Role.CHIEF, Role.DEPUTY}),
         may_lead=not roles.isdisjoint({Role.CHIEF, Role.DEPUTY}),
-        may_confirm=not roles.isdisjoint({Role.CHIEF, Role.DEPUTY, Role.INVIGILATOR}),
         may_open=not roles.isdisjoint({Role.CHIEF, Role.DEPUTY, Role.EXAM_OFFICE, Role.CUSTODIAN}),
         waiting=sum(1 for one in found.journals if one.opened < one.entries),
         me=f"staff:{login.username}",
     )
 
 
-async def _late(site: Site, slot: str, language: Language) -> LateView:
+def _judges(login: Login, room: str, proposal: Proposal | None) -> bool:
+    """Who sees late answers themselves: chief and deputy, and an invigilator of the room while a proposal waits for its
+    second person, who must know what he confirms."""
+    return leads(login) or (proposal is not None and watches(login, room))
+
+
+async def _late(site: Site, slot: str, language: Language, login: Login) -> LateView:
     async with site.db.reading() as session:
         await delivery.slot_row(session, slot)
         journals = await late_journals.journals(session, slot)
@@ -231,7 +240,9 @@ async def _late(site: Site, slot: str, language: Language) -> LateView:
         for key in await late_service.late_sittings(session, slot):
             one = await delivery.sitting(session, key)
             undecided = {(i.late.lease, i.late.seq) for i in await late_service.undecided(session, key)}
-            items = tuple(_item(item, undecided, language) for item in await late_service.items(session, key))
+            found = await late_service.items(session, key)
+            proposal = await late_service.proposal(session, key)
+            clear = _judges(login, one.room, proposal)
             refusal = sitting_refusal(one.state)
             sittings.append(
                 LateSittingView(
@@ -241,8 +252,10 @@ async def _late(site: Site, slot: str, language: Language) -> LateView:
                     one.room,
                     one.seat,
                     one.state.value,
-                    items,
-                    _proposal(await late_service.proposal(session, key)),
+                    len(found),
+                    sum((item.late.lease, item.late.seq) in undecided for item in found),
+                    tuple(_item(item, undecided, language) for item in found) if clear else (),
+                    _proposal(proposal, clear=clear),
                     tuple(_merged(merge) for merge in await late_service.merges_of(session, key)),
                     None if refusal is None else say(language, refusal.code, refusal.facts),
                 )
@@ -287,11 +300,11 @@ def _clock(moment: datetime | None) -> str | None:
     return None if moment is None else wall_clock(moment)
 
 
-def _proposal(found: Proposal | None) -> ProposalView | None:
+def _proposal(found: Proposal | None, *, clear: bool) -> ProposalView | None:
     if found is None:
         return None
     decisions = tuple(LateDecision(d.number, d.lease, d.seq, d.accept, d.reason) for d in found.decisions)
-    return ProposalView(found.actor, found.at, decisions)
+    return ProposalView(found.actor, found.at, decisions if clear else ())
 
 
 def _merged(merge: Merge) -> MergedView:

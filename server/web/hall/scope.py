@@ -13,6 +13,8 @@ from server.law.citing import cites
 
 LEADING = frozenset({Role.CHIEF, Role.DEPUTY})
 """Roles that act in every room."""
+LOOKING = LEADING | {Role.QUALITY, Role.SUPERVISOR}
+"""Roles that may look at every camera."""
 
 
 def login_of(request: Request[Any, Any, Any]) -> Login:
@@ -36,6 +38,20 @@ def require_room(login: Login, room: str | None) -> None:
         return
     if room != login.scope:
         raise NotPermitted("room-not-yours", room=room or "", own=login.scope)
+
+
+@cites("BJ-E:A4.4-4", "BJ-E:A3.3-1")
+def sees_people(login: Login, room: str) -> bool:
+    """Tell whether the account may see people in a room's pictures: who leads, who supervises, and the invigilator of
+    the room. Everybody else has the cameras' health and the seats' states."""
+    if not LOOKING.isdisjoint(login.roles):
+        return True
+    return watches(login, room)
+
+
+def watches(login: Login, room: str) -> bool:
+    """Tell whether the account is an invigilator's of this room, or a floating one's."""
+    return Role.INVIGILATOR in login.roles and login.scope in (None, room)
 
 
 async def require_sitting(session: AsyncSession, login: Login, sitting: str) -> None:

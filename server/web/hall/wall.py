@@ -32,7 +32,7 @@ from server.web.candidate.page import shell
 from server.web.catalogue import language_of, texts
 from server.web.guards import requires, same_origin
 from server.web.hall.board import VIEWERS
-from server.web.hall.scope import leads
+from server.web.hall.scope import leads, sees_people
 from server.web.site import Site
 
 TICK_S = 2.0
@@ -115,8 +115,12 @@ class WallLine:
     async def _outlines(self) -> tuple[Any, ...]:
         async with self._site.db.reading() as session:
             cameras = await setups.on_wall(session)
-        mine = tuple(one for one in cameras if self._room in (None, one.room))
-        self._cameras = frozenset(one.id for one in mine)
+        mine = tuple(
+            msgspec.structs.replace(one, pictures=sees_people(self._login, one.room))
+            for one in cameras
+            if self._room in (None, one.room)
+        )
+        self._cameras = frozenset(one.id for one in mine if one.pictures)
         return mine
 
     async def _listen(self) -> None:

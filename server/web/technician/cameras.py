@@ -13,17 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.roles import Role
 from server.delivery import store as delivery
-from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable
+from server.errors import BadInput, NotFound, Refusal, Refused, Unavailable, required
 from server.proctor import onvif, setups
 from server.proctor import store as proctor
 from server.proctor.advice import Advice, Measured, advice
 from server.proctor.calibration import empty_reference, grey_of, layout_toml, load_setup
+from server.proctor.evidence_view import picture_of_nobody
 from server.proctor.proposals import Numbering, numberings, propose
 from server.proctor.seats import CameraLayout, SeatRegion
 from server.protocol.proctoring import CameraPicture
 from server.web.candidate.page import shell
 from server.web.guards import requires
-from server.web.hall.scope import login_of, require_room
+from server.web.hall.scope import leads, login_of, require_room, sees_people
 from server.web.pages import page
 from server.web.site import Site
 
@@ -285,15 +286,24 @@ async def setup(camera: FromPath[str], request: Request[Any, Any, Any], site: He
 
 @get("/api/cameras/{camera:str}/picture", guards=[requires(*CALIBRATORS)])
 async def picture(camera: FromPath[str], request: Request[Any, Any, Any], site: Here) -> Response[bytes]:
-    """Give the newest picture as JPEG; the look is journalled. Unavailable `camera-no-picture` without one."""
+    """Give the newest picture as JPEG; the look is journalled. Unavailable `camera-no-picture` without one.
+
+    While somebody is seated in the room, who is there to see the camera and not the people gets everybody masked.
+    """
+    login = login_of(request)
     async with site.db.reading() as session:
-        await _camera(session, request, camera)
+        found = await _camera(session, request, camera)
+        seated = await delivery.sitting_at(session, found.room)
+        layout, _, _ = await _effective(session, site, found)
     newest = site.observations.newest(camera)
     if newest is None:
         raise Unavailable("camera-no-picture", camera=camera)
-    async with site.acting(login_of(request)) as act:
-        await act.record("proctor:wall:viewed", {"cameras": [camera]})
-    return Response(newest.jpeg, media_type="image/jpeg", headers={"cache-control": "private, no-store"})
+    shown, hidden = newest.jpeg, bool(seated) and not sees_people(login, found.room)
+    if hidden:
+        shown = await asyncio.to_thread(picture_of_nobody, newest.jpeg, layout)
+    async with site.acting(login) as act:
+        await act.record("proctor:wall:viewed", {"cameras": [camera], "masked": hidden})
+    return Response(shown, media_type="image/jpeg", headers={"cache-control": "private, no-store"})
 
 
 @post("/api/cameras/{camera:str}/proposal", guards=[requires(*CALIBRATORS)], status_code=200)
@@ -387,9 +397,16 @@ def _empty(jpegs: list[bytes], size: tuple[int, int]) -> Any:
 async def save_setup(
     camera: FromPath[str], data: JSONBody[SetupSaved], request: Request[Any, Any, Any], site: Here
 ) -> dict[str, int]:
-    """Save the seats as a new version; the running worker takes them up within seconds. Returns the version."""
+    """Save the seats as a new version; the running worker takes them up within seconds. Returns the version.
+
+    Refused `setup-seats-removed` for seats taken out while somebody is seated in the room, unless the chief or deputy
+    saves; `setup-empty` where an invigilator takes out every seat.
+    """
+    login = login_of(request)
     async with site.db.reading() as session:
         found = await _camera(session, request, camera)
+        before, _, _ = await _effective(session, site, found)
+        seated = await delivery.sitting_at(session, found.room)
     try:
         layout = CameraLayout(
             camera,
@@ -404,7 +421,10 @@ async def save_setup(
         _on_picture(layout)
     except ValueError as error:
         raise BadInput("seats-wrong", reason=str(error)) from error
-    async with site.acting(login_of(request)) as act:
+    if not leads(login):
+        technician = Role.TECHNICIAN in login.roles
+        required(setups.removal_refusal(before, layout, seated=bool(seated), technician=technician))
+    async with site.acting(login) as act:
         saved = await setups.save(act, site.settings.folder, data.base, layout, data.references)
     await asyncio.to_thread(setups.publish, site.settings.folder, saved)
     site.wall.seats_changed()

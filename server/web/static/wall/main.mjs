@@ -137,7 +137,7 @@ const Tile = (p) => {
     <h2><button class="plain" title=${say("wall-enlarge")} onClick=${() => wall.enlarge(wall.single ? null : camera.id)}>${say("board-room", { room: camera.room })} <small>${camera.id}</small></button>
       ${!health || !health.online ? html`<span class="chip bad">${say("camera-fault-lost")}</span>` : health.faults.map((f) => html`<span class="chip bad" key=${f}>${say(`camera-fault-${f}`)}</span>`)}
       ${alerts.length > 0 && html`<a class="chip bad" href="/hall">${say("wall-alerts", { count: alerts.length })}</a>`}
-      <span class=${`age ${age !== null && age > OLD_S * state.rate ? "old" : ""}`}>${held ? `${secondText(held.at)} · ${say("wall-ago", { time: lasting(age * 1000, say) })}` : say("wall-no-picture")}</span></h2>
+      <span class=${`age ${age !== null && age > OLD_S * state.rate ? "old" : ""}`}>${held ? `${secondText(held.at)} · ${say("wall-ago", { time: lasting(age * 1000, say) })}` : say(camera.pictures ? "wall-no-picture" : "wall-picture-not-shown")}</span></h2>
     <div class="frame"><canvas ref=${canvas} width="480" height="270" role="img" aria-label=${words || say("wall-no-seats")}></canvas>
       ${wall.outlines && html`<svg viewBox=${`0 0 ${camera.width || 16} ${camera.height || 9}`} preserveAspectRatio="none" aria-hidden="true">${camera.seats.map((seat) => {
         const s = seatState(state, camera, seat.seat), xs = seat.polygon.map((q) => q[0]), top = Math.min(...seat.polygon.map((q) => q[1]));
