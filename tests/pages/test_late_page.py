@@ -71,7 +71,7 @@ def sign_in(page: Any, centre: Centre, username: str) -> None:
 
 def test_late_answers_are_judged_by_two_people_on_a_page(page: Any, centre: Centre, tmp_path: Path) -> None:
     """A file is taken, its items shown with their evidence, and what one proposed counts once another confirmed;
-    besides those who lead only the room's invigilator, who may confirm, is shown the answers, others how many they are."""
+    besides those who lead only the room's invigilator, who may confirm, is shown the answers, others a count."""
     book = centre.run(offline_sitting(centre))
     file = tmp_path / "journal.json"
     file.write_bytes(msgspec.json.encode(JournalFile(journals=(book.copy(),))))

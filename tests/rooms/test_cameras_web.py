@@ -166,9 +166,9 @@ async def test_a_seated_room_is_set_up_without_faces_and_keeps_its_seats(fed: Fe
     masked = decode((await technician.get(f"{path}/picture")).content)
     assert clear is not None and masked is not None
     for n in range(1, SEATS + 1):
-        x, y, half = (int(one) for one in place(n))
-        head = slice(y - half // 3, y + half // 3), slice(x - half // 3, x + half // 3)
-        assert np.abs(clear[head].astype(int) - masked[head]).mean() > 3, n
+        x, y, third = int(place(n)[0]), int(place(n)[1]), int(place(n)[2]) // 3
+        seen = [one[y - third : y + third, x - third : x + third].astype(int) for one in (clear, masked)]
+        assert np.abs(seen[0] - seen[1]).mean() > 3, n
     for browser in (own, technician):
         fewer = await browser.post(f"{path}/setup", json={**body, "base": 1, "seats": seats[1:]})
         assert (fewer.status_code, fewer.json()["type"]) == (409, "setup-seats-removed")
