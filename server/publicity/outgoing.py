@@ -25,6 +25,7 @@ from server.packages.peers import registry_peer
 from server.papers import draw_service
 from server.publicity.outgoing_models import SentResultsRow
 from server.scoring import results as scoring
+from server.scoring import store as marks
 from server.scoring.practical_service import close_forms
 from server.scoring.results import has_papers
 from server.scoring.service import close_marks
@@ -94,6 +95,7 @@ async def build_notice(act: Act, identity: Identity, plan: str) -> OutgoingPacka
     """
     await affairs.plan(act.session, plan)
     for slot in await affairs.slots(act.session, plan):
+        await marks.lock(act.session, slot.id)  # what is noticed is what is closed
         closure = await conduct.closure(act.session, slot.id)
         if has_papers(slot) and (closure is None or closure.outcome != "closed"):
             raise Refused(Refusal("slot-not-closed", "BJ-E:24", {"slot": slot.id}))

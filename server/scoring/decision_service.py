@@ -86,12 +86,16 @@ async def voids(session: AsyncSession, slot: str) -> tuple[Decision, ...]:
 
 
 async def unapplied(session: AsyncSession, slot: str) -> Refusal | None:
-    """Say what keeps the marks of a slot from being final: a decision that waits, or one not yet applied."""
+    """Say what keeps the marks of a slot from being final: a decision that waits, one not yet applied, or a void of
+    a place where the marking found no question."""
     found = await decisions(session, slot)
     waiting = sum(d.state.waits for d in found)
     if waiting:
         return Refusal("decision-waits", "BJ-E:24", {"waiting": waiting})
     run = await store.current_run(session, slot)
+    lost = [d for d in found if d.kind is DecisionKind.VOID and d.state.counts and d.question is None]
+    if run is not None and lost:
+        return Refusal("void-place-unknown", "BJ-E:24", {"number": lost[0].number or 0})
     if run is not None and json.loads(run.voids) != [one.id for one in await voids(session, slot)]:
         return Refusal("rescore-needed", "BJ-E:24")
     return None
@@ -123,6 +127,7 @@ async def propose(
             raise BadInput("erratum-needs-text")
         await _not_over(act, slot)
     else:
+        await store.lock(act.session, slot)
         await _not_closed(act, slot)
         standing = [one.policy for one in await voids(act.session, slot) if one.policy is not None]
         required(policy_fault(policy, standing))
@@ -160,6 +165,8 @@ async def decide(act: Act, decision: str, event: DecisionEvent, reason: str = ""
     row = await act.session.get(DecisionRow, decision)
     if row is None:
         raise NotFound("decision-unknown", decision=decision)
+    await store.lock(act.session, row.slot)
+    await act.session.refresh(row)
     before = DecisionState(row.state)
     after = step(before, event, row.asked_by, act.actor)
     if isinstance(after, Refusal):
@@ -239,7 +246,7 @@ async def _named(
     mark = await store.mark_at(act.session, slot, sitting, number)
     if mark is None:
         raise NotFound("question-unknown", item=sitting, version=number)
-    return Question(mark.item, mark.version), seated.paper
+    return Question(mark.item, mark.version, mark.part), seated.paper
 
 
 async def _not_over(act: Act, slot: str) -> None:

@@ -73,9 +73,14 @@ async def put_answers(
     marks: Iterable[Mark],
     entries: Mapping[Question, MarkingEntry],
 ) -> None:
-    """Put the answers in words of a marked slot before the markers, with their guides; safe to repeat."""
+    """Put the answers in words of a marked slot before the markers, with their guides; safe to repeat, and nothing
+    is put there while the marks are closed."""
     wanted = [mark for mark in marks if mark.by_people]
     async with db.writing() as session:
+        await store.lock(session, slot)
+        run = await store.current_run(session, slot)
+        if run is None or run.closed_at is not None:
+            return
         for question, entry in entries.items():
             guide = Guide(entry.stem, entry.material, entry.model, entry.rubric)
             sealed = identity.storage_wrap(msgspec.json.encode(guide), _aad(slot, question))
@@ -156,6 +161,7 @@ async def set_spread(act: Act, slot: str, percent: int) -> None:
     """
     if not 1 <= percent <= 100:
         raise BadInput("spread-out-of-range", percent=percent)
+    await store.lock(act.session, slot)
     begun = await act.session.scalar(
         select(GradeRow.code)
         .join(WrittenRow, WrittenRow.code == GradeRow.code)
@@ -195,6 +201,7 @@ async def grade(act: Act, code: str, points: int, note: str = "") -> tuple[Answe
 
     A second mark of the same person is a correction, allowed until the other's is there; all are kept.
     """
+    await store.lock(act.session, (await people_store.written(act.session, code)).slot)
     found = await people_store.written(act.session, code, lock=True)
     await _not_closed(act.session, found.slot)
     assigned = {one.marker: one for one in await people_store.markers(act.session, found.slot)}
@@ -259,6 +266,7 @@ async def review(act: Act, slot: str, sitting: str, number: int, reason: str) ->
     """
     if not reason.strip():
         raise BadInput("reason-needed")
+    await store.lock(act.session, slot)
     found = await people_store.written_at(act.session, slot, sitting, number)
     if found is None:
         raise NotFound("answer-unknown", answer=f"{sitting} {number}")
@@ -281,13 +289,6 @@ async def empty_guides(act: Act, slot: str) -> None:
     """Take the guides of a slot away: from the notice on they lie under the marking seal alone."""
     await act.session.execute(update(GuideRow).where(GuideRow.slot == slot).values(sealed=None))
 
-
-async def _not_closed(session: AsyncSession, slot: str) -> None:
-    run = await store.current_run(session, slot)
-    if run is None:
-        raise Refused(Refusal("result-not-marked", "BJ-E:24"))
-    if run.closed_at is not None:
-        raise Refused(Refusal("marks-closed", "BJ-E:25", {"at": run.closed_at.isoformat()}))
 
 async def _free_code(session: AsyncSession, identity: Identity, slot: str, mark: Mark) -> str:
     for draw in count():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.clock import Clock
 from server.db.act import Act
@@ -97,7 +98,8 @@ async def put(
     """Make this marking the current one; equal to the one that stands, nothing is written.
 
     Refuses `marks-differ` when answers or sheets give something else than at the first marking, and
-    `marks-closed` after the notice.
+    `marks-closed` after the notice. Of two that run at once the one that began last goes on: the other is refused
+    as `marks-moved-on`, like one whose decisions or standing run changed meanwhile.
     """
     async with db.reading() as session:
         standing = await store.current_run(session, slot)
@@ -113,6 +115,7 @@ async def put(
     await _stage(db, clock, actor, run, slot, whole, replaced, cause)
     async with db.writing() as session:
         act = Act(session, journal, clock.legal(), actor)
+        await _staging(session, slot, run)
         now_standing = await store.current_run(session, slot)
         if (now_standing.id if now_standing is not None else None) != replaced or (
             now_standing is not None and now_standing.closed_at is not None
@@ -171,8 +174,9 @@ async def _stage(
     replaces: str | None,
     cause: str,
 ) -> None:
-    """Write the marks in chunks into a staging run, in the place of one that broke off."""
+    """Write the marks in chunks into a staging run, in the place of one that broke off or began before."""
     async with db.writing() as session:
+        await store.lock(session, slot)
         left = select(MarkingRunRow.id).where(MarkingRunRow.slot == slot, MarkingRunRow.state == "staging")
         for abandoned in (MarkRow, ScriptRow):
             await session.execute(delete(abandoned).where(abandoned.run.in_(left)))
@@ -197,10 +201,19 @@ async def _stage(
     for start in range(0, len(whole.marked), CHUNK):
         chunk = whole.marked[start : start + CHUNK]
         async with db.writing() as session:
+            await _staging(session, slot, run)
             await session.execute(insert(ScriptRow), [_script_row(run, script) for script, _ in chunk])
             rows = [_mark_row(run, mark) for _, marks in chunk for mark in marks]
             if rows:
                 await session.execute(insert(MarkRow), rows)
+
+
+async def _staging(session: AsyncSession, slot: str, run: str) -> None:
+    """Take the slot's lock; refused where another marking has begun since and cleared this one away."""
+    await store.lock(session, slot)
+    query = select(MarkingRunRow.id).where(MarkingRunRow.id == run, MarkingRunRow.state == "staging")
+    if await session.scalar(query) is None:
+        raise Refused(Refusal("marks-moved-on", None, {"slot": slot}))
 
 
 def _script_row(run: str, script: Script) -> dict[str, object]:

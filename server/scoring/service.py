@@ -141,6 +141,7 @@ async def score_again(
 async def close_marks(act: Act, plan: str) -> None:
     """Close the marks of every slot of a plan: after the notice they change only by `reopen_marks`."""
     for slot in await affairs.slots(act.session, plan):
+        await store.lock(act.session, slot.id)
         run = await store.current_run(act.session, slot.id)
         if run is not None and run.closed_at is None:
             run.closed_at = act.now
@@ -155,6 +156,7 @@ async def reopen_marks(act: Act, slot: str, reason: str) -> None:
     """
     if not reason.strip():
         raise BadInput("reason-needed")
+    await store.lock(act.session, slot)
     run = await store.current_run(act.session, slot)
     if run is None or run.closed_at is None:
         raise Refused(Refusal("marks-not-closed"))
@@ -201,7 +203,7 @@ def _guided(sheet: MarkingSheet, marks: Sequence[Mark]) -> dict[Question, Markin
 
 
 def _question(sheet: MarkingSheet, number: int) -> Question | None:
-    return next((Question(e.item, e.version) for e in sheet.entries if e.number == number), None)
+    return next((Question(e.item, e.version, e.part) for e in sheet.entries if e.number == number), None)
 
 
 def _bind(base: "hashlib._Hash", marks: Sequence[Mark], answers: Mapping[int, AnswerValue]) -> None:

@@ -107,6 +107,23 @@ async def test_a_void_named_by_its_place_is_resolved_at_the_marking(day: HallDay
     assert (await points_of(day))["sitting-5"] == wanted
 
 
+async def test_a_void_of_a_place_that_no_paper_has_keeps_the_results_open(day: HallDay) -> None:
+    """Question 99 of a paper of eight voids nothing: results are refused until the decision is revoked."""
+    await day.whole_day()
+    made = await void(day, sitting="sitting-1", number=99)
+    await mark(day)
+    async with day.db.reading() as session:
+        missing = await decisions.unapplied(session, SLOT)
+    assert missing is not None and (missing.code, missing.facts["number"]) == ("void-place-unknown", 99)
+    async with day.act() as act:
+        await decisions.decide(act, made, DecisionEvent.REVOKE, "a slip")
+    async with day.act("staff:deputy") as act:
+        await decisions.decide(act, made, DecisionEvent.CONFIRM)
+    await again(day)
+    async with day.db.reading() as session:
+        assert await decisions.unapplied(session, SLOT) is None
+
+
 async def test_scoring_again_is_a_new_run_that_names_the_old_one(day: HallDay) -> None:
     """The old run stays readable as replaced, the new one names it, and a revoked void gives the first points back."""
     await day.whole_day()

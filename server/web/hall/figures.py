@@ -19,7 +19,7 @@ from server.itembank import statistics_store
 from server.itembank import store as itembank
 from server.itembank.statistics import Accumulated, Exam, ItemStatistics
 from server.scoring import store
-from server.scoring.points import as_number
+from server.scoring.points import as_number, mean
 from server.scoring.similarity_service import Similar, similar
 from server.web.guards import requires
 from server.web.pages import page
@@ -119,7 +119,7 @@ async def figures_page(slot: FromPath[str], request: Request[Any, Any, Any], sit
         weak=WEAK,
         bars=_bars(totals, max((script.most for script in scripts), default=0)),
         people=len(totals),
-        mean=as_number(round(sum(totals) / len(totals))) if totals else None,
+        mean=as_number(mean(totals)) if totals else None,
         sem=None if exam.sem is None else as_number(round(exam.sem)),
     )
 
