@@ -5,6 +5,7 @@ Everything returns None where the text is not one of the known forms: nothing is
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,8 +18,8 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TRUE = words("√ ✓ ✔ ☑ 对 正确 是 t true y yes 1 真 r right 对的 √正确 正确√")
-_FALSE = words("× ✗ ✘ x ╳ 错 错误 否 f false n no 0 假 w wrong 错的 不正确 ×错误 错误×")
+_TRUE = words("√ ✓ ✔ ☑ 对 正确 是 t true y yes 1 真 r right 对的 是的 √正确 正确√ 打√ 对√ √对 v")
+_FALSE = words("× ✗ ✘ x ╳ 错 错误 否 f false n no 0 假 w wrong 错的 不正确 不对 不是 ×错误 错误× 打× 错× ×错")
 
 _TYPES: tuple[tuple[ItemType, frozenset[str]], ...] = (
     (
@@ -93,8 +94,9 @@ _DIFFICULTY = {
 }
 _SEPARATORS = re.compile(r"[\s,，、;；|｜/／+&和.。]+")
 _IN_STEM = re.compile(
-    r"[（(【\[]\s*(?P<key>[A-HＡ-Ｈ](?:[\s,，、;；]*[A-HＡ-Ｈ])*|√|×|✓|✗|对|错|正确|错误)\s*[）)】\]]"
+    r"[（(【\[]\s*(?P<key>[A-HＡ-Ｈ](?:[\s,，、;；]*[A-HＡ-Ｈ])*|√|×|✓|✗|✔|✘|对|错|正确|错误|[TFＴＦ])\s*[）)】\]]"
 )
+_STEPS = ((1, 0.85), (2, 0.75), (3, 0.6), (4, 0.45), (5, 0.3))
 
 
 def folded(text: str) -> str:
@@ -105,11 +107,33 @@ def folded(text: str) -> str:
 def type_of(text: str) -> ItemType | None:
     """Return the item type that a word names, or None."""
     word = folded(text).strip("[]【】()<>:：.-")
-    word = re.sub(r"^[一二三四五六七八九十\d]+[、.．]", "", word)
+    word = re.sub(
+        r"^(?:第[一二三四五六七八九十\d]+(?:部分|章|节)[、.:]?|[一二三四五六七八九十\d]+[、.．])", "", word
+    )
+    word = re.sub(r"(?<=.)[（(【\[].*$", "", word)
+    word = re.sub(r"(?<=题)(?:库|部分)?共?\d*[道题个]*$", "", word)
     for found, words in _TYPES:
         if word in words:
             return found
     return None
+
+
+_TITLES: tuple[tuple[ItemType, re.Pattern[str]], ...] = (
+    ("single", re.compile("单选|单项选择")),
+    ("multiple", re.compile("多选|多项选择|不定项")),
+    ("judge", re.compile("判断|是非题")),
+    ("fill", re.compile("填空")),
+    ("short", re.compile("简答|问答|论述|名词解释|计算题")),
+    ("case", re.compile("案例|材料分析|综合分析")),
+)
+
+
+def type_titled(text: str) -> ItemType | None:
+    """Return the one item type that a title speaks of (`电工四级-单选`), or None for none or several."""
+    word = folded(text)
+    named = type_of(word)
+    found = [kind for kind, pattern in _TITLES if pattern.search(word)]
+    return named or (found[0] if len(found) == 1 and len(word) <= 30 else None)
 
 
 def names_other_type(text: str) -> bool:
@@ -119,7 +143,7 @@ def names_other_type(text: str) -> bool:
 
 def judge_key(text: str) -> str | None:
     """Return T or F for a judgement in any common writing, or None."""
-    word = folded(text).strip("()[]{}\"'.。")
+    word = folded(text).replace("\ufe0f", "").strip("()[]{}【】\"'.。;；")
     if word in _TRUE:
         return JUDGE_TRUE
     return JUDGE_FALSE if word in _FALSE else None
@@ -140,13 +164,57 @@ def choice_key(text: str) -> tuple[str, ...] | None:
         labels = [folded(part).upper() for part in listed]
     else:
         plain = unicodedata.normalize("NFKC", text).upper().strip()
-        plain = re.sub(r"^(正确)?答案(是|为)?[:：]?", "", plain).strip(" ()[]{}\"'.。")
+        plain = re.sub(r"^(正确)?答案(是|为)?[:：]?|^(应|故)?选(择)?[:：]?(?=\s*[A-Z])", "", plain)
+        plain = plain.strip(" ()[]{}【】\"'.。;；")
         labels = list(_SEPARATORS.sub("", plain))
     if not labels or any(len(label) != 1 or label not in LABELS for label in labels):
         return None
     if len(set(labels)) != len(labels):
         return None
     return tuple(sorted(labels))
+
+
+_NUMBERS = re.compile(r"^[(（]?[1-8](?:[\s,，、;；|]*[1-8])*[)）]?[.。]?$")
+_ALL = frozenset({"全选", "全部", "全部选项", "全部正确"})
+_PARTS_OF_KEY = re.compile(r"[;；|｜\n]+")
+_LABELLED = re.compile(r"^([A-H])\s*[.．、:：)）]?\s*(.+)$", re.DOTALL)
+
+
+def key_by_number(text: str, options: int) -> tuple[str, ...] | None:
+    """Return the labels of options that are told by their place: `2`, `1,3`, `①③`; None for another text."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if _NUMBERS.match(plain) is None:
+        return None
+    places = [int(one) for one in re.findall(r"[1-8]", plain)]
+    fit = len(set(places)) == len(places) and max(places) <= options
+    return tuple(sorted(LABELS[place - 1] for place in places)) if fit else None
+
+
+def key_in_words(text: str, options: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the labels of options that are told by their own words, `铜；铁` or `A.铜`, or all by `全选`; None when
+    a part names none or more than one option, or its letter another one."""
+    if folded(text) in _ALL:
+        return tuple(LABELS[: len(options)])
+    known = [folded(option) for option in options]
+
+    def one(part: str) -> str | None:
+        sought = folded(part)
+        if known.count(sought) == 1:
+            return LABELS[known.index(sought)]
+        led = _LABELLED.match(unicodedata.normalize("NFKC", part.strip()).upper())
+        if led is not None and LABELS.index(led[1]) < len(known):
+            sought = folded(part.strip()[led.start(2) :])
+            if sought == known[LABELS.index(led[1])]:
+                return led[1]
+        return None
+
+    whole = one(text)
+    labels = (
+        [whole] if whole is not None else [one(part) for part in _PARTS_OF_KEY.split(text) if part.strip()]
+    )
+    told = [label for label in labels if label is not None]
+    fit = told and len(told) == len(labels) == len(set(told))
+    return tuple(sorted(told)) if fit else None
 
 
 def json_texts(text: str) -> list[str] | None:
@@ -200,3 +268,26 @@ def difficulty_of(text: str) -> float | None:
     if not percent and "." not in word:
         return None
     return value if 0.0 <= value <= 1.0 else None
+
+
+def difficulty_steps(texts: Iterable[str]) -> Mapping[str, float]:
+    """Return what the whole numbers of a difficulty column mean, from all of its texts.
+
+    Beside decimals within 0 and 1 they are facilities themselves; where only 1 to 5 stand, 4 or 5 among them, they
+    are five steps of which 1 is the easiest. Otherwise nothing is told and the mapping is empty. A text of stars
+    counts like its number.
+    """
+    told = {folded(text) for text in texts if text.strip()}
+    numbers = {text: stars or text for text in told for stars in [_stars(text)]}
+    if told and all(re.fullmatch(r"[01]|[01]?\.\d+", text) for text in told):
+        return {"0": 0.0, "1": 1.0} if any("." in text for text in told) else {}
+    if all(one in "12345" and len(one) == 1 for one in numbers.values()) and {"4", "5"} & set(
+        numbers.values()
+    ):
+        steps = {str(step): facility for step, facility in _STEPS}
+        return {text: steps[one] for text, one in numbers.items()}
+    return {}
+
+
+def _stars(text: str) -> str:
+    return str(text.count("★")) if text and not text.strip("★☆") and "★" in text else ""

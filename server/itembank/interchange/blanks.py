@@ -9,7 +9,10 @@ from server.itembank.interchange.rows import Cell, text_of
 
 BLANK = re.compile(r"_{2,}|＿{2,}|﹍{2,}|（[\s　]*）|\([\s　]*\)|【[\s　]*】|\[[\s　]*\]")
 STORED_BLANK = re.compile(r'<span class="blank" data-blank="\d+"></span>')
-_VARIANTS = re.compile(r"\s+/\s+|／")
+_VARIANTS = re.compile(r"\s+/\s+|／|\s+或者?\s+")
+_ANSWERED = re.compile(r"_{2,}[ 　]*([^_\n]{1,60}?)[ 　]*_{2,}")
+_SPACES = re.compile(r"(?<=\S)(?: {4,}|　{2,})(?=\S)")
+_BRACKETED = re.compile(r"[（(【]\s*([^（(【）)】]{1,40}?)\s*[）)】]")
 
 
 def blank(number: int) -> str:
@@ -21,6 +24,8 @@ def filled(
     row: RowCells, stem: str, key_cell: Cell | None, clean: Callable[[str], str]
 ) -> tuple[str, tuple[tuple[str, ...], ...]]:
     """Return (stem with numbered blanks, accepted texts of each blank); Skip when they do not match."""
+    if not row.stored:
+        stem, key_cell = _blanks_made(row, stem, key_cell)
     parts = (STORED_BLANK if row.stored else BLANK).split(stem)
     blanks = len(parts) - 1
     if blanks == 0:
@@ -35,6 +40,27 @@ def filled(
         pieces.append(blank(number))
         pieces.append(clean(part))
     return clean("".join(pieces)), accepted
+
+
+def _blanks_made(row: RowCells, stem: str, key_cell: Cell | None) -> tuple[str, Cell | None]:
+    """Return (stem, answers) with blanks made of what stands for them: answers typed over the line (`__甲__`) or in
+    brackets, which are a doubt, and wide spaces, when as many as there are answers."""
+    told = text_of(key_cell)
+    over = _ANSWERED.findall(stem) if not told else []
+    if over and len(_ANSWERED.sub("", stem).split("__")) == 1:
+        row.note("answers-from-stem", count=len(over))
+        return _ANSWERED.sub("____", stem), tuple(over)
+    if BLANK.search(stem):
+        return stem, key_cell
+    inside = _BRACKETED.findall(stem) if not told else []
+    if inside:
+        row.doubt("answers-from-brackets", answers="；".join(inside)[:80])
+        return _BRACKETED.sub("____", stem), tuple(inside)
+    spaces = _SPACES.findall(stem)
+    if told and spaces and len(accepted_in(key_cell, len(spaces))) == len(spaces):
+        row.note("blanks-from-spaces", count=len(spaces))
+        return _SPACES.sub("____", stem), key_cell
+    return stem, key_cell
 
 
 def accepted_in(key_cell: Cell | None, blanks: int) -> tuple[tuple[str, ...], ...]:
@@ -54,6 +80,8 @@ def accepted_in(key_cell: Cell | None, blanks: int) -> tuple[tuple[str, ...], ..
                 if len(parts) == blanks:
                     texts = parts
                     break
+        elif listed is None and blanks == 1 and "|" in whole.replace("｜", "|"):
+            return _held([re.split(r"[|｜]", whole)])
     return _held([_VARIANTS.split(text) for text in texts])
 
 

@@ -38,6 +38,9 @@ class RowCells:
         self.row = row
 
     def cell(self, name: str) -> Cell | None:
+        if name == "answer" and self.mapping.answer_columns:
+            texts = [text_of(self.row.cells.get(column)) for column in self.mapping.answer_columns]
+            return tuple(text for text in texts if text)
         return self.row.cells.get(self.mapping.column(name))
 
     def text(self, name: str) -> str:

@@ -3,14 +3,17 @@ per field."""
 
 import csv
 import io
+import re
 from collections.abc import Collection
 
 from server.errors import BadInput
+from server.itembank.interchange.mapping import known_columns
 from server.itembank.interchange.rows import SourceRow, SourceTable
-from server.itembank.interchange.tables import table_of
+from server.itembank.interchange.tables import HEADER_WITHIN, table_of
 
 LARGEST = 64 * 1024 * 1024
 csv.field_size_limit(LARGEST)  # a stem may hold a picture
+_SEPARATOR = re.compile(r"^\ufeff?sep=([,;|\t])\r?\n")
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -44,27 +47,41 @@ def decoded(data: bytes, encoding: str | None = None) -> str:
     if encoding is not None:
         return text_in(data, encoding).removeprefix("\ufeff")
     try:
-        return data.decode(assumed_encoding(data) or "utf-8")
+        return data.decode(assumed_encoding(data) or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise BadInput("file-encoding-unknown", place=f"byte {error.start}") from error
 
 
 def read_csv(data: bytes, named: Collection[str] = (), encoding: str | None = None) -> SourceTable:
-    """Read a CSV file with a header row; the separator is the one of `,` `;` and tab that the header uses
-    most."""
+    """Read a CSV file with a header row; the separator is the one of `,` `;` `|` and tab that gives the header most
+    known names, or the one that a line `sep=;` before it states."""
     if len(data) > LARGEST:
         raise BadInput("file-too-large", bytes=len(data), limit=LARGEST)
     text = decoded(data, encoding)
     if "\0" in text:
         raise BadInput("file-not-text", place=f"character {text.index(chr(0)) + 1}")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(",;\t", key=first.count) if first else ","
+    told = _SEPARATOR.match(text)
+    separator = told[1] if told is not None else _separator(text)
+    if told is not None:
+        text = text[told.end() :]
     rows: list[tuple[int, list[str]]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for cells in reader:
-            rows.append((reader.line_num, [cell.strip() for cell in cells]))
+            rows.append((reader.line_num + (told is not None), [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise BadInput("csv-broken", place=f"line {reader.line_num}", reason=str(error)) from error
     columns, found = table_of(rows, named)
     return SourceTable(columns, tuple(SourceRow(place, cells) for place, cells in found))
+
+
+def _separator(text: str) -> str:
+    head = [line for line in text[:20_000].splitlines() if line.strip()][:HEADER_WITHIN]
+    known = {mark: max((known_columns(_cells(line, mark)) for line in head), default=0) for mark in ",;\t|"}
+    if max(known.values(), default=0):
+        return max(known, key=lambda mark: known[mark])
+    return max(",;\t", key=head[0].count) if head else ","
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    return [one.strip().strip('"') for one in line.split(mark)]

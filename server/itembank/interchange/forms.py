@@ -91,4 +91,4 @@ def _of_text(data: bytes) -> Format:
 
 
 def _known(line: str) -> bool:
-    return any(known_columns(line.split(mark)) >= 2 for mark in (",", ";", "\t"))
+    return any(known_columns(line.split(mark)) >= 2 for mark in (",", ";", "\t", "|"))

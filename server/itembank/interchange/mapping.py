@@ -23,25 +23,36 @@ _WORDS: Mapping[str, frozenset[str]] = {
     ),
     "stem": words(
         "题干 题目 试题 题目内容 试题内容 题干内容 试题题干 题目题干 问题 内容 "
-        "题面 试题描述 题目描述 题目正文 "
+        "题面 试题描述 题目描述 题目正文 试卷题目 考题 考题内容 题目文本 试题正文 题目题面 题干描述 "
         "stem question text title content questiontext question_text body prompt 题目名称 试题名称"
     ),
     "answer": words(
-        "答案 正确答案 标准答案 参考答案 试题答案 题目答案 正确选项 正解 正确答案选项 答案选项 "
-        "answer answers key correct correctanswer correct_answer rightanswer right_answer solution"
+        "答案 正确答案 标准答案 参考答案 试题答案 题目答案 正确选项 正解 正确答案选项 答案选项 标答 标准答案选项 "
+        "参考答案选项 答案内容 answer answers key correct correctanswer correctanswers correct_answer "
+        "correct_answers rightanswer right_answer solution correctoption"
     ),
-    "options": words("选项 备选项 选项内容 备选答案 候选项 可选项 全部选项 options choices 试题选项"),
+    "options": words(
+        "选项 备选项 选项内容 备选答案 候选项 可选项 全部选项 候选答案 题目选项 选择项 各选项 "
+        "options choices 试题选项"
+    ),
     "point": words(
         "知识点 考点 鉴定点 考核点 知识点名称 所属知识点 知识点代码 "
-        "鉴定点代码 章节 分类 题目分类 试题分类 类别 模块 "
+        "鉴定点代码 鉴定点名称 认定点 认定点名称 认定点代码 考点名称 考核点名称 考核知识点 所属考点 技能点 知识要点 "
+        "所属章节 章节名称 所属分类 知识模块 章节 分类 题目分类 试题分类 类别 模块 "
         "category point knowledgepoint knowledge_point topic chapter knowledge 考核要点 鉴定范围"
     ),
     "difficulty": words(
-        "难度 难度系数 难易度 难易程度 难度等级 试题难度 题目难度 难度值 难易系数 难易 difficulty facility"
+        "难度 难度系数 难易度 难易程度 难度等级 试题难度 题目难度 难度值 难易系数 难易 题目难度系数 "
+        "试题难度系数 难度级别 难度级 题目难易度 试题难易度 题目难度等级 "
+        "difficulty facility difficultylevel level_of_difficulty"
     ),
-    "score": words("分值 分数 题分 每题分值 试题分值 题目分值 得分 单题分值 score points mark marks"),
+    "score": words(
+        "分值 分数 题分 每题分值 试题分值 题目分值 得分 单题分值 配分 题目分数 试题分数 默认分值 每题分数 "
+        "score points mark marks"
+    ),
     "explanation": words(
-        "解析 答案解析 试题解析 题目解析 详解 解释 说明 答题解析 explanation analysis comment feedback 依据"
+        "解析 答案解析 试题解析 题目解析 详解 解释 说明 答题解析 本题解析 试题详解 答案说明 答案详解 题解 "
+        "explanation rationale analysis comment feedback 依据"
     ),
     "picture": words("图片 题图 附图 插图 图 图片文件 图片路径 image picture img imagepath figure"),
     "markup": words("文本格式 内容格式 markup"),
@@ -59,10 +70,16 @@ _WORDS: Mapping[str, frozenset[str]] = {
     "blank": words("序号 题号 行号 no number 顺序 排序 #"),
 }
 _LETTER = re.compile(
-    r"^(?:选项|备选项?|备选答案|选择项|答案|option|choice|opt|item)?[_\-]?([a-h])(?:选项|项|答案)?$"
+    r"^(?:选项|备选项?|备选答案|候选答案|候选项|选择项|答案|option|choice|opt|item|answer)?[_\-]?([a-h])(?:选项|项|答案)?$"
 )
 _FURTHER = re.compile(r"^(?:选项|option[_\-])([i-z])$")
-_NUMBER = re.compile(r"^(?:选项|备选项|备选答案|选择项|option|choice|opt)[_\-]?([1-8一二三四五六七八])$")
+_NUMBER = re.compile(
+    r"^(?:选项|备选项?|备选答案|候选答案|候选项|选择项|option|choice|opt|alternative)[_\-]?([1-8一二三四五六七八])$"
+)
+_ANSWER_NUMBER = re.compile(
+    r"^(?:答案|空|第|填空|answer|blank)[_\-]?([1-8一二三四五六七八])(?:空|答案|空答案)?$"
+)
+_POINT_LEVEL = re.compile(r"^([一二三四五])级(?:知识点|考点|鉴定点|分类|目录|章节|要点)$")
 _CHINESE = "一二三四五六七八"
 FIELDS = (
     "label",
@@ -86,6 +103,8 @@ FIELDS = (
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
     """Field → column name; `option_columns` in order of label; `defaults` and word tables for values.
+    `answer_columns`: one column for each blank, where no single column holds the answer. `numbered`: the options'
+    columns are named by numbers, so that a number in the answer names one of them.
 
     `ignored` are columns known to carry nothing of an item (row numbers); `placeholders` are texts that
     stand in the label's column for "no label".
@@ -94,6 +113,8 @@ class ColumnMapping:
     fields: Mapping[str, str]
     option_columns: tuple[str, ...]
     ignored: frozenset[str] = frozenset()
+    answer_columns: tuple[str, ...] = ()
+    numbered: bool = False
     placeholders: frozenset[str] = frozenset()
     default_type: ItemType | None = None
     default_point: str = ""
@@ -212,16 +233,21 @@ def guess_columns(columns: Sequence[str], defaults: ColumnMapping | None = None)
     """Map columns by their wording; the first column of a field wins, others stay unread."""
     fields: dict[str, str] = {}
     lettered: dict[str, str] = {}
+    counted: dict[int, str] = {}
+    numbered: dict[int, str] = {}
+    levels: dict[int, str] = {}
     ignored: set[str] = set()
     for column in columns:
         word = header_word(column)
-        letter, number = _LETTER.match(word) or _FURTHER.match(word), _NUMBER.match(word)
+        letter = _LETTER.match(word) or _FURTHER.match(word)
         if letter is not None:
             lettered.setdefault(letter[1], column)
-        elif number is not None:
-            digit = number[1]
-            place = _CHINESE.index(digit) if digit in _CHINESE else int(digit) - 1
-            lettered.setdefault("abcdefgh"[place], column)
+        elif (number := _NUMBER.match(word)) is not None:
+            counted.setdefault(_digit(number[1]), column)
+        elif (number := _ANSWER_NUMBER.match(word)) is not None:
+            numbered.setdefault(_digit(number[1]), column)
+        elif (level := _POINT_LEVEL.match(word)) is not None:
+            levels.setdefault(_digit(level[1]), column)
         elif word in _WORDS["blank"]:
             ignored.add(column)
         else:
@@ -229,11 +255,20 @@ def guess_columns(columns: Sequence[str], defaults: ColumnMapping | None = None)
                 if word in _WORDS[name] and name not in fields:
                     fields[name] = column
                     break
+    if levels:
+        fields.setdefault("point", levels[max(levels)])  # the narrowest one
+    if "answer" in fields and not lettered and not counted:
+        counted, numbered = numbered, {}  # `Answer 1`, `Answer 2`, `Correct answer`
     base = defaults or ColumnMapping({}, ())
+    options = {ord(letter) - ord("a") + 1: column for letter, column in lettered.items()}
+    for place, column in counted.items():
+        options.setdefault(place, column)
     return ColumnMapping(
         fields=fields,
-        option_columns=tuple(lettered[letter] for letter in sorted(lettered)),
+        option_columns=tuple(options[place] for place in sorted(options)),
         ignored=frozenset(ignored),
+        answer_columns=tuple(numbered[place] for place in sorted(numbered)) if "answer" not in fields else (),
+        numbered=bool(counted) and not lettered,
         default_type=base.default_type,
         default_point=base.default_point,
         default_difficulty=base.default_difficulty,
@@ -244,11 +279,23 @@ def guess_columns(columns: Sequence[str], defaults: ColumnMapping | None = None)
     )
 
 
+def _digit(text: str) -> int:
+    return _CHINESE.index(text) + 1 if text in _CHINESE else int(text)
+
+
+def is_option_header(text: str) -> bool:
+    """Say whether a header names one option: `A`, `选项B`, `选项3`."""
+    word = header_word(text)
+    return any(pattern.match(word) is not None for pattern in (_LETTER, _FURTHER, _NUMBER))
+
+
 def known_columns(columns: Sequence[str]) -> int:
     """Return how many of the names are known wordings: a row with a stem and two more is taken for a
     header."""
     mapping = guess_columns(columns)
-    return len(mapping.fields) + len(mapping.option_columns) if mapping.usable else 0
+    if not mapping.usable:
+        return 0
+    return len(mapping.fields) + len(mapping.option_columns) + len(mapping.answer_columns)
 
 
 def columns_of(columns: Sequence[str], saved: SavedMapping | None) -> ColumnMapping:

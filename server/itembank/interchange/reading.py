@@ -15,7 +15,7 @@ from server.itembank.interchange.cases import as_part, children_of, with_parts, 
 from server.itembank.interchange.cells import RowCells, Skip, plain
 from server.itembank.interchange.in_words import rubric_of, worth
 from server.itembank.interchange.mapping import ColumnMapping
-from server.itembank.interchange.options import options_of
+from server.itembank.interchange.options import options_in_stem, options_of
 from server.itembank.interchange.rows import (
     Reading,
     Remark,
@@ -43,6 +43,11 @@ _POLICIES: Mapping[Policy, frozenset[str]] = {
     ),
 }
 _CODE = re.compile(r"^[A-Za-z]+[-_]?\d[\w-]*$")
+_EACH = re.compile(r"每\s*小?题\s*(\d{1,3}(?:\.\d{1,2})?)\s*分")
+_POINTS = re.compile(r"[（(]\s*(\d{1,3}(?:\.\d{1,2})?)\s*分\s*[）)]")
+_COUNTED = re.compile(
+    r"^\s*(?:第[一二三四五六七八九十\d]+部分|[（(]?[一二三四五六七八九十]+[）)]?\s*[、.．])"
+)
 _LABEL_BREAK = re.compile(r"[,，、;；/\s]+")
 
 
@@ -63,6 +68,16 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
     children = children_of(table, mapping)
     cases = {plain(text_of(row.cells.get(mapping.column("label")))) for row in table.rows} & children.keys()
     parts = {id(row): label for label in cases for row in children[label]}
+    remarks = list(table.remarks)
+    scores: dict[str, float] = {}
+    steps = answers.difficulty_steps(
+        text_of(row.cells.get(mapping.column("difficulty"))) for row in table.rows
+    )
+    if steps:
+        mapping = replace(mapping, difficulties={**steps, **mapping.difficulties})
+        if max(steps) != "1":
+            facts: dict[str, Fact] = {"column": mapping.column("difficulty")}
+            remarks.append(Remark("difficulty-in-steps", mapping.column("difficulty"), False, facts))
     for source in table.rows:
         if id(source) in parts:
             below_case.append((len(outcomes), source))
@@ -71,13 +86,17 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
         heading = _heading(source)
         if heading is not None:
             headed[source.sheet] = heading
+            scores[source.sheet] = _each(source) or mapping.default_score
             outcomes.append(_skipped(source, "row-is-heading"))
             continue
         if not source.not_held and is_empty(list(source.cells.values())):
             outcomes.append(_skipped(source, "row-empty"))
             continue
-        given = headed.get(source.sheet) or answers.type_of(source.sheet) or mapping.default_type
-        row = RowCells(source, mapping)
+        given = headed.get(source.sheet) or answers.type_titled(source.sheet) or mapping.default_type
+        own = scores.get(source.sheet, mapping.default_score)
+        row = RowCells(
+            source, mapping if own == mapping.default_score else replace(mapping, default_score=own)
+        )
         label = plain(row.text("label"))
         below = [RowCells(one, mapping) for one in children[label]] if label in cases else []
         if row.text("parent") and label not in cases:
@@ -87,9 +106,9 @@ def read_rows(table: SourceTable, mapping: ColumnMapping, clean: Clean, picture:
             read[label] = outcomes[-1]
     for place, source in below_case:
         outcomes[place] = as_part(source, parts[id(source)], read.get(parts[id(source)]))
-    known = {*mapping.fields.values(), *mapping.option_columns, *mapping.ignored}
+    known = {*mapping.fields.values(), *mapping.option_columns, *mapping.answer_columns, *mapping.ignored}
     unread = tuple(column for column in table.columns if column not in known)
-    return Reading(marked_twice(outcomes), unread, table.remarks)
+    return Reading(marked_twice(outcomes), unread, tuple(remarks))
 
 
 def _skipped(source: SourceRow, code: str, **facts: Fact) -> RowOutcome:
@@ -99,9 +118,17 @@ def _skipped(source: SourceRow, code: str, **facts: Fact) -> RowOutcome:
 def _heading(source: SourceRow) -> ItemType | None:
     """Return the type that a row of a single cell names for the rows below it: `一、单选题（每题1分）`."""
     filled = [text_of(cell) for cell in source.cells.values() if text_of(cell)]
-    if len(filled) != 1 or len(filled[0]) > 60:
+    if len(filled) != 1 or len(filled[0]) > 120:
         return None
-    return answers.type_of(re.sub(r"[（(].*$", "", filled[0]))
+    title = re.sub(r"[（(:：].*$", "", filled[0], flags=re.DOTALL)
+    counted = len(title) <= 20 and _COUNTED.match(title) is not None
+    return answers.type_of(title) or (answers.type_titled(title) if counted else None)
+
+
+def _each(source: SourceRow) -> float | None:
+    """Return the points of each item that a heading states: `每题1.5分`."""
+    found = _EACH.search(" ".join(text_of(cell) for cell in source.cells.values()))
+    return float(found[1]) if found is not None and float(found[1]) > 0 else None
 
 
 def _read_row(
@@ -152,8 +179,12 @@ def _content(
         raise Skip("item-without-stem")
     options = options_of(row)
     key_cell = row.cell("answer")
-    found = None if row.stored else answers.key_in_stem(stem)
     key_text = text_of(key_cell)
+    if not options and not row.stored and _may_hold_options(row, given, stem, key_text):
+        stem, options = options_in_stem(stem)
+        if options:
+            row.note("options-from-stem", options=len(options))
+    found = None if row.stored else answers.key_in_stem(stem)
     inside = [*written_parts(row), *below]
     kind = "case" if inside else type_told(row, given, options, key_cell, found)
     if kind == "case" and not inside and key_text:
@@ -179,13 +210,13 @@ def _content(
     content = ItemContent(
         label=label,
         type=kind,
-        stem=_with_picture(row, stem_html, picture),
+        stem=_with_picture(row, stem_html, picture, clean),
         options=tuple(clean(option) for option in options),
         key=key,
         accepted=accepted,
         point=_point(row),
         difficulty=_difficulty(row),
-        score=worth(rubric) if rubric and not scored else _score(row),
+        score=worth(rubric) if rubric and not scored else _score(row, key_text if kind == "short" else ""),
         explanation=clean(row.text("explanation")),
         policy=_policy(row, kind),
         model=clean(key_text) if kind == "short" else "",
@@ -197,6 +228,14 @@ def _content(
     if counting.lost:
         row.doubt("picture-shows-nothing", count=counting.lost)
     return content
+
+
+def _may_hold_options(row: RowCells, given: ItemType | None, stem: str, key_text: str) -> bool:
+    """Say whether a row without options may have them in its stem: it is a choice, or its key is of labels."""
+    kind = answers.type_of(row.text("type")) or (None if row.text("type") else given)
+    if kind is None and not row.text("type"):
+        return answers.choice_key(key_text) is not None or answers.key_in_stem(stem) is not None
+    return kind in ("single", "multiple", "judge")
 
 
 class _Counting:
@@ -235,10 +274,12 @@ def _policy(row: RowCells, kind: ItemType) -> Policy | None:
     return None
 
 
-def _with_picture(row: RowCells, stem_html: str, picture: Picture) -> str:
+def _with_picture(row: RowCells, stem_html: str, picture: Picture, clean: Clean) -> str:
     name = row.text("picture")
     if not name:
         return stem_html
+    if name.startswith("<img "):
+        return f"{stem_html}<br>{clean(name)}"
     if picture.fetch is None:
         row.doubt("picture-missing", picture=name[:120])
         return stem_html
@@ -273,8 +314,13 @@ def _difficulty(row: RowCells) -> float:
     return value
 
 
-def _score(row: RowCells) -> float:
+def _score(row: RowCells, model: str = "") -> float:
+    """Return what an item is worth: as its row says, else what the points in its model answer make up."""
     text = answers.folded(row.text("score")).removesuffix("分")
+    points = sum(map(float, _POINTS.findall(model)))
+    if not text and 0 < points <= 1000:
+        row.note("score-from-answer", score=points)
+        return points
     if not text:
         return row.mapping.default_score
     try:

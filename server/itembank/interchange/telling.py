@@ -39,6 +39,9 @@ def type_told(
         return "judge"
     labels = answers.choice_key(key_text)
     if options:
+        labels = (
+            labels or answers.key_by_number(key_text, len(options)) or answers.key_in_words(key_text, options)
+        )
         if judge_options(options) is not None and labels is not None:
             return "judge"
         return "multiple" if labels is not None and len(labels) > 1 else "single"
@@ -65,6 +68,15 @@ def key_told(
 ) -> tuple[tuple[str, ...], str]:
     """Return (key, stem without the key in it)."""
     told = parsed_key(kind, key_text, options) if key_text else None
+    if key_text and told is None and kind != "judge":
+        told = answers.key_by_number(key_text, len(options))
+        if told is not None:
+            circled = key_text.strip()[:1] in "①②③④⑤⑥⑦⑧"
+            say = row.note if row.mapping.numbered or circled else row.doubt
+            say("key-by-number", key=key_text[:60], labels=",".join(told))
+    if key_text and told is None and kind == "judge" and answers.choice_key(key_text) in (("A",), ("B",)):
+        told = ("T",) if answers.choice_key(key_text) == ("A",) else ("F",)
+        row.doubt("judge-key-by-letter", key=key_text[:60])
     if key_text and told is None:
         row.doubt("item-key-unreadable", key=key_text[:60])
     in_stem = parsed_key(kind, found[0], options) if found else None
@@ -95,7 +107,5 @@ def parsed_key(kind: ItemType, text: str, options: Sequence[str]) -> tuple[str, 
         return (one,) if one is not None else None
     labels = answers.choice_key(text)
     if labels is None:
-        sought = answers.folded(text)
-        same = [place for place, option in enumerate(options) if answers.folded(option) == sought]
-        return (LABELS[same[0]],) if len(same) == 1 else None
+        return answers.key_in_words(text, options)
     return labels
