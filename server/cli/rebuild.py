@@ -170,13 +170,13 @@ def _rebuild(args: argparse.Namespace) -> int:
     print(f"recovery file {second.header.number} of {second.header.written_at.astimezone(SHANGHAI)}")
     print(f"{report.journals} journals, {report.entries} entries, {report.faults} faults")
     for one in report.sittings:
-        state = "whole" if one.same_chain and not one.missing else f"missing {len(one.missing)}"
+        state = "whole" if one.whole else f"missing {len(one.missing)}" if one.missing else "not whole"
         print(
             f"{one.sitting}\t{one.answers} acknowledged\t{one.unacknowledged} not\t{one.false} false\t{state}"
         )
     for sitting, lease, code in report.refused:
         print(f"REFUSED\t{sitting}\t{lease}\t{code}")
-    return 1 if report.refused or any(one.missing or one.false for one in report.sittings) else 0
+    return 0 if report.whole else 1
 
 
 async def _written(
@@ -230,7 +230,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="build a centre's server anew from the recovery file and the kiosks' journals",
         description="After total loss of a centre's server: on a new machine two people, each with half of the printed "
         "recovery code, read the recovery file and the journals that were exported at the kiosks, and type the bells "
-        "from the printed room records. Status 1 when a receipt is missing or a journal was refused.",
+        "from the printed room records. Status 1 when a journal was refused or a receipt is missing or false.",
     )
     parser.add_argument("--from", dest="source", type=Path, required=True, help="the second place's folder")
     parser.add_argument("--first", required=True, metavar="NAME", help="who holds one half of the code")

@@ -331,7 +331,13 @@ class Hall:
         def done(written: Written | None) -> None:
             if isinstance(written, Stored):
                 mac = receipt_mac(
-                    live.receipt_key, sitting, answer.lease, answer.seq, written.receipt, written.digest
+                    live.receipt_key,
+                    sitting,
+                    answer.lease,
+                    answer.seq,
+                    written.outcome,
+                    written.receipt,
+                    written.digest,
                 )
                 receipt = exam.Receipt(number=written.receipt, hash=written.digest.hex(), mac=mac)
                 line.send(

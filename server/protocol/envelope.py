@@ -64,16 +64,20 @@ def chained(previous: bytes, event: bytes) -> bytes:
     return hashlib.sha256(previous + hashlib.sha256(event).digest()).digest()
 
 
-def receipt_bytes(sitting: str, lease: int, seq: int, number: int, digest: bytes) -> bytes:
-    """Return what a receipt's HMAC-SHA-256 covers: receipt number and chained hash with sitting, lease and
-    seq.
+def receipt_bytes(sitting: str, lease: int, seq: int, outcome: str, number: int, digest: bytes) -> bytes:
+    """Return what a receipt's HMAC-SHA-256 covers: outcome, receipt number and chained hash with sitting, lease
+    and seq.
     """
-    return f"gongyuan/receipt/1\n{sitting}\n{lease}\n{seq}\n{number}\n{digest.hex()}".encode("ascii")
+    text = f"gongyuan/receipt/2\n{sitting}\n{lease}\n{seq}\n{outcome}\n{number}\n{digest.hex()}"
+    return text.encode("ascii")
 
 
-def receipt_mac(receipt_key: bytes, sitting: str, lease: int, seq: int, number: int, digest: bytes) -> str:
+def receipt_mac(
+    receipt_key: bytes, sitting: str, lease: int, seq: int, outcome: str, number: int, digest: bytes
+) -> str:
     """Return the receipt's HMAC-SHA-256 in hexadecimal; the slot's receipt key never leaves the centre."""
-    return hmac.digest(receipt_key, receipt_bytes(sitting, lease, seq, number, digest), "sha256").hex()
+    covered = receipt_bytes(sitting, lease, seq, outcome, number, digest)
+    return hmac.digest(receipt_key, covered, "sha256").hex()
 
 
 def resume_token(receipt_key: bytes, sitting: str, lease: int) -> str:
@@ -81,6 +85,12 @@ def resume_token(receipt_key: bytes, sitting: str, lease: int) -> str:
     digits.
     """
     return hmac.digest(receipt_key, f"gongyuan/resume/1\n{sitting}\n{lease}".encode("ascii"), "sha256").hex()
+
+
+def holding(digest: bytes, nonce: bytes) -> str:
+    """Return how a device names the sealed paper that it has: hash of the paper in clear and nonce of its sealing, 88
+    hex digits. A set drawn anew seals the same paper under another nonce."""
+    return digest.hex() + nonce.hex()
 
 
 def hand_in_bytes(sitting: str, ended_at: datetime, count: int, digest: str, head: str) -> bytes:

@@ -1,8 +1,9 @@
 """What the centre had acknowledged before its loss, from the journals and the receipts that kiosks kept.
 
-A receipt holds when the seat signed what it says and its HMAC is that of the slot's receipt key, which no kiosk ever
-held. The receipt chain of a sitting is made anew from its answers in the order of their receipts: where none is
-missing, every number and hash is again the one that the kiosk was told.
+A receipt holds when the seat signed what it says, its HMAC is that of the slot's receipt key, which no kiosk ever
+held, and the entry that it is of leads, from the hash of the receipt before it, to its own hash. Of several entries
+under one number that one counts. The receipt chain of a sitting is made anew from its answers in the order of their
+receipts: where none is missing, every number and hash is again the one that the kiosk was told.
 """
 
 import hashlib
@@ -25,6 +26,11 @@ from server.keys.signing import verify
 from server.protocol.envelope import chained, event_bytes, receipt_mac
 from server.protocol.journal import JournalCopy, JournalReceipt, settled_bytes
 
+_Entry = tuple[int, str, datetime | None]
+"""Number, value (JSON array of texts) and time of capture."""
+_Named = tuple[int, int, str, int, str, str]
+"""A receipt's lease and all that it says: one that comes in two copies is one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:
@@ -41,7 +47,8 @@ class Proved:
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """One sitting: answers that stand in the centre's records again, receipt numbers that no kiosk brought,
-    receipts that did not hold, entries that were never acknowledged, and whether the chain is the one it was."""
+    receipts that did not hold, entries that were never acknowledged, and whether the chain is the one it was. A
+    journal that was handed in twice counts once."""
 
     sitting: str
     answers: int
@@ -49,6 +56,11 @@ class Rebuilt:
     false: int
     unacknowledged: int
     same_chain: bool
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether everything that its kiosks were told is there as they were told it."""
+        return self.same_chain and not self.missing and not self.false
 
 
 async def acknowledge(act: Act, identity: Identity, copies: Iterable[JournalCopy]) -> tuple[Rebuilt, ...]:
@@ -71,28 +83,52 @@ async def acknowledge(act: Act, identity: Identity, copies: Iterable[JournalCopy
 
 
 async def _sitting(act: Act, sitting: str, key: bytes, copies: Sequence[JournalCopy]) -> Rebuilt:
-    entries, told = await _entries(act, sitting), 0
-    proved: dict[int, Proved] = {}
+    entries = await _entries(act, sitting)
+    told: set[_Named] = set()
+    sealed: dict[int, tuple[int, JournalReceipt]] = {}
     for copy in copies:
         seat = await act.session.get(SeatRow, copy.head.seat)
         for receipt in copy.receipts:
-            told += 1
-            entry = entries.get((copy.head.lease, receipt.seq))
-            if entry is None or seat is None or not _holds(receipt, copy, seat.public_key, key):
-                continue
-            number, value, captured_at = entry
-            lease = copy.head.lease
-            proved[receipt.number] = Proved(lease, receipt.seq, number, value, captured_at, receipt)
+            told.add(_named(copy.head.lease, receipt))
+            if seat is not None and _sealed(receipt, copy, seat.public_key, key):
+                sealed[receipt.number] = (copy.head.lease, receipt)
+    proved: dict[int, Proved] = {}
+    for number, (lease, receipt) in sorted(sealed.items()):
+        before = sealed.get(number - 1)
+        start = bytes(32) if number == 1 else None if before is None else bytes.fromhex(before[1].hash)
+        entry = _entry_of(sitting, lease, receipt, start, entries.get((lease, receipt.seq), ()))
+        if entry is not None:
+            proved[number] = Proved(lease, receipt.seq, *entry, receipt)
     if proved:
         same_chain = await _write(act, sitting, [proved[number] for number in sorted(proved)])
     else:
         same_chain = True
     missing = tuple(number for number in range(1, max(proved, default=0)) if number not in proved)
-    unacknowledged = len(entries) - len(proved)
-    return Rebuilt(sitting, len(proved), missing, told - len(proved), unacknowledged, same_chain)
+    held = {_named(one.lease, one.receipt) for one in proved.values()}
+    unacknowledged = len(entries) - len({(one.lease, one.seq) for one in proved.values()})
+    return Rebuilt(sitting, len(proved), missing, len(told - held), unacknowledged, same_chain)
 
 
-async def _entries(act: Act, sitting: str) -> dict[tuple[int, int], tuple[int, str, datetime | None]]:
+def _named(lease: int, receipt: JournalReceipt) -> _Named:
+    return (lease, receipt.seq, receipt.outcome, receipt.number, receipt.hash, receipt.mac)
+
+
+def _entry_of(
+    sitting: str, lease: int, receipt: JournalReceipt, start: bytes | None, entries: Iterable[_Entry]
+) -> _Entry | None:
+    """Return the entry that the centre acknowledged by a receipt. Where the receipt before it is missing (`start`
+    None) its hash tells nothing: then the entry must be the only one of its number."""
+    found = list(dict.fromkeys(entries))
+    if start is None:
+        return found[0] if len(found) == 1 else None
+    for one in found:
+        event = event_bytes(sitting, lease, receipt.seq, one[0], value_of(one[1]))
+        if chained(start, event).hex() == receipt.hash:
+            return one
+    return None
+
+
+async def _entries(act: Act, sitting: str) -> dict[tuple[int, int], list[_Entry]]:
     rows = await act.session.execute(
         select(
             LateJournalRow.lease,
@@ -107,18 +143,22 @@ async def _entries(act: Act, sitting: str) -> dict[tuple[int, int], tuple[int, s
             LateEntryRow.number.is_not(None),
             LateEntryRow.fault.is_(None),
         )
+        .order_by(LateJournalRow.id, LateEntryRow.place)
     )
-    return {(lease, seq): (number, value, at) for lease, seq, number, value, at in rows}
+    found: dict[tuple[int, int], list[_Entry]] = {}
+    for lease, seq, number, value, at in rows:
+        found.setdefault((lease, seq), []).append((number, value, at))
+    return found
 
 
-def _holds(receipt: JournalReceipt, copy: JournalCopy, public: bytes, key: bytes) -> bool:
+def _sealed(receipt: JournalReceipt, copy: JournalCopy, public: bytes, key: bytes) -> bool:
     head, digest = copy.head, bytes.fromhex(receipt.hash)
     named = (receipt.seq, receipt.outcome, receipt.number, receipt.hash, receipt.mac)
     try:
         verify(public, bytes.fromhex(receipt.signature), settled_bytes(head.sitting, head.lease, *named))
     except GongyuanError:
         return False
-    right = receipt_mac(key, head.sitting, head.lease, receipt.seq, receipt.number, digest)
+    right = receipt_mac(key, head.sitting, head.lease, receipt.seq, receipt.outcome, receipt.number, digest)
     return hmac.compare_digest(right, receipt.mac)
 
 

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, inspect, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.clock import SHANGHAI, Clock
@@ -109,6 +109,13 @@ class Report:
     faults: int = 0
     refused: list[tuple[str, int, str]] = field(default_factory=list)
     sittings: tuple[Rebuilt, ...] = ()
+    kept: list[JournalCopy] = field(default_factory=list)
+    """Every copy that was taken, also where one journal came twice."""
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing was refused and everything acknowledged is there as the kiosks were told it."""
+        return not self.refused and all(one.whole for one in self.sittings)
 
 
 def read(place: Path, first: str, second: str) -> Second:
@@ -207,10 +214,12 @@ async def write(
 ) -> Report:
     """Make the data folder and write all that was read; the bells (by slot and room) were judged before.
 
-    Refused `rebuild-folder-used` when the folder or the database holds a centre already.
+    Refused `rebuild-folder-used` or `rebuild-database-used` when folder or database hold a centre already.
     """
     if await asyncio.to_thread(_used, db, folder):
         raise Refused(Refusal("rebuild-folder-used", facts={"path": str(folder)}))
+    if await _holds_rows(db):
+        raise Refused(Refusal("rebuild-database-used"))
     await asyncio.to_thread(lambda: folder.mkdir(parents=True, exist_ok=True))
     await asyncio.to_thread(upgrade, db)
     identity = await asyncio.to_thread(Identity.take_over, folder, second.body.node)
@@ -233,7 +242,7 @@ async def write(
             await _ring(act, identity, slot, by_room, start_keys.get(slot))
         report = await _take(act, files)
         report.faults = await _open(act, identity, journal_keys)
-        report.sittings = await acknowledge(act, identity, (copy for file in files for copy in file.journals))
+        report.sittings = await acknowledge(act, identity, report.kept)
         await act.record(
             "recovery:centre:rebuilt",
             {
@@ -250,6 +259,19 @@ async def write(
 def _used(db: Database, folder: Path) -> bool:
     file = Path(db.url.database) if db.is_sqlite and db.url.database else None
     return (folder / "keys" / "node.json").exists() or (file is not None and file.exists())
+
+
+async def _holds_rows(db: Database) -> bool:
+    """Tell whether a PostgreSQL database holds anything of a centre; tables alone are none."""
+    if db.is_sqlite:
+        return False
+    async with db.engine.connect() as connection:
+        there = set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+        for name in ("journal_record", *TABLES, *PAPER_TABLES):
+            any_row = select(literal(1)).select_from(Base.metadata.tables[name]).limit(1)
+            if name in there and (await connection.execute(any_row)).first() is not None:
+                return True
+    return False
 
 
 def _write_tls(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -309,18 +331,21 @@ async def _take(act: Act, files: Sequence[JournalFile]) -> Report:
     """Keep every journal whose seat and sitting are known, under the lease that it names; one whose signatures do
     not hold is refused by itself. Sittings with a journal count as opened where their newest lease is."""
     report, sittings = Report(), set()
+    kept: dict[tuple[str, int, str], int] = {}
     seats = {row.id: row for row in await act.session.scalars(select(SeatRow))}
     for copy in (copy for file in files for copy in file.journals):
         head = copy.head
         try:
             async with act.session.begin_nested():
                 await _lease(act, copy, seats)
-                report.entries += await late_journals.keep(act, head, 0, copy.entries, "file", lost=True)
+                entries = await late_journals.keep(act, head, 0, copy.entries, "file", lost=True)
         except GongyuanError as error:
             report.refused.append((head.sitting, head.lease, error.code))
             continue
         sittings.add(head.sitting)
-        report.journals += 1
+        kept[(head.sitting, head.lease, head.seat)] = entries
+        report.kept.append(copy)
+    report.journals, report.entries = len(kept), sum(kept.values())
     for sitting in sorted(sittings):
         row = await act.session.get_one(SittingRow, sitting)
         held = await act.session.get(LeaseRow, (sitting, row.lease))

@@ -24,6 +24,7 @@ from server.protocol.envelope import (
     chained,
     event_bytes,
     hand_in_bytes,
+    holding,
     receipt_code,
     receipt_code_holds,
     receipt_mac,
@@ -139,7 +140,11 @@ GOLDEN: list[tuple[Any, str]] = [
     ),
     (
         exam.Resume(sitting="s1", lease=2, token=H32),
-        f'{{"type":"resume","sitting":"s1","lease":2,"token":"{H32}"}}',
+        f'{{"type":"resume","sitting":"s1","lease":2,"token":"{H32}","paper":null}}',
+    ),
+    (
+        exam.Resume(sitting="s1", lease=2, token=H32, paper=holding(SEALED.hash, SEALED.nonce)),
+        f'{{"type":"resume","sitting":"s1","lease":2,"token":"{H32}","paper":"{"01" * 32}{"02" * 12}"}}',
     ),
     (exam.Opened(paper="p1", items=80), '{"type":"opened","paper":"p1","items":80}'),
     (
@@ -294,11 +299,12 @@ def test_what_signatures_cover() -> None:
 
 
 def test_tokens_and_receipts_differ_by_every_part() -> None:
-    """Another key, sitting or lease gives another token, and another seq or number another receipt."""
+    """Another key, sitting or lease gives another token, and another seq, outcome or number another receipt."""
     tokens = {resume_token(k, s, n) for k in (b"a", b"b") for s in ("x", "y") for n in (1, 2)}
     assert len(tokens) == 8
-    macs = {receipt_mac(b"k", "x", 1, s, n, bytes(32)) for s in (1, 2) for n in (1, 2)}
-    assert len(macs) == 4
+    outcomes = ("counted", "late")
+    macs = {receipt_mac(b"k", "x", 1, s, o, n, bytes(32)) for s in (1, 2) for o in outcomes for n in (1, 2)}
+    assert len(macs) == 8
 
 
 @given(st.binary(min_size=1, max_size=40), st.integers(0, 12), st.sampled_from(CODE_ALPHABET))
