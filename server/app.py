@@ -35,7 +35,7 @@ from server.delivery.health import HealthDesk
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
-from server.keys.desk_opening import DeskOpening
+from server.keys.desk_opening import DeskOpening, close_left, keep_closing_left
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
 from server.keys.recovery import SecondPlace
@@ -53,6 +53,7 @@ from server.packages.contents import (
 from server.packages.dispatch import Acting, Handlers
 from server.packages.exchange import keep_exchanging
 from server.packages.outbox import Received
+from server.papers.trial_runner import TrialRunner
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.proctoring import Proctoring
@@ -245,6 +246,8 @@ def _works(site: Site) -> list[Coroutine[Any, Any, None]]:
         keep_exchanging(site.db, site.journal, site.identity, site.clock),
     ]
     settings = site.settings
+    if settings.role == "centre":
+        works.append(keep_closing_left(site.db, site.journal, site.clock, settings.folder))
     if settings.role == "centre" and settings.recovery is not None:
         place = Path(settings.recovery.folder)
         site.second_place = told = SecondPlace()
@@ -261,6 +264,7 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
     site.launcher_process = Launcher(
         site.db, site.journal, site.clock, lambda kind: children("opening", kind.value), site.start_keys
     )
+    site.trials_held = TrialRunner(children("paper-trial"))
     _furnish_hall(site)
     site.feed_held = Feed()
     site.evidence_held = EvidenceStore(
@@ -373,6 +377,7 @@ def create_desk_app(settings: Settings, clock: Clock, ended: Callable[[], None])
     async def living(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             running.push_async_callback(db.close)
+            await close_left(db, journal, clock, settings.folder)
             running.push_async_callback(workplace.close, "stopped")
             running.push_async_callback(_ended, asyncio.create_task(workplace.watch(db, clock)))
             yield

@@ -30,6 +30,7 @@ GROUPS = (
 )
 _CHILDREN = {
     "opening": "opening",
+    "paper-trial": "paper_trial",
     "proctor-worker": "proctor_worker",
     "proctor-recorder": "proctor_recorder",
     "demo-cameras": "demo_cameras",

@@ -20,6 +20,7 @@ from server.keys.recovery import SecondPlace
 from server.keys.start_keys import StartKeys
 from server.law.pack import Pack
 from server.packages.dispatch import Handlers, Stage, nothing_ahead
+from server.papers.trial_runner import TrialRunner
 from server.proctor.evidence_store import EvidenceStore
 from server.proctor.feed import Feed
 from server.proctor.observations import Observations
@@ -77,6 +78,7 @@ class Site:
         self.health_desk: HealthDesk | None = None
         self.launcher_process: Launcher | None = None
         self.start_keys_held: StartKeys | None = None
+        self.trials_held: TrialRunner | None = None
         self.feed_held: Feed | None = None
         self.evidence_held: EvidenceStore | None = None
         self.recording_held: Recording | None = None
@@ -124,6 +126,11 @@ class Site:
     def start_keys(self) -> StartKeys:
         """Start keys opened and not yet rung; Unavailable on a registry."""
         return self._held(self.start_keys_held)
+
+    @property
+    def trials(self) -> TrialRunner:
+        """Trial draws beside the serving process; Unavailable on a registry."""
+        return self._held(self.trials_held)
 
     @property
     def feed(self) -> Feed:

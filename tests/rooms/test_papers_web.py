@@ -2,16 +2,26 @@
 
 from pathlib import Path
 
+import pytest
+
+from server.papers import trial
 from tests.support.clock import FakeClock
 from tests.support.papers import BANK, BLUEPRINT, SLOT, filed_plan, filled_bank
 from tests.support.web import running
 
 
 async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
-    tmp_path: Path, clock: FakeClock
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check passes a blueprint that can be filled; of one that cannot it names cell, cause and missing items, and
-    the opening of a draw by it is refused before any passphrase, and so is a commitment to it."""
+    the opening of a draw by it is refused before any passphrase, and so is a commitment to it. None of this is
+    computed in the serving process."""
+
+    def not_here(*_given: object) -> None:
+        raise AssertionError("a trial is computed in the serving process")
+
+    monkeypatch.setattr(trial, "select", not_here)
+    monkeypatch.setattr(trial, "short_cells", not_here)
     greedy = BLUEPRINT.decode().replace("count = 2", "count = 9").replace("pass_mark = 6.0", "pass_mark = 6")
     async with running("centre", tmp_path / "data", clock) as server:
         site = server.site
@@ -38,3 +48,7 @@ async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
         assert (await custodian.post("/api/plans/another/commitment", json=fits)).status_code == 200
         odd = await custodian.post("/api/plans/another/commitment", json={"bank": BANK})
         assert odd.status_code == 400
+        unknown = await custodian.post("/api/banks/none/blueprint-check", json={"blueprint": greedy})
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "bank-unknown")
+        unread = await custodian.post(path, json={"blueprint": "[", "papers": 8})
+        assert unread.status_code == 400

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,9 +144,13 @@ class Server:
 
 def _application(side: Side, folder: Path, clock: FakeClock) -> Litestar:
     with_tables(folder / "gongyuan.db")
-    return create_app(
-        Settings(role=side, data=str(folder), name="考试中心"), clock, lambda *_words: ("false",)
-    )
+    settings = Settings(role=side, data=str(folder), name="考试中心")
+    return create_app(settings, clock, _child)
+
+
+def _child(entry: str, *_words: str) -> Sequence[str]:
+    """Of all child processes only the trial draw is real here: the others need settings in a file."""
+    return (sys.executable, "-m", "server", entry) if entry == "paper-trial" else ("false",)
 
 
 @asynccontextmanager

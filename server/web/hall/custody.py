@@ -22,8 +22,8 @@ from server.keys.changes import Change, change_of, change_refusal, words_of
 from server.keys.custody import left
 from server.keys.openings import OpeningFacts, OpeningKind, giver_refusal
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
-from server.papers.trial import check_blueprint
 from server.web.guards import requires
+from server.web.hall.draws import tried
 from server.web.pages import page
 from server.web.site import Site
 
@@ -245,10 +245,11 @@ async def _begin_custody(
 async def _require_fillable(site: Site, bank: str, blueprint: str, slot: str) -> None:
     """Refuse a draw whose blueprint the bank cannot fill for the seating of the slot; a bank without items is
     judged by the draw itself."""
-    read = read_blueprint(blueprint.encode())
+    read_blueprint(blueprint.encode())
     async with site.db.reading() as session:
-        if any(one.id == bank for one in await bank_store.banks(session)):
-            required((await check_blueprint(session, bank, read, 1, slot)).refusal)
+        known = any(one.id == bank for one in await bank_store.banks(session))
+    if known:
+        required((await tried(site, bank, blueprint, 1, slot)).refusal)
 
 
 @post("/api/openings", guards=[_OPENERS])

@@ -10,9 +10,9 @@ from litestar.params import FromPath, JSONBody
 from server.accounts.roles import Role
 from server.errors import BadInput, required
 from server.itembank import store as itembank
-from server.itembank.blueprint import read_blueprint
 from server.papers import draw_service
-from server.papers.trial import check_blueprint
+from server.papers.trial import BlueprintCheck
+from server.papers.trial_process import check_apart
 from server.web.catalogue import language_of, say
 from server.web.guards import requires
 from server.web.site import Site
@@ -57,11 +57,16 @@ async def commit(
             asked = msgspec.json.decode(body, type=CommitmentBody)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadInput("bad-input", reason=str(error)) from error
-        blueprint = read_blueprint(asked.blueprint.encode())
-        async with site.db.reading() as session:
-            required((await check_blueprint(session, asked.bank, blueprint, asked.papers)).refusal)
+        required((await tried(site, asked.bank, asked.blueprint, asked.papers)).refusal)
     async with site.acting(request.user) as act:
         return CommitmentMade(plan=plan, commitment=await draw_service.commit(act, site.identity, plan))
+
+
+async def tried(
+    site: Site, bank: str, blueprint: str, papers: int, slot: str | None = None
+) -> BlueprintCheck:
+    """Check a blueprint (TOML text) beside this process, which serves candidates; raises as `check_apart`."""
+    return await check_apart(site.trials, site.db, site.settings.database_url, bank, blueprint, papers, slot)
 
 
 @get("/api/banks", guards=[requires(Role.CHIEF, Role.CUSTODIAN, Role.EXAM_OFFICE)])
@@ -120,9 +125,7 @@ async def check(
     request: Request[Any, Any, Any],
 ) -> CheckView:
     """Say which cells of a blueprint the bank cannot fill and by how many, from public columns, and try a draw."""
-    blueprint = read_blueprint(data.blueprint.encode())
-    async with site.db.reading() as session:
-        found = await check_blueprint(session, bank, blueprint, data.papers, data.slot)
+    found = await tried(site, bank, data.blueprint, data.papers, data.slot)
     refusal = found.refusal
     return CheckView(
         bank=bank,
