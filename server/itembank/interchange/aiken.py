@@ -1,6 +1,7 @@
 """Aiken: a question, lettered options, a line `ANSWER: X`. Read into rows like any other file."""
 
 import re
+from dataclasses import replace
 
 from server.errors import BadInput
 from server.itembank.interchange.csv import LARGEST, decoded
@@ -8,8 +9,9 @@ from server.itembank.interchange.rows import Cell, SourceRow, SourceTable
 from server.itembank.items import LABELS
 
 COLUMNS = ("type", "stem", "options", "answer")
-_OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*)$")
-_ANSWER = re.compile(r"^\s*ANSWER\b\s*:?\s*(.*?)\s*$")
+_OPTION = re.compile(r"^\s*([A-Za-z])[.)]\s+(.*)$")
+_ANSWER = re.compile(r"^\s*ANSWER\b\s*[:：]?\s*(.*?)\s*$")
+_NUMBER = re.compile(r"^\s*(\d{1,4})\s*[.)．、]\s*(?=\S)")
 
 
 def read_aiken(data: bytes, encoding: str | None = None) -> SourceTable:
@@ -30,9 +32,9 @@ def read_aiken(data: bytes, encoding: str | None = None) -> SourceTable:
         if answer is not None:
             rows.append(_row(start or number, stem, options, answer[1]))
             stem, options, start, answered = [], [], 0, True
-        elif option is not None and option[1] == LABELS[len(options) % 26]:
+        elif option is not None and option[1].upper() == LABELS[len(options) % 26]:
             start = start or number
-            options.append((option[1], option[2].strip()))
+            options.append((option[1].upper(), option[2].strip()))
         elif line.strip():
             if options:  # a question that ended without an answer
                 rows.append(_row(start, stem, options, ""))
@@ -45,7 +47,17 @@ def read_aiken(data: bytes, encoding: str | None = None) -> SourceTable:
         raise BadInput("file-without-rows")
     if not answered:
         raise BadInput("aiken-without-answers")
-    return SourceTable(COLUMNS, tuple(rows))
+    return SourceTable(COLUMNS, tuple(_unnumbered(rows)))
+
+
+def _unnumbered(rows: list[SourceRow]) -> list[SourceRow]:
+    """Take the numbers off stems when they count all questions from 1."""
+    stems = [str(row.cells["stem"]) for row in rows]
+    found = [_NUMBER.match(stem) for stem in stems]
+    if [int(one[1]) if one is not None else 0 for one in found] != list(range(1, len(rows) + 1)):
+        return rows
+    bare = [stem[one.end() :] if one is not None else stem for one, stem in zip(found, stems, strict=True)]
+    return [replace(row, cells={**row.cells, "stem": stem}) for row, stem in zip(rows, bare, strict=True)]
 
 
 def _row(line: int, stem: list[str], options: list[tuple[str, str]], answer: str) -> SourceRow:

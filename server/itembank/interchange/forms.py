@@ -29,8 +29,10 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ROOT = re.compile(rb"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
 _PROLOGUE = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*<")
 _QTI = re.compile(rb"^(?:qti-)?(?:assessment|manifest|responseprocessing)", re.IGNORECASE)
-_AIKEN = re.compile(rb"^\s*ANSWER\s*:\s*[A-Z]\s*$", re.MULTILINE)
+_AIKEN = re.compile(rb"^\s*ANSWER\s*(?::|\xef\xbc\x9a)\s*[A-Z]\s*$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*(?:\d{1,4}\s*[.．、:：)）]|第\s*\d{1,4}\s*题|[（(]\d{1,4}[）)])")
+_OPTION = re.compile(r"^\s*[（(]?[A-HＡ-Ｈ][)）]?\s*[.．、:：)）]")
+_ANSWERED = re.compile(r"^\s*[【\[（(]?\s*(?:正确|参考|标准)?答案\s*[】\]）)]?\s*[:：]")
 _GIFT = re.compile(rb"\{\s*(?:[=~#]|T\s*\}|F\s*\}|TRUE|FALSE|\})|^::|^\$CATEGORY:", re.MULTILINE)
 
 
@@ -87,7 +89,8 @@ def _of_text(data: bytes) -> Format:
     lines = [line for line in text.splitlines() if line.strip()]
     separated = any(_known(line) for line in lines[:HEADER_WITHIN])
     numbered = any(_NUMBERED.match(line) for line in lines)
-    return "text" if numbered and not separated else "csv"
+    answered = any(_ANSWERED.match(line) for line in lines) and any(_OPTION.match(line) for line in lines)
+    return "text" if (numbered or answered) and not separated else "csv"
 
 
 def _known(line: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from server.errors import BadInput
+from server.errors import BadInput, Fact
 from server.itembank.interchange import answers
 from server.itembank.interchange.csv import LARGEST, decoded
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
@@ -17,7 +17,16 @@ from server.itembank.interchange.typed_cases import (
     points_behind,
     sub_question,
 )
-from server.itembank.interchange.typed_keys import Given, KeyList, begins_key_list
+from server.itembank.interchange.typed_keys import Given, KeyList, begins_key_list, section_of_keys
+from server.itembank.interchange.typed_lines import (
+    is_beside,
+    judged_behind,
+    prepared,
+    right_marked,
+    tagged,
+    with_mark_behind,
+    with_right_mark,
+)
 from server.itembank.items import LABELS
 
 COLUMNS = ("题型", "题干", "选项", "答案", "评分要点", "解析", "知识点", "难度", "分值")
@@ -29,10 +38,13 @@ _NUMBERED = (
 _DECIMAL = re.compile(r"^\s*\d{1,4}[.．:：](?=\d)(?!\d{3})")
 _STRICT = re.compile(r"(?:^|(?<=[\s。；;）)】]))[（(]?([A-HＡ-Ｈ])\s*(?:[)）]\s*[.．、:：]?|[.．、:：])\s*")
 _LOOSE = re.compile(r"[（(]?([A-HＡ-Ｈ])[)）]?[.．、]\s*")
+_LOWER = re.compile(r"(?:^|(?<=[\s;；]))[（(]?([a-h])[)）.．、]\s*")
+_GLUED = re.compile(r"(?:^|(?<=\s))([A-HＡ-Ｈ])(?=[一-龥])")
+_OWN_LINE = re.compile(r"^\s*[（(]?([A-HＡ-Ｈ])\s*[)）]?\s*[.．、:：]")
 _SPACED = re.compile(r"^\s*([A-HＡ-Ｈ])[\s　]+(?=\S)")
 _FIELD = re.compile(
-    r"^\s*[【\[（(]?\s*(?P<name>(?:正确|参考|标准)?答案(?:解析)?|试题解析|解析|详解|知识点|考点|难度(?:系数)?|分值|"
-    r"评分(?:标准|要点|细则)|得分(?:点|要点)|采分点|答(?=\s*[:：]))\s*"
+    r"^\s*[【\[（(]?\s*(?P<name>(?:正确|参考|标准)?答案(?:解析)?|(?:试题|本题|题目)解析|解析|详解|知识点|考点|难度(?:系数)?|分值|"
+    r"评分(?:标准|要点|细则)|得分(?:点|要点)|采分点|答(?=\s*[:：])|(?i:(?:correct\s)?answers?|key|explanation|rationale)(?=\s*[:：]))\s*"
     r"(?:[】\]）)]\s*[:：]?|[:：]|是|为)\s*(?P<value>.*)$"
 )
 _INLINE = re.compile(
@@ -51,8 +63,20 @@ _NAMES = {
     "得分": "评分要点",
     "采分": "评分要点",
     "答": "答案",
+    "answer": "答案",
+    "key": "答案",
+    "explanation": "解析",
+    "rationale": "解析",
 }
 _EACH = re.compile(r"每\s*小?题\s*(\d{1,3}(?:\.\d{1,2})?)\s*分")
+_HEAD = re.compile(r"^\s*(?:第[一二三四五六七八九十\d]+部分|[（(]?[一二三四五六七八九十]+[）)]?\s*[、.．])")
+_SHORT_HEADS = ("判断", "单选", "多选", "填空", "简答", "论述", "名词解释", "案例分析")
+_WORD_OF = {
+    "single": "单选题", "multiple": "多选题", "judge": "判断题", "fill": "填空题", "short": "简答题", "case": "案例题"
+}  # fmt: skip
+_BARE = re.compile(
+    r"^\s*(?:正确|参考|标准)?答案\s*(?P<value>[A-HＡ-Ｈ](?:[\s、,，]*[A-HＡ-Ｈ])*|√|×|对|错|正确|错误)\s*[。.]?\s*$"
+)
 _TITLE_END = re.compile(r"[（(:：,，。].*$", re.DOTALL)
 
 
@@ -101,7 +125,7 @@ def read_text(data: bytes, encoding: str | None = None) -> SourceTable:
 
 def table_of_lines(lines: Sequence[tuple[str, str]]) -> SourceTable:
     """Return the rows of typed lines, each given as (place, text)."""
-    filled = [(place, text.replace("\u3000", "  ").strip()) for place, text in lines if text.strip()]
+    filled = prepared(lines)
     reader = _Typed([text for _, text in filled])
     for index, (place, text) in enumerate(filled):
         reader.at = index
@@ -120,10 +144,19 @@ class _Typed:
         self.form = -1
 
     def take(self, place: str, text: str, following: str) -> None:
+        if is_beside(text):
+            self._unread(place, text)
+            return
         heading = _heading(text)
+        keyed = section_of_keys(text, following) if self.questions else None
+        if keyed is not None:  # `一、单选题答案`
+            self.keys = self.keys or KeyList()
+            self.keys.section(answers.type_of(keyed) or keyed)
+            return
         if self.keys is not None:
             if heading is not None:
                 self.keys.section(answers.type_of(heading) or heading)
+                self.keys.take_rest(place, text)
             elif not self.keys.take(place, text):
                 self._unread(place, text)
             return
@@ -133,12 +166,16 @@ class _Typed:
             each = _EACH.search(text)
             self.score = each[1] if each is not None else ""
             return
-        rest = begins_key_list(text, following) if self.questions else None
+        below = self.texts[self.at + 2] if self.at + 2 < len(self.texts) else ""
+        rest = begins_key_list(text, following, below) if self.questions else None
         if rest is not None:
             self.keys = KeyList()
             if rest and not self.keys.take(place, rest):
                 self._unread(place, rest)
             return
+        text = with_right_mark(text)
+        if answers.type_of(self.kind) == "judge":
+            text = with_mark_behind(text)
         if self._begun_in_case(place, text):
             return
         if not self._goes_on_in_words(place, text) and self._begun(place, text):
@@ -220,8 +257,10 @@ class _Typed:
                 self.section += 1
             self.form, self.fresh = form, False
             cells = {"分值": self.score} if self.score else {}
-            self.questions.append(_Question(place, number, self.section, self.kind, cells, []))
-            _read_on(self.questions[-1], found[2])
+            stem, kind, points = tagged(found[2])
+            cells |= {"分值": points} if points else {}
+            self.questions.append(_Question(place, number, self.section, kind or self.kind, cells, []))
+            _read_on(self.questions[-1], stem)
             return True
         return False
 
@@ -234,8 +273,19 @@ class _Typed:
             given, unmatched = self.keys.matched(numbers)
             for one in unmatched:
                 self.remarks.append(Remark("answer-without-item", one.place, True, {"answer": one.text[:60]}))
+        self._doubt_last()
         rows = [_row(one, given.get(place)) for place, one in enumerate(self.questions)]
         return SourceTable(COLUMNS, tuple(rows), tuple(self.remarks))
+
+    def _doubt_last(self) -> None:
+        """Doubt an answer of several labels that stands below the last question when no other one has an answer."""
+        last = self.questions[-1]
+        labels = answers.choice_key(last.cells.get("答案", ""))
+        others = [one for one in self.questions[:-1] if one.options and not one.parts]
+        if self.keys is not None or labels is None or len(labels) < 2 or not others:
+            return
+        if not any(one.cells.get("答案") or answers.key_in_stem("\n".join(one.stem)) for one in others):
+            last.remarks.append(Remark("answer-may-be-list", last.place, True, {}))
 
 
 def _number_of(text: str) -> int | None:
@@ -256,21 +306,34 @@ def _heading(text: str) -> str | None:
     word = re.sub(r"^\s*(?:第[一二三四五六七八九十\d]+部分|[（(]?[一二三四五六七八九十]+[）)]?)\s*[、.．:：]?\s*", "",
                   _TITLE_END.sub("", text) if not text.startswith(("（", "(")) else text)  # fmt: skip
     word = _TITLE_END.sub("", word).strip()
-    named = word if word.endswith("题") or answers.folded(word) in ("判断", "单选", "多选", "填空") else ""
-    known = answers.type_of(named) is not None or answers.names_other_type(named)
-    return named if named and known else None
+    counted = _HEAD.match(text) is not None
+    named = word if word.endswith("题") or counted or answers.folded(word) in _SHORT_HEADS else ""
+    if named and (answers.type_of(named) is not None or answers.names_other_type(named)):
+        return named
+    kind = answers.type_titled(word) if counted and len(word) <= 20 and "答案" not in word else None
+    return _WORD_OF[kind] if kind is not None else None
 
 
 def _read_on(question: _Question, text: str) -> None:
     """Read a line that belongs to a question: a field, options, or more of what is open."""
     begin = _FIELD.match(text)
+    bare = _BARE.match(text) if begin is None else None
+    if bare is not None and not question.cells.get("答案"):
+        question.cells["答案"], question.open = bare["value"], "答案"
+        return
     if begin is not None:
-        name = next(field for word, field in _NAMES.items() if word in begin["name"].replace("答案解析", "解析")) \
+        said = begin["name"].lower().replace("答案解析", "解析")
+        name = next(field for word, field in _NAMES.items() if word in said) \
             if "分值" not in begin["name"] else "分值"  # fmt: skip
         value = begin["value"]
         inner = _INLINE.search(value)
         held = value[: inner.start()] if inner is not None else value
         earlier = question.cells.get(name, "") if name == "解析" else ""
+        before = question.cells.get(name, "") if name == "答案" else ""
+        if before and held.strip() and answers.folded(before) != answers.folded(held):
+            facts: dict[str, Fact] = {"text": held.strip()[:60]}
+            question.remarks.append(Remark("answer-given-twice", question.place, True, facts))
+            held = before
         question.cells[name] = f"{earlier}\n{held.strip()}".strip(" \n；;")
         question.open = name
         if inner is not None:
@@ -281,6 +344,9 @@ def _read_on(question: _Question, text: str) -> None:
     if inner is not None:
         text = text[: inner.start()].rstrip()
     if question.open in ("stem", "options"):
+        again = _OWN_LINE.match(text) if question.options else None
+        if again is not None and answers.folded(again[1]).upper() in LABELS[: len(question.options)]:
+            question.remarks.append(Remark("option-letter-twice", question.place, True, {"text": text[:60]}))
         before, options = options_in(text, len(question.options))
         if options:
             if before:
@@ -298,6 +364,13 @@ def options_in(text: str, held: int) -> tuple[str, list[str]]:
     """Return (text before the options, options) of a line; `held` options stand before it."""
     strict = _sequence(_STRICT, text, held)
     loose = _sequence(_LOOSE, text, held)
+    if not strict and not loose:
+        lower = _sequence(_LOWER, text, held)
+        glued = _sequence(_GLUED, text, held)
+        if lower and (held or len(lower) > 1 or lower[0].start() == 0):
+            strict = lower
+        elif len(glued) > 1 and glued[0].start() == 0:
+            strict = glued
     leads = loose if len(loose) > max(len(strict), 2) else strict
     if held == 0 and len(leads) < 2 and not (leads and leads[0].start() == 0):
         leads = []  # one letter amid a stem is no option
@@ -339,11 +412,23 @@ def _row(question: _Question, listed: Given | None) -> SourceRow:
     if kind in ("short", "case"):
         stem, points = points_behind(stem)
         own_score = {"分值": points} if points else {}
+    options, marked = right_marked(question.options)
+    remarks = list(question.remarks)
+    own = question.cells.get("答案", "") or (listed.text if listed is not None else "")
+    if kind == "judge" and not own and answers.key_in_stem(stem) is None:
+        stem, mark = judged_behind(stem)
+        question.cells |= {"答案": mark} if mark else {}
+    if marked and not own and answers.key_in_stem(stem) is None:
+        question.cells["答案"] = marked
+        remarks.append(Remark("key-from-option-mark", question.place, False, {"key": marked}))
+    elif marked and answers.choice_key(own) != tuple(marked):
+        options = question.options  # the sign belongs to the option's text
     cells: dict[str, Cell] = {"题干": stem, "题型": question.kind}
     cells |= {name: value for name, value in {**question.cells, **own_score}.items() if value}
-    if question.options:
-        cells["选项"] = tuple(question.options)
-    remarks = list(question.remarks)
+    if options:
+        cells["选项"] = tuple(options)
+    if listed is not None and listed.explanation and "解析" not in cells:
+        cells["解析"] = listed.explanation
     if listed is not None:
         own = question.cells.get("答案", "")
         if not own:

@@ -3,9 +3,9 @@ belong."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from server.itembank.interchange.answers import folded
+from server.itembank.interchange.answers import folded, type_of
 
 _MARK = r"(?:√|×|✓|✗|✔|✘|正确|错误|对|错)"
 _LETTERS = r"[A-HＡ-Ｈ](?:[ 、,，;；]{0,2}[A-HＡ-Ｈ])*"
@@ -19,6 +19,13 @@ _RANGE = re.compile(
 _GROUPS = re.compile(rf"[A-HＡ-ＨTF]+|{_MARK}")
 _SINGLES = re.compile(rf"[A-HＡ-ＨTF]|{_MARK}")
 _FREE = re.compile(r"^\s*[（(]?(\d{1,4})\s*[.．、:：)）]\s*(\S.*)$")
+_SECTION = re.compile(
+    r"^\s*(?:[（(]?[一二三四五六七八九十]+[）)]?\s*[、.．])?\s*(?P<kind>[一-龥]{2,10}题)\s*的?(?:参考|标准)?答案\s*[:：]?\s*$"
+)
+_BEHIND_HEADING = re.compile(
+    r"^\s*(?:[（(]?[一二三四五六七八九十]+[）)]?\s*[、.．])?\s*[一-龥]{2,12}(?:[（(][^）)]*[）)])?\s*[:：]?\s*(\d.*)$"
+)
+_EXPLAINED = re.compile(r"^\s*[【\[（(]?\s*(?:答案|试题|本题)?解析\s*[】\]）)]?\s*[:：]?\s*(?P<text>.*)$")
 _TITLE = re.compile(
     r"^\s*(?:附\s*[:：]?|[一-龥]{0,20})?[【\[（(]?\s*(?:参考|标准|正确|试题)?答案\s*(?:及解析|与解析|和解析|部分|列表|表|如下)?\s*"
     r"[】\]）)]?\s*[:：]?\s*(?P<rest>.*)$"
@@ -34,6 +41,14 @@ class Given:
     kind: str
     number: int
     text: str
+    explanation: str = ""
+
+
+def section_of_keys(text: str, following: str) -> str | None:
+    """Return the type's word of a heading that begins a list of answers of one section (`一、单选题答案`), or None."""
+    found = _SECTION.match(text)
+    listed = pairs_in(following) is not None or _FREE.match(following) is not None
+    return found["kind"] if found is not None and listed and type_of(found["kind"]) is not None else None
 
 
 def pairs_in(text: str) -> list[tuple[int, str]] | None:
@@ -60,8 +75,11 @@ def pairs_in(text: str) -> list[tuple[int, str]] | None:
     return found or None
 
 
-def begins_key_list(text: str, following: str) -> str | None:
-    """Return what of a line belongs to a list of answers that it begins, or None when it begins none."""
+def begins_key_list(text: str, following: str, below: str = "") -> str | None:
+    """Return what of a line belongs to a list of answers that it begins, or None when it begins none.
+
+    `following` and `below` are the next two lines.
+    """
     title = _TITLE.match(text)
     if title is None or len(text[: title.start("rest")]) > 40:
         return None
@@ -71,7 +89,7 @@ def begins_key_list(text: str, following: str) -> str | None:
         return rest if pairs is not None and len(pairs) > 1 else None
     begins = pairs_in(following) is not None or _FREE.match(following) is not None
     heading = re.match(r"^\s*[（(]?[一二三四五六七八九十]+[）)]?\s*[、.．]", following)
-    own = "参考" in text or "附" in text or len(text.strip(" :：【】[]")) > 2
+    own = "参考" in text or "附" in text or len(text.strip(" :：【】[]")) > 2 or pairs_in(below) is not None
     return "" if begins or (heading is not None and own) else None
 
 
@@ -88,8 +106,19 @@ class KeyList:
             self._section += 1
         self._kind, self._last, self._headed = kind, 0, True
 
+    def take_rest(self, place: str, text: str) -> None:
+        """Take the answers that stand behind a heading on its line: `一、单选题：1-5 ABCDA`."""
+        found = _BEHIND_HEADING.match(text)
+        if found is not None and pairs_in(found[1]) is not None:
+            self.take(place, found[1])
+
     def take(self, place: str, text: str) -> bool:
-        """Take a line of answers; say whether it was one."""
+        """Take a line of answers, or the explanation of the last one; say whether it was one."""
+        explained = _EXPLAINED.match(text)
+        if explained is not None and self.given:
+            last = self.given[-1]
+            self.given[-1] = replace(last, explanation=f"{last.explanation}\n{explained['text']}".strip())
+            return True
         pairs = pairs_in(text)
         if pairs is None:
             free = _FREE.match(text)
