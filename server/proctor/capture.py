@@ -271,6 +271,7 @@ class RtspSource(_LiveSource):
             decoder.thread_count = 1
             # Without this a stream with reordered pictures gives each of them one key frame late.
             decoder.flags |= av.codec.context.Flags.low_delay
+            keys = _key_decoder(decoder)
             sampling, clock = Sampling(self._every_s), StreamClock()
             base, arrived, second = float(stream.time_base or 0), self._legal(), 0.0
             for packet in container.demux(stream):
@@ -281,10 +282,23 @@ class RtspSource(_LiveSource):
                 if not sampling.decodes(packet.is_keyframe, second):
                     continue
                 arrived = self._legal()
-                for picture in packet.decode():
+                for picture in decoder.decode(packet) if sampling.whole else keys.decode(packet):
                     shown = second if picture.pts is None else picture.pts * base
                     if isinstance(picture, av.VideoFrame) and sampling.takes(shown):
                         self._put(Captured(clock.time_of(shown, arrived), None, None, picture))
+
+
+def _key_decoder(of: av.VideoCodecContext) -> av.VideoCodecContext:
+    """A second decoder of the same stream for key frames alone. It leaves out the smoothing of block edges, a twelfth
+    of the work: the faint edges that stay are in no later picture, because none is built on this one.
+    """
+    made = av.CodecContext.create(of.name, "r")
+    if not isinstance(made, av.VideoCodecContext):
+        raise ValueError("the stream is no video")
+    made.extradata, made.thread_count = of.extradata, 1
+    made.flags |= av.codec.context.Flags.low_delay
+    made.options = {"skip_loop_filter": "all"}
+    return made
 
 
 class StoredSource:

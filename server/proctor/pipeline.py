@@ -82,7 +82,7 @@ class CameraPipeline:
         size = (self.layout.width, self.layout.height)
         view = view_of(picture).scaled(size)
         frame = Frame(self.layout.camera_id, self.layout.room_id, captured_at, *size)
-        judged = self._gauge.assess(view.grey(), frame)
+        judged = self._gauge.assess(view, frame)
         if not judged.usable:
             return self._blind(judged, frame)
         small = self._gauge.small
@@ -96,7 +96,7 @@ class CameraPipeline:
         looks = self._gaze.looks(doubts, captured_at)
         found, from_look = search(self._detector, view, looks, frame)
         given = assign_faces(self.layout, found)
-        seats = self._seats(view.grey(), found, given, self._gaze.seats_settled(looks), captured_at)
+        seats = self._seats(view, found, given, self._gaze.seats_settled(looks), captured_at)
         stray = [index for index in given.stray if self._tall_enough(found, index)]
         boxes = [_box(found, index) for index in range(len(found))]
         self._gaze.remember(looks, boxes, from_look, stray, captured_at)
@@ -128,7 +128,7 @@ class CameraPipeline:
 
     def _seats(
         self,
-        grey: Picture,
+        view: View,
         faces: Detections,
         given: FaceAssignment,
         settled: Collection[str],
@@ -138,7 +138,7 @@ class CameraPipeline:
             return ()
         hiding = (SeatState.OCCUPIED, SeatState.CROWDED, SeatState.OBJECT)
         taken = {seat for seat, state in self._states.items() if state in hiding}
-        measured = self._scale.measure(grey, taken)
+        measured = self._scale.measure(view, taken)
         readings = []
         for seat in self.layout.seats:
             mine = given.by_seat[seat.seat]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.proctor.evidence import CameraFault, Frame, Picture, Quality
+from server.proctor.view import View, view_of
 
 SMALL = (320, 180)
 CELL = 20
@@ -31,11 +32,12 @@ class QualityRule:
 
     `std_least` grey levels; `sharpness_least` share of the reference's contrast-normalised Laplacian
     variance; `covered_light` share of the reference's mean; `shift_most` pixels at 1280 wide;
-    `inliers_least` matched points. Where the camera points is compared every `place_every_s`, and at once
+    `inliers_least` matched points, which below `recent_inliers` tell of no movement while `still_familiar` of the
+    cells or more are familiar. Where the camera points is compared every `place_every_s`, and at once
     where the share of familiar cells fell by `familiar_drop` or the last comparison was not in order.
     """
 
-    version: int = 2
+    version: int = 3
     std_least: float = 12.0
     dark_mean: float = 90.0
     sharpness_least: float = 0.30
@@ -43,6 +45,7 @@ class QualityRule:
     shift_most: float = 8.0
     inliers_least: int = 25
     familiar_least: float = 0.5
+    still_familiar: float = 0.9
     gone_inliers: int = 12
     gone_shift: float = 24.0
     unrecognised_samples: int = 3
@@ -115,9 +118,9 @@ class QualityGauge:
         """The last picture judged, grey, 320 x 180."""
         return self._before
 
-    def assess(self, picture: Picture, frame: Frame) -> Quality:
-        """Judges one picture (uint8, BGR or grey) and tells every fault that is on with the measures behind
-        it.
+    def assess(self, picture: Picture | View, frame: Frame) -> Quality:
+        """Judges one picture (uint8 pixels, BGR or grey, or a view) and tells every fault that is on with the
+        measures behind it.
         """
         small = shrunk(picture)
         mean, std = cv2.meanStdDev(small)
@@ -155,7 +158,7 @@ class QualityGauge:
         if recognised or gone:
             measures["shift"] = shift
             # A moved picture is often blurred too by the test's measure: being moved is the better answer.
-            if shift > self._rule.shift_most:
+            if shift > self._rule.shift_most and not self._still(measures["familiar"], inliers):
                 return {CameraFault.MOVED}
         if blurred:
             dim = measures["mean"] < self._rule.covered_light * reference.mean
@@ -165,6 +168,10 @@ class QualityGauge:
         if recognised:
             self._placed = (at, measures["familiar"])
         return set()
+
+    def _still(self, familiar: float, inliers: int) -> bool:
+        """True where a few points that agree on a movement are a coincidence: nearly everything is where it was."""
+        return inliers < self._rule.recent_inliers and familiar >= self._rule.still_familiar
 
     def _in_place(self, familiar: float, at: datetime) -> bool:
         """True where the last comparison of places is young and the picture is as familiar as it was then."""
@@ -262,15 +269,10 @@ class QualityGauge:
         return float(np.linalg.norm(moved - corners, axis=1).max()) * TO_1280, int(inside.sum())
 
 
-def shrunk(picture: Picture) -> Picture:
+def shrunk(picture: Picture | View) -> Picture:
     """The grey copy that all tests of the picture run on: uint8 (180, 320)."""
-    height, width = picture.shape[:2]
-    if (width, height) == (4 * SMALL[0], 4 * SMALL[1]):
-        # Two halvings are several times quicker than a quartering, and the same but for rounding.
-        picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-    small = cv2.resize(picture, SMALL, interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY) if small.ndim == 3 else small
-    return np.asarray(grey, dtype=np.uint8)
+    view = view_of(picture)
+    return view.patch((0, 0, *view.size), SMALL)
 
 
 def _cells(small: Picture) -> NDArray[np.float32]:

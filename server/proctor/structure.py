@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from server.proctor.evidence import Picture
 from server.proctor.seats import CameraLayout
+from server.proctor.view import View, view_of
 
 SIDE, CELLS = 48, 6
 CELL = SIDE // CELLS
@@ -62,16 +63,17 @@ class SeatScale:
         self._hiding = {
             seat.seat: self._hidden_cells(seat.hidden_by, i) for i, seat in enumerate(layout.seats)
         }
-        self._references = [_cells_of(self._crops(reference)) for reference in references]
+        self._references = [_cells_of(self._crops(view_of(reference))) for reference in references]
         self._before: Crops | None = None
 
-    def measure(self, grey: Picture, taken: Collection[str] = ()) -> Mapping[str, SeatMeasure]:
-        """Measures every seat of a grey picture; `taken` names seats whose occupants hide what is behind
-        them.
+    def measure(self, picture: Picture | View, taken: Collection[str] = ()) -> Mapping[str, SeatMeasure]:
+        """Measures every seat of a picture (grey pixels or a view); `taken` names seats whose occupants hide what
+        is behind them.
         """
-        if grey.shape != (self._layout.height, self._layout.width):
+        view = view_of(picture)
+        if view.size != (self._layout.width, self._layout.height):
             raise ValueError("the picture has another size than the layout")
-        crops = self._crops(grey)
+        crops = self._crops(view)
         visible = self._cells.copy()
         for index, seat in enumerate(self._layout.seats):
             for front, hidden in self._hiding[seat.seat].items():
@@ -97,12 +99,11 @@ class SeatScale:
         """Forgets the picture before: motion across a gap or a bad picture is no life."""
         self._before = None
 
-    def _crops(self, grey: Picture) -> Crops:
+    def _crops(self, view: View) -> Crops:
         """float32 (seats, 48, 48)."""
         crops = np.empty((len(self._windows), SIDE, SIDE), np.float32)
-        for index, (x1, y1, x2, y2) in enumerate(self._windows):
-            small = cv2.resize(grey[y1:y2, x1:x2], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            crops[index] = cv2.GaussianBlur(small, (3, 3), 0)
+        for index, window in enumerate(self._windows):
+            crops[index] = cv2.GaussianBlur(view.patch(window, (SIDE, SIDE)), (3, 3), 0)
         return crops
 
     def _hidden_cells(self, fronts: Sequence[str], index: int) -> dict[str, Mask]:

@@ -1,12 +1,13 @@
-"""One picture as the stages read it: grey at the layout's size, and small colour windows for the detector.
+"""One picture as the stages read it: small grey patches for the tests of picture and seats, and small colour
+windows for the detector.
 
-A decoded video picture is never converted whole: its brightness plane serves the grey tests, and only the
-windows that are looked at become colour.
+A decoded video picture is never converted whole: patches come from its brightness plane, and only the windows
+that are looked at become colour.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -26,6 +27,11 @@ class View(Protocol):
     def grey(self) -> Picture:
         """uint8 (H, W), 0 black to 255 white."""
 
+    def patch(self, window: Window, size: tuple[int, int]) -> Picture:
+        """The pixels x1, y1, x2, y2 in grey, brought to `size` (width, height): halved while they are twice as
+        large or more, then interpolated.
+        """
+
     def window(self, window: Window, net: tuple[int, int]) -> Picture:
         """The pixels x1, y1, x2, y2 brought to `net` (width, height): uint8 BGR, contiguous."""
 
@@ -34,7 +40,7 @@ class View(Protocol):
 
 
 class PixelsView:
-    """A view of BGR pixels."""
+    """A view of BGR pixels, or of grey ones where colour windows are not wanted."""
 
     def __init__(self, pixels: Picture) -> None:
         self._pixels = pixels
@@ -46,8 +52,13 @@ class PixelsView:
 
     def grey(self) -> Picture:
         if self._grey is None:
-            self._grey = np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+            colour = self._pixels.ndim == 3
+            self._grey = _bytes(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY)) if colour else self._pixels
         return self._grey
+
+    def patch(self, window: Window, size: tuple[int, int]) -> Picture:
+        x1, y1, x2, y2 = window
+        return _quickly(self.grey()[y1:y2, x1:x2], size)
 
     def window(self, window: Window, net: tuple[int, int]) -> Picture:
         x1, y1, x2, y2 = window
@@ -77,13 +88,18 @@ class PlanesView:
 
     def grey(self) -> Picture:
         if self._grey is None:
-            luma = _to(self._luma, self._size)
-            if not self._full:
-                luma = np.asarray(
-                    cv2.convertScaleAbs(luma, alpha=255 / 219, beta=-16 * 255 / 219), dtype=np.uint8
-                )
-            self._grey = luma
+            self._grey = self._stretched(_to(self._luma, self._size))
         return self._grey
+
+    def patch(self, window: Window, size: tuple[int, int]) -> Picture:
+        fx, fy = self._luma.shape[1] / self._size[0], self._luma.shape[0] / self._size[1]
+        x1, y1, x2, y2 = (round(edge * by) for edge, by in zip(window, (fx, fy, fx, fy), strict=True))
+        return self._stretched(_quickly(self._luma[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)], size))
+
+    def _stretched(self, luma: Picture) -> Picture:
+        if self._full:
+            return luma
+        return _bytes(cv2.convertScaleAbs(luma, alpha=255 / 219, beta=-16 * 255 / 219))
 
     def window(self, window: Window, net: tuple[int, int]) -> Picture:
         fx, fy = self._luma.shape[1] / self._size[0], self._luma.shape[0] / self._size[1]
@@ -114,8 +130,33 @@ def view_of(picture: Picture | View) -> View:
 
 def _to(picture: Picture, size: tuple[int, int]) -> Picture:
     """The picture in that size, contiguous; the same array where nothing is to be done."""
+    picture = _halved(picture, size)
     height, width = picture.shape[:2]
     if (width, height) == size:
         return np.ascontiguousarray(picture)
     smooth = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, size, interpolation=smooth), dtype=np.uint8)
+    return _bytes(cv2.resize(picture, size, interpolation=smooth))
+
+
+def _quickly(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The same by plain interpolation, which is enough below a halving and costs a quarter."""
+    picture = _halved(picture, size)
+    height, width = picture.shape[:2]
+    if (width, height) == size:
+        return picture
+    return _bytes(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _halved(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The picture halved as long as it is twice that size or more; means of four pixels are the cheapest there are."""
+    height, width = picture.shape[:2]
+    while width >= 2 * size[0] and height >= 2 * size[1]:
+        # Halving an even size is quick, any other slow: an odd edge is left out.
+        width, height = width // 2, height // 2
+        even = picture[: 2 * height, : 2 * width]
+        picture = _bytes(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
+    return picture
+
+
+def _bytes(picture: Any) -> Picture:
+    return np.asarray(picture, dtype=np.uint8)

@@ -237,8 +237,8 @@ def test_no_more_workers_than_processors(cameras: int, processors: int, sizes: l
 
 
 def test_video_planes_are_read_like_pixels() -> None:
-    """Grey and colour windows taken from a video picture's planes are those of the same picture in pixels, to a few
-    levels, in its own size and in another."""
+    """Grey, grey patches and colour windows taken from a video picture's planes are those of the same picture in
+    pixels, to a few levels, in its own size and in another."""
     pixels = np.asarray(
         cv2.GaussianBlur(HallDrawing(["1"], 6, 1, HallScript()).picture("1", START), (0, 0), 3)
     )
@@ -249,5 +249,8 @@ def test_video_planes_are_read_like_pixels() -> None:
         one, other = view.scaled(size), PixelsView(np.asarray(pixels, np.uint8)).scaled(size)
         assert one.grey().shape == (size[1], size[0])
         assert cv2.absdiff(one.grey(), other.grey()).mean() < 2
+        for patch, small in (((0, 0, *size), (320, 180)), ((101, 60, 171, 163), (48, 48))):
+            assert one.patch(patch, small).shape == small[::-1]
+            assert cv2.absdiff(one.patch(patch, small), other.patch(patch, small)).mean() < 3
         window = (100, 60, 420, 252)
         assert cv2.absdiff(one.window(window, (240, 144)), other.window(window, (240, 144))).mean() < 3
