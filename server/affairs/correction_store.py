@@ -70,9 +70,9 @@ async def procedure(session: AsyncSession, organisation: str, version: int) -> P
     return _procedure(row)
 
 
-async def correction_row(session: AsyncSession, correction: str) -> CorrectionRow:
-    """Return the row of a correction."""
-    row = await session.get(CorrectionRow, correction)
+async def correction_row(session: AsyncSession, correction: str, *, lock: bool = False) -> CorrectionRow:
+    """Return the row of a correction, with `lock` for an act on it."""
+    row = await session.get(CorrectionRow, correction, with_for_update=lock or None)
     if row is None:
         raise NotFound("correction-unknown", correction=correction)
     return row
@@ -115,7 +115,7 @@ async def newest_of(session: AsyncSession, candidate: str, field: Field) -> Corr
             CorrectionRow.field == field,
             CorrectionRow.state == CorrectionState.APPROVED,
         )
-        .order_by(CorrectionRow.decided_at.desc(), CorrectionRow.id)
+        .order_by(CorrectionRow.decided_at.desc(), CorrectionRow.id.desc())
         .limit(1)
     )
     return None if row is None else fact(row)

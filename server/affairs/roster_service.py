@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from server.affairs import plans, seating, staffing, store
 from server.affairs.enrolment import (
@@ -88,14 +88,10 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
         raise Refused(Refusal("enrolment-closed", "BJ-E:12", {"state": row.state}))
     slots = await store.slots(act.session, plan)
     subjects = frozenset(slot.subject for slot in slots)
-    known = await act.session.execute(
-        select(CandidateRow.id_kind, CandidateRow.id_number).where(CandidateRow.plan == plan)
-    )
-    taken = {(kind, number) for kind, number in known}
-    given = await act.session.scalar(
-        select(func.count()).select_from(CandidateRow).where(CandidateRow.plan == plan)
-    )
-    serial = given or 0
+    held = await store.numbers_held(act.session, plan)
+    taken = {(kind, number) for _, _, kind, number in held}
+    tickets = {ticket for _, ticket, _, _ in held}
+    serial = len(held)
     today, first, pack = legal_day(act.now), plans.first_day(slots), load_pack(row.jurisdiction)
     values: list[dict[str, object]] = []
     refused: list[tuple[int, Refusal]] = []
@@ -119,11 +115,13 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
             continue
         taken.add((applicant.id_kind, number))
         serial += 1
+        while (ticket := f"{first:%y%m%d}{row.level}{serial:05d}") in tickets:  # a corrected one
+            serial += 1
         values.append(
             {
                 "id": str(uuid.uuid4()),
                 "plan": plan,
-                "ticket": f"{first:%y%m%d}{row.level}{serial:05d}",
+                "ticket": ticket,
                 "name": applicant.name.strip(),
                 "id_kind": applicant.id_kind,
                 "id_number": number,

@@ -116,6 +116,18 @@ async def candidates(session: AsyncSession, plan: str) -> tuple[Candidate, ...]:
     return tuple(candidate_fact(row) for row in rows)
 
 
+async def numbers_held(session: AsyncSession, plan: str) -> tuple[tuple[str, str, str, str], ...]:
+    """Return (candidate, ticket, kind and number of the identity document) of everybody who was ever enrolled in a
+    plan: those who were refused or withdrew keep their numbers.
+    """
+    rows = await session.execute(
+        select(CandidateRow.id, CandidateRow.ticket, CandidateRow.id_kind, CandidateRow.id_number).where(
+            CandidateRow.plan == plan
+        )
+    )
+    return tuple(rows.tuples())
+
+
 async def candidate(session: AsyncSession, candidate: str) -> Candidate:
     """Return one candidate, in whatever state."""
     row = await session.get(CandidateRow, candidate)

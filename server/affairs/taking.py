@@ -84,7 +84,7 @@ async def write_ahead(acting: Acting, content: ExamContent) -> Ahead | None:
         async with acting() as act:
             new, other = await _candidates(act, content.plan, some, state)
             if len(changed) + len(other) > ROWS_TOGETHER:
-                await act.session.execute(update(CandidateRow), other)
+                await _change(act, other)
             else:
                 changed += other
         arriving = arriving or new > 0
@@ -117,8 +117,7 @@ async def accept_exam(act: Act, content: ExamContent, ahead: Ahead | None = None
         await _write(act, content)
         row.edition = _edition(content)
     else:
-        if ahead.changed:
-            await act.session.execute(update(CandidateRow), list(ahead.changed))
+        await _change(act, ahead.changed)
         if ahead.arriving:
             await _admit(act, content.plan)
         row.edition = ahead.edition
@@ -224,8 +223,7 @@ async def _write(act: Act, content: ExamContent) -> None:
     await act.session.execute(delete(StaffRow).where(StaffRow.plan == content.plan))
     for some in _parts(content.candidates):
         _, changed = await _candidates(act, content.plan, some, "confirmed")
-        if changed:
-            await act.session.execute(update(CandidateRow), changed)
+        await _change(act, changed)
     await _admit(act, content.plan)
     for table, values in _of_edition(content, _edition(content)):
         await act.session.execute(insert(table), values)
@@ -281,6 +279,26 @@ async def _candidates(
     if new:
         await act.session.execute(insert(cast(Table, CandidateRow.__table__)), new)
     return len(new), [values for values in wanted if _differs(known.get(values["id"]), values)]
+
+
+async def _change(act: Act, changed: Sequence[_Values]) -> None:
+    """Write what differs of known candidates. A number may go from one of them to another, and is held once in a
+    plan, so those who change theirs give it up first."""
+    if not changed:
+        return
+    columns = CandidateRow.__table__.c
+    wanted = {values["id"]: (values["ticket"], values["id_number"]) for values in changed}
+    held = await act.session.execute(
+        select(columns.id, columns.ticket, columns.id_number).where(columns.id.in_(wanted))
+    )
+    given_up = [
+        {"id": one, "ticket": f"~{one}", "id_number": f"~{one}"}
+        for one, *numbers in held
+        if tuple(numbers) != wanted[one]
+    ]
+    if given_up:
+        await act.session.execute(update(CandidateRow), given_up)
+    await act.session.execute(update(CandidateRow), list(changed))
 
 
 def _differs(known: _Values | None, wanted: _Values) -> bool:

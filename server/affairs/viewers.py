@@ -16,7 +16,7 @@ from server.accounts.roles import Role
 from server.affairs.models import PlanRow
 from server.affairs.viewer_models import ViewerRow
 from server.db.act import Act
-from server.errors import NotFound
+from server.errors import NotFound, Refusal, Refused
 from server.keys.passwords import HashedPassword
 from server.law.citing import cites
 from server.packages.contents import ExamContent, ViewerContent
@@ -39,6 +39,7 @@ def username_at_centre(officer: str, plan: str) -> str:
 async def make_pass(act: Act, plan: str, officer: str, name: str, password: HashedPassword) -> str:
     """Keep an officer's pass for a plan, in place of an earlier one; return the account's name at the centre.
 
+    Refused `viewer-name-taken` where a long username makes it the name of another's pass.
     It works there once an exam package or correction made after it has arrived.
     """
     if await act.session.get(PlanRow, plan) is None:
@@ -48,6 +49,8 @@ async def make_pass(act: Act, plan: str, officer: str, name: str, password: Hash
     if row is None:
         row = ViewerRow(username=username, plan=plan, officer=officer)
         act.session.add(row)
+    elif (row.plan, row.officer) != (plan, officer):
+        raise Refused(Refusal("viewer-name-taken", None, {"username": username}))
     row.name, row.password, row.made_at = name, password.phc, act.now
     await act.session.flush()
     await act.record("affairs:viewer:pass-made", {"plan": plan, "username": username, "officer": officer})

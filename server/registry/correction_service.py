@@ -110,7 +110,7 @@ async def ask(act: Act, plan: str, asked: Asked, by_authority: bool) -> Correcti
     wish = Wish(
         asked.field,
         before,
-        normal(asked.value) if asked.field is Field.ID_NUMBER else asked.value.strip(),
+        _typed(asked.field, asked.value),
         asked.reason,
         asked.evidence,
         asked.evidence_sha256,
@@ -154,6 +154,16 @@ async def ask(act: Act, plan: str, asked: Asked, by_authority: bool) -> Correcti
     return correction_store.fact(row)
 
 
+def _typed(field: Field, value: str) -> str:
+    """Return a value in the form in which it stands: no white space around, a subject once and in order."""
+    match field:
+        case Field.ID_NUMBER:
+            return normal(value)
+        case Field.SUBJECTS:
+            return ",".join(sorted({one.strip() for one in value.split(",")}))
+    return value.strip()
+
+
 async def approve(
     act: Act, identity: Identity, authority: str, correction: str, by_authority: bool
 ) -> Correction:
@@ -195,7 +205,7 @@ async def refuse(act: Act, correction: str, answer: str, by_authority: bool) -> 
 
 
 async def _decided(act: Act, correction: str, event: CorrectionEvent, by_authority: bool) -> CorrectionRow:
-    row = await correction_store.correction_row(act.session, correction)
+    row = await correction_store.correction_row(act.session, correction, lock=True)
     outcome = rules.step(CorrectionState(row.state), event)
     if isinstance(outcome, Refusal):
         raise Refused(outcome)
@@ -223,23 +233,23 @@ async def _present(session: AsyncSession, person: Candidate, field: Field, earli
     if field is Field.PHOTO:
         return "" if earlier is None else earlier.after
     if field is Field.SUBJECTS:
-        return ",".join(person.subjects)
+        return ",".join(sorted(person.subjects))
     return {Field.NAME: person.name, Field.ID_NUMBER: person.id_number, Field.TICKET: person.ticket}[field]
 
 
 async def _possible(act: Act, state: str, person: Candidate, field: Field, value: str) -> None:
     """Refuse a value that the enrolment itself would have refused."""
-    others = [one for one in await store.candidates(act.session, person.plan) if one.id != person.id]
+    held = [one for one in await store.numbers_held(act.session, person.plan) if one[0] != person.id]
     wrong: str | None = None
     match field:
         case Field.NAME:
             wrong = "enrolment-name-missing" if len(value) > 80 else None
         case Field.ID_NUMBER:
             wrong = identity_fault(person.id_kind, value, legal_day(act.now))
-            if any((one.id_kind, one.id_number) == (person.id_kind, value) for one in others):
+            if any((kind, number) == (person.id_kind, value) for _, _, kind, number in held):
                 wrong = "enrolment-duplicate"
         case Field.TICKET:
-            if _TICKET.fullmatch(value) is None or any(one.ticket == value for one in others):
+            if _TICKET.fullmatch(value) is None or any(ticket == value for _, ticket, _, _ in held):
                 wrong = "correction-ticket-taken"
         case Field.PHOTO:
             wrong = None if _DIGEST.fullmatch(value) else "correction-photo-form"

@@ -12,9 +12,10 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from server.accounts.roles import Role
-from server.affairs import packaging, store
+from server.affairs import packaging, roster_service, store
 from server.affairs.correction_store import corrections, standing
 from server.affairs.corrections import POSSIBLE, Approver, Correction, Field, Period, PeriodRule
+from server.affairs.enrolment import EnrolmentEvent
 from server.delivery.correction_service import follow_corrections
 from server.delivery.models import SittingRow
 from server.delivery.service import credential, prepare
@@ -30,7 +31,7 @@ from server.registry.models import FormerDocumentRow
 from server.registry.store import certificate_row, results
 from tests.support.clock import START, FakeClock
 from tests.support.database import act_on, database
-from tests.support.registry import ORGANISATION, PACK, World, identity_number, result_content
+from tests.support.registry import ORGANISATION, PACK, World, applicants, identity_number, result_content
 from tests.support.web import running
 
 PROOF = hashlib.sha256(b"a scanned document").digest()
@@ -164,6 +165,72 @@ async def test_a_correction_reaches_a_prepared_hall(world: World, tmp_path: Path
             (kept,) = (await standing(session, plan.id))[one.id]
             assert replace(kept, answer="") == made
             assert (kept.before, kept.evidence_sha256) == (one.id_number, PROOF)
+
+
+async def test_numbers_that_were_mixed_up_reach_the_centre_in_one_package(
+    world: World, tmp_path: Path
+) -> None:
+    """Two candidates who were enrolled under each other's ticket and identity number have their own at the centre,
+    though it takes in the last of the six correction packages alone."""
+    plan = await world.planned()
+    one, other, *_ = await world.enrolled(plan.id)
+    exam = await world.packed(plan.id)
+    for person, field, value in (
+        (one, Field.TICKET, "MIXED1"),
+        (other, Field.TICKET, one.ticket),
+        (one, Field.TICKET, other.ticket),
+        (one, Field.ID_NUMBER, identity_number(77)),
+        (other, Field.ID_NUMBER, one.id_number),
+        (one, Field.ID_NUMBER, other.id_number),
+    ):
+        await corrected(world, plan.id, wish(person.id, field, value))
+    async with world.db.reading() as session:
+        *_, sent = [found for found in await outgoing(session, plan.id) if found.kind == "correction"]
+        data = await outgoing_bytes(session, sent.id)
+    centre, keys = Identity.open_or_create(tmp_path / "centre-keys"), world.identity.public
+    async with database(f"sqlite:///{tmp_path / 'centre.db'}") as db:
+        for package in (exam, data):
+            async with act_on(db, world.now) as act:
+                if package is exam:
+                    parts = (keys.signing, keys.receiving, None, ("a", "b"))
+                    await register_peer(act, "registry", "registry", *parts)
+                content = (await receive(act, centre, package)).content
+                if isinstance(content, CorrectionContent):
+                    await packaging.accept_correction(act, content)
+                else:
+                    assert isinstance(content, ExamContent)
+                    await packaging.accept_exam(act, content)
+        async with db.reading() as session:
+            for person, has in ((one, other), (other, one)):
+                found = await store.candidate(session, person.id)
+                assert (found.ticket, found.id_number) == (has.ticket, has.id_number)
+
+
+async def test_a_number_of_somebody_who_withdrew_is_still_taken(world: World) -> None:
+    """A correction to the ticket or identity number of a candidate who withdrew is refused when it is asked for, and
+    an enrolment goes on behind a ticket that a correction has taken."""
+    plan = await world.planned()
+    async with world.act() as act:
+        one, gone, last = (await roster_service.enrol(act, plan.id, applicants(3))).accepted
+        await roster_service.change_enrolment(act, gone.id, EnrolmentEvent.WITHDRAW, "ill")
+    async with world.act("staff:zhang") as act:
+        for field, value, code in (
+            (Field.TICKET, gone.ticket, "correction-ticket-taken"),
+            (Field.ID_NUMBER, gone.id_number, "enrolment-duplicate"),
+        ):
+            ask = correction_service.ask(act, plan.id, wish(one.id, field, value), by_authority=False)
+            assert await refused(ask) == code
+        subjects = ", ".join([*one.subjects, *one.subjects])
+        same = correction_service.ask(
+            act, plan.id, wish(one.id, Field.SUBJECTS, subjects), by_authority=False
+        )
+        assert await refused(same) == "correction-changes-nothing"
+    following = f"{last.ticket[:-5]}{int(last.ticket[-5:]) + 1:05d}"
+    await corrected(world, plan.id, wish(one.id, Field.TICKET, following))
+    async with world.act() as act:
+        report = await roster_service.enrol(act, plan.id, applicants(5)[4:])
+    (late,) = report.accepted
+    assert late.ticket == f"{last.ticket[:-5]}{int(last.ticket[-5:]) + 2:05d}"
 
 
 async def test_during_the_exam_the_other_side_approves_when_the_procedure_says_so(world: World) -> None:
