@@ -41,6 +41,8 @@ class Notebook:
         self._seat = seat
         self._books: dict[tuple[str, int], JournalBook] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in folder.glob(f"*{_SUFFIX}"):
+            _without_half_line(path)
 
     def keep(self, seated: Seated, answer: Answer, opening: Opening | None = None) -> None:
         """Write an answer to its lease's journal and to the disk itself; nothing where the slot has no
@@ -66,7 +68,7 @@ class Notebook:
     def left(self) -> list[JournalCopy]:
         """Return the journals of earlier runs and other sittings that the centre has not all of."""
         found = []
-        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+        for path in _begun(self._folder):
             copy, settled = _read(path)
             copy = msgspec.structs.replace(copy, receipts=())
             name = (copy.head.sitting, copy.head.lease)
@@ -85,10 +87,23 @@ class Notebook:
             os.fsync(out.fileno())
 
 
+def _begun(folder: Path) -> list[Path]:
+    """The journals of a folder whose head is there: a power cut may leave a file without it, and no answer either."""
+    return [path for path in sorted(folder.glob(f"*{_SUFFIX}")) if b"\n" in path.read_bytes()]
+
+
+def _without_half_line(path: Path) -> None:
+    """Cut off a last line that a power cut left half-written, so that what is appended has a line of its own."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+
+
 def export(folder: Path) -> bytes:
     """Return every journal of a kiosk's folder as one file to be carried; BadInput `journal-file-form` where a
     file is none."""
-    copies = [_read(path)[0] for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+    copies = [_read(path)[0] for path in _begun(folder)]
     return msgspec.json.encode(JournalFile(journals=tuple(copies)))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import select
+from msgspec import structs
+from sqlalchemy import select, update
 
 from server.delivery.models import NoticeRow
 from server.errors import BadInput, NotFound, Refused
@@ -15,6 +16,10 @@ from server.itembank import store as itembank
 from server.itembank.statistics_models import StatisticsRow
 from server.keys.identity import Identity
 from server.packages.peers import register_peer
+from server.papers import draw_store
+from server.papers.draw_models import MarkingSheetRow
+from server.papers.marking_sheet import MarkingSheet, sheet_bytes
+from server.papers.sheet_seal import seal_sheet, unseal_sheet
 from server.publicity import outgoing
 from server.scoring import decision_service as decisions
 from server.scoring import practical_service, service, similarity_service, store
@@ -105,6 +110,33 @@ async def test_a_void_named_by_its_place_is_resolved_at_the_marking(day: HallDay
     assert found and all(m.voided and m.points == m.most for m in found)
     wanted = sum(round(e.score * 100) for e in sheet.entries if e.number <= 3 or e.number == 5)
     assert (await points_of(day))["sitting-5"] == wanted
+
+
+async def test_a_void_of_a_place_on_a_case_is_of_that_sub_item_alone(day: HallDay) -> None:
+    """A void of question 5 of a paper, where a case's second sub-item stands, leaves the other sub-items' marks."""
+    await day.whole_day()
+    async with day.db.reading() as session:
+        sealed = await draw_store.sealed_marking_sheets(session, SLOT)
+    async with day.db.writing() as session:
+        for one in sealed:  # questions 4 and 5 become the sub-items of one case
+            sheet = unseal_sheet(MARKING_KEY, one)
+            parts = {4: 1, 5: 2}
+            entries = tuple(
+                structs.replace(e, item="case-1", version=1, part=parts[e.number]) if e.number in parts else e
+                for e in sheet.entries
+            )
+            data = sheet_bytes(MarkingSheet(sheet.paper, sheet.sitting, entries))
+            made = seal_sheet(MARKING_KEY, PLAN, SLOT, sheet.paper, sheet.sitting, data)
+            await session.execute(
+                update(MarkingSheetRow)
+                .where(MarkingSheetRow.paper == sheet.paper)
+                .values(nonce=made.nonce, aad=made.aad, ciphertext=made.ciphertext)
+            )
+    await void(day, sitting="sitting-5", number=5)
+    await mark(day)
+    async with day.db.reading() as session:
+        marks = [m for m in await store.marks(session, SLOT) if m.item == "case-1"]
+    assert {(m.number, m.voided) for m in marks} == {(4, False), (5, True)}
 
 
 async def test_a_void_of_a_place_that_no_paper_has_keeps_the_results_open(day: HallDay) -> None:

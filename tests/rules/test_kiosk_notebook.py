@@ -48,6 +48,23 @@ def test_what_was_not_settled_is_left_after_a_power_cut(tmp_path: Path) -> None:
     assert read_file((tmp_path / "out.json").read_bytes()).journals == (journal,)
 
 
+def test_a_journal_is_read_though_a_mark_was_written_behind_a_half_line(tmp_path: Path) -> None:
+    """What the kiosk appends after a power cut stands in a line of its own, and a file whose head was cut off stops
+    neither the kiosk nor the journals that are carried away."""
+    key = SeatKey.generate()
+    Notebook(tmp_path, key, "seat-1").keep(SEATED, answer(1))
+    with (tmp_path / "s1-1.journal").open("ab") as out:
+        out.write(b'{"seq":2,"iv":"AAAA')
+    (tmp_path / "s0-1.journal").write_bytes(b'{"sitting":"s0","lea')
+    again = Notebook(tmp_path, key, "seat-1")
+    assert [one.head.sitting for one in again.left()] == ["s1"]
+    again.settle("s1", 1, 0)
+    assert Notebook(tmp_path, key, "seat-1").left() == []
+    out = tmp_path / "out.json"
+    assert main(["journal", "--folder", str(tmp_path), "--out", str(out)]) == 0
+    assert [one.head.sitting for one in read_file(out.read_bytes()).journals] == ["s1"]
+
+
 def test_a_settled_journal_is_not_offered(tmp_path: Path) -> None:
     """A journal whose every entry is settled, one by one or as a whole, is left alone."""
     key = SeatKey.generate()
