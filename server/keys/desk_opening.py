@@ -6,6 +6,7 @@ browser. The process serves no candidate; it holds one bank key at most, and end
 
 import asyncio
 import fcntl
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ from server.keys.openings_wire import offer_bytes, opening_info
 from server.keys.ring import KeyKind
 from server.keys.sealing import generate_receiving, hpke_open, wipe
 
+LOOK_S = 60.0
+_log = logging.getLogger("gongyuan.keys")
+
 
 class DeskState(StrEnum):
     """Where the desk of this process stands."""
@@ -59,6 +63,58 @@ class OpenDesk:
     custodians: tuple[str, ...]
     opened_by: str
     ends_at: datetime
+
+
+async def close_left(db: Database, journal: Journal, clock: Clock, folder: Path) -> int:
+    """Close and journal the desk openings whose process was ended without a word; return how many.
+
+    A desk holds its bank's lock for as long as it lives; an opening at a terminal is over with its stated time.
+    """
+    async with db.reading() as session:
+        left = await service.left_desks(session)
+    closed = 0
+    for one in left:
+        at_terminal = one.actor.startswith("terminal:")
+        if at_terminal and (one.ends_at is None or clock.legal() < one.ends_at):
+            continue
+        try:
+            lock = None if at_terminal else _locked(folder, one.subject)
+        except Refused:
+            continue
+        try:
+            with suppress(Refused):
+                async with db.writing() as session:
+                    act = Act(session, journal, clock.legal(), one.actor)
+                    await service.move(act, one.id, OpeningEvent.ABORT, outcome={"cause": "process-ended"})
+                    closed += 1
+        finally:
+            if lock is not None:
+                lock.close()
+    return closed
+
+
+async def keep_closing_left(db: Database, journal: Journal, clock: Clock, folder: Path) -> None:
+    """Look each minute until cancelled whether a desk was ended without a word. `app.py` starts it."""
+    while True:
+        try:
+            await close_left(db, journal, clock, folder)
+        except Exception:
+            _log.exception("desk openings could not be looked at")
+        await asyncio.sleep(LOOK_S)
+
+
+def _locked(folder: Path, bank: str) -> BinaryIO:
+    """Take the lock of a bank's desk; Refused `opening-running` while another process holds it."""
+    folder = folder / "openings"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in bank)
+    lock = (folder / f"desk-{name}.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise Refused(Refusal("opening-running", facts={"kind": OpeningKind.DESK.value})) from error
+    return lock
 
 
 class DeskOpening:
@@ -103,6 +159,7 @@ class DeskOpening:
             async with self._db.reading() as session:
                 if await ring.active_key(session, KeyKind.BANK, bank) is None:
                     raise NotFound("key-unknown", kind=KeyKind.BANK.value, subject=bank)
+            await close_left(self._db, self._journal, self._clock, self._folder)
             self._take_lock(bank)
             self._forget_offer()
             try:
@@ -220,9 +277,10 @@ class DeskOpening:
                 opened, self._open = self._open, None
                 self.state = DeskState.OVER
                 wipe(opened.key)
-                async with self._db.writing() as session:
-                    act = Act(session, self._journal, self._clock.legal(), actor or self._actor)
-                    await service.move(act, opened.opening, OpeningEvent.FINISH, outcome={"cause": cause})
+                with suppress(Refused):  # closed already
+                    async with self._db.writing() as session:
+                        act = Act(session, self._journal, self._clock.legal(), actor or self._actor)
+                        await service.move(act, opened.opening, OpeningEvent.FINISH, outcome={"cause": cause})
                 self._release()
 
     async def _end_waiting(self, event: OpeningEvent, outcome: dict[str, Fact]) -> None:
@@ -246,16 +304,7 @@ class DeskOpening:
 
     def _take_lock(self, bank: str) -> None:
         """Hold the bank for the life of this opening: two desks never work on one bank at once."""
-        folder = self._folder / "openings"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in bank)
-        lock = (folder / f"desk-{name}.lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise Refused(Refusal("opening-running", facts={"kind": OpeningKind.DESK.value})) from error
-        self._lock = lock
+        self._lock = _locked(self._folder, bank)
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -53,8 +53,12 @@ def seal(key: Bytes, plaintext: Bytes, aad: bytes) -> tuple[bytes, bytes]:
 
 
 def unseal(key: Bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
-    """Decrypt what `seal` made; Tampered `seal-broken` when key, nonce, ciphertext or associated data
-    differ."""
+    """Decrypt what `seal` made; Tampered `seal-broken` when key, nonce, ciphertext or associated data differ.
+
+    Refused `key-forgotten` for a wiped key: nothing was changed, the opening is over.
+    """
+    if not any(key):
+        raise Refused(Refusal("key-forgotten"))
     try:
         return AESGCM(key).decrypt(nonce, ciphertext, aad)
     except (InvalidTag, ValueError) as error:

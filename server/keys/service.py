@@ -144,6 +144,18 @@ async def move(
     return following
 
 
+async def left_desks(session: AsyncSession) -> tuple[Opening, ...]:
+    """Return the desk openings that are not closed, oldest first: those at work, and those whose process was ended
+    without a word."""
+    going = (OpeningState.INTENDED.value, OpeningState.UNSEALING.value)
+    query = (
+        select(OpeningRow)
+        .where(OpeningRow.kind == OpeningKind.DESK.value, OpeningRow.state.in_(going))
+        .order_by(OpeningRow.intended_at, OpeningRow.id)
+    )
+    return tuple(_opening(row) for row in await session.scalars(query))
+
+
 def failure(error: BaseException) -> dict[str, Fact]:
     """Return what is recorded of an error: its code and facts, never its text."""
     if isinstance(error, GongyuanError):

@@ -18,9 +18,9 @@ from server.conduct.opening_facts import desk_facts
 from server.errors import NotFound, Refused
 from server.itembank import statistics_store
 from server.keys import service as keys
-from server.keys.desk_opening import DeskOpening
+from server.keys.desk_opening import DeskOpening, close_left
 from server.keys.models import OpeningRow
-from server.keys.openings import OpeningFacts
+from server.keys.openings import OpeningFacts, OpeningKind, OpeningState
 from server.scoring.service import mark_slot
 from server.web.desk.imports import LARGEST_UPLOAD
 from server.web.desk.workplace import MOST_UPLOADS
@@ -229,6 +229,27 @@ async def test_check_in_closes_the_desk_and_keeps_it_closed(desk: Desk) -> None:
         facts = await desk_facts(session, desk.clock.legal())
     with pytest.raises(Refused, match="desk-during-exam"):
         await again.begin(BANK, "staff:x", facts)
+
+
+async def test_a_killed_desk_is_closed_and_journalled(desk: Desk) -> None:
+    """An opening whose process is gone is closed as failed with its cause when anybody looks, one that is at work
+    is not; one at a terminal waits for the end of its stated time."""
+    site = desk.site
+    folder = site.settings.folder
+    await desk.open(60)
+    assert await close_left(site.db, site.journal, desk.clock, folder) == 0
+    desk.place.opening._release()  # as the system does with a process that is killed
+    async with site.acting("terminal:root") as act:
+        await keys.intend(act, OpeningKind.DESK, None, BANK, act.now + timedelta(hours=1))
+    assert await close_left(site.db, site.journal, desk.clock, folder) == 1
+    async with site.db.reading() as session:
+        by = {one.actor: one for one in await keys.openings(session)}
+    second = by.pop("terminal:root")
+    [first] = by.values()
+    assert (first.state, first.outcome) == (OpeningState.FAILED, {"cause": "process-ended"})
+    assert first.closed_at is not None and second.state is OpeningState.INTENDED
+    desk.clock.advance(hours=1)
+    assert await close_left(site.db, site.journal, desk.clock, folder) == 1
 
 
 async def test_one_bank_is_open_at_one_desk(desk: Desk) -> None:

@@ -99,12 +99,15 @@ def test_wipe_leaves_zeros() -> None:
     assert key == bytearray(32)
 
 
-def test_a_wiped_key_seals_nothing() -> None:
-    """A key that was forgotten while somebody still held it is refused instead of sealing under zeros."""
-    key = random_key()
+def test_a_wiped_key_seals_and_opens_nothing() -> None:
+    """A key that was forgotten while somebody still held it is refused instead of sealing under zeros, and what it
+    sealed is not called changed."""
+    nonce, text = seal(key := random_key(), b"stem and key", b"item-1/2")
     wipe(key)
     with pytest.raises(Refused, match="key-forgotten"):
         seal(key, b"stem and key", b"item-1/2")
+    with pytest.raises(Refused, match="key-forgotten"):
+        unseal(key, nonce, text, b"item-1/2")
 
 
 def test_canonical_json_refuses_what_it_cannot_write() -> None:
