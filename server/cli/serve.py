@@ -4,12 +4,10 @@ import argparse
 import contextlib
 import gc
 import json
-import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +17,7 @@ from msgspec.structs import replace
 from server.app import Children, create_app
 from server.cli.accounts import ask_for_first_administrator
 from server.cli.common import add_config, clock_from, settings_from
+from server.cli.further import ENDS_WITH, end_with, kept
 from server.clock import Clock
 from server.errors import BadInput
 from server.keys.authority import TlsFiles, ensure_tls
@@ -100,6 +99,7 @@ def _serve(args: argparse.Namespace) -> int:
         _may_share(settings if args.port is None else _on(settings, args.port))
     if not args.seats:
         ask_for_first_administrator(args)
+    end_with(args.ends_with)
     config: Path = args.config.resolve()
     own = [sys.executable, "-m", "server"]
     if args.clock is not None:
@@ -115,7 +115,7 @@ def _serve(args: argparse.Namespace) -> int:
     if args.workers > 1 or args.seats:
         words = [*own, "serve", "--role", "centre", "--config", str(config), "--seats", "--port"]
         further = tuple([*words, str(settings.listen.port + n)] for n in range(1, args.workers))
-    with _kept(further):
+    with kept(further):
         serve_until_stopped(settings, clock_from(args), children, seats_only=args.seats)
     return 0
 
@@ -130,35 +130,6 @@ def _may_share(settings: Settings) -> None:
         raise BadInput("workers-postgres-only")
     if settings.listen.port == 0:
         raise BadInput("workers-port")
-
-
-@contextlib.contextmanager
-def _kept(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    """Run these processes for the length of the block, and start one that ended again."""
-    stopping = threading.Event()
-    if commands:
-        # The server raises the signal that ended it once more; the others shall be ended before this one goes.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-
-    def keep(command: Sequence[str]) -> None:
-        while not stopping.is_set():
-            with subprocess.Popen(command) as process:
-                while process.poll() is None and not stopping.wait(0.2):
-                    pass
-                if process.poll() is None:
-                    process.terminate()
-            # Not at once: one that cannot start would take a processor for itself.
-            stopping.wait(1.0)
-
-    threads = [threading.Thread(target=keep, args=(command,)) for command in commands]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        for thread in threads:
-            thread.join(30)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -180,6 +151,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--seats", action="store_true", help="serve seats only: a further process or host of a running centre"
     )
+    parser.add_argument(ENDS_WITH, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help="another port than the settings name")
     add_config(parser)
     parser.set_defaults(run=_serve)
