@@ -5,7 +5,6 @@ import contextlib
 import gc
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
