@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from server.accounts.roles import Role
-from server.affairs import packaging, roster_service, store
+from server.affairs import packaging, roster_service, store, taking
 from server.affairs.correction_store import corrections, standing
 from server.affairs.corrections import POSSIBLE, Approver, Correction, Field, Period, PeriodRule
 from server.affairs.enrolment import EnrolmentEvent
@@ -151,7 +151,7 @@ async def test_a_correction_reaches_a_prepared_hall(world: World, tmp_path: Path
             await register_peer(act, "registry", "registry", keys.signing, keys.receiving, None, ("a", "b"))
             first = (await receive(act, centre, exam)).content
             assert isinstance(first, ExamContent)
-            await packaging.accept_exam(act, first)
+            await taking.accept_exam(act, first)
             (slot,) = await store.slots(act.session, plan.id)
             await prepare(act, slot.id)
         async with act_on(db, world.now) as act:
@@ -199,7 +199,7 @@ async def test_numbers_that_were_mixed_up_reach_the_centre_in_one_package(
                     await packaging.accept_correction(act, content)
                 else:
                     assert isinstance(content, ExamContent)
-                    await packaging.accept_exam(act, content)
+                    await taking.accept_exam(act, content)
         async with db.reading() as session:
             for person, has in ((one, other), (other, one)):
                 found = await store.candidate(session, person.id)

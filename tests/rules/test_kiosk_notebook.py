@@ -60,9 +60,9 @@ def test_a_journal_is_read_though_a_mark_was_written_behind_a_half_line(tmp_path
     assert [one.head.sitting for one in again.left()] == ["s1"]
     again.settle("s1", 1, 0)
     assert Notebook(tmp_path, key, "seat-1").left() == []
-    out = tmp_path / "out.json"
-    assert main(["journal", "--folder", str(tmp_path), "--out", str(out)]) == 0
-    assert [one.head.sitting for one in read_file(out.read_bytes()).journals] == ["s1"]
+    carried = tmp_path / "out.json"
+    assert main(["journal", "--folder", str(tmp_path), "--out", str(carried)]) == 0
+    assert [one.head.sitting for one in read_file(carried.read_bytes()).journals] == ["s1"]
 
 
 def test_a_settled_journal_is_not_offered(tmp_path: Path) -> None:
