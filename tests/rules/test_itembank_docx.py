@@ -139,7 +139,6 @@ def test_raised_and_lowered_text_and_pictures_come_along() -> None:
 @pytest.mark.parametrize(
     ("block", "code"),
     [
-        (table(("题目", "选项A", "选项B", "答案"), ("甲", "x", "y", "A")), "table-left-out"),
         (
             "<w:p><m:oMath><m:phant><m:e><m:r><m:t>x=1</m:t></m:r></m:e></m:phant></m:oMath></w:p>",
             "formula-not-whole",
@@ -149,7 +148,7 @@ def test_raised_and_lowered_text_and_pictures_come_along() -> None:
     ],
 )
 def test_what_is_passed_over_makes_its_item_doubtful(block: str, code: str) -> None:
-    """A table of items, a part of a formula, a picture from outside or a drawing is named on the item above it."""
+    """A part of a formula, a picture from outside or a drawing is named on the item above it."""
     outcomes = read(document(*lines("1. 甲（√）"), block, *lines("2. 乙（√）"))).outcomes
     assert [one.status for one in outcomes] == [RowStatus.DOUBTFUL, RowStatus.IMPORTED]
     assert code in [remark.code for remark in outcomes[0].remarks]
@@ -280,3 +279,46 @@ def test_options_laid_out_in_a_table_and_answers_in_one() -> None:
         (("一", "二", "三", "四"), ("C",)),
         (("一", "二"), ("B",)),
     ]
+
+
+def styled(text: str, style: str) -> str:
+    """Write a run of a style."""
+    return f'<w:r><w:rPr>{style}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+RED, BOLD, LINE = '<w:color w:val="FF0000"/>', "<w:b/>", '<w:u w:val="single"/>'
+
+
+def test_an_option_set_off_from_the_others_is_the_key_and_a_doubt() -> None:
+    """A red option, or a bold one within a line of options, is taken for the key of an item that has none; where all
+    are bold, or the key is told, letters say nothing."""
+    blocks = (*lines("1. 甲", "A. 子"), paragraph(styled("B. 丑", RED)), *lines("2. 乙"),
+              paragraph(run("A. 子  "), styled("B. 丑", BOLD), run("  C. 寅")),
+              *(paragraph(styled(text, BOLD)) for text in ("3. 丙", "A. 子", "B. 丑", "答案：A")))  # fmt: skip
+    outcomes = read(document(*blocks)).outcomes
+    assert [(one.content.key, one.status.value) for one in outcomes if one.content] == [
+        (("B",), "doubtful"),
+        (("B",), "doubtful"),
+        (("A",), "imported"),
+    ]
+
+
+def test_tables_of_items_are_items() -> None:
+    """Each row of a table of items is one, of the type that the heading above tells, beside typed items."""
+    items = table(("序号", "题目", "A", "B", "答案"), ("1", "甲", "x", "y", "B"))
+    judged = table(("题干", "答案"), ("丙", "×"))
+    reading = read(document(*lines("1. 乙（√）"), items, *lines("二、判断题"), judged))
+    assert [(one.content.type, one.content.key) for one in reading.outcomes if one.content] == [
+        ("judge", ("T",)),
+        ("single", ("B",)),
+        ("judge", ("F",)),
+    ]
+
+
+def test_answers_below_each_other_and_lines_to_write_on() -> None:
+    """A table of numbers beside answers is a list of answers, and underlined spaces are a blank."""
+    typed = (*lines("一、填空题"), paragraph(run("1. 首都是"), styled("     ", LINE), run("。")),
+             *lines("答案：北京", "二、判断题", "2. 乙（ ）", "3. 丙（ ）"))  # fmt: skip
+    reading = read(document(*typed, table(("题号", "答案"), ("2", "√"), ("3", "×"))))
+    contents = [one.content for one in reading.outcomes if one.content]
+    assert [(one.accepted, one.key) for one in contents] == [((("北京",),), ()), ((), ("T",)), ((), ("F",))]

@@ -16,13 +16,16 @@ from server.itembank.interchange.docx_tables import table_read
 from server.itembank.interchange.omml import mathml_of
 from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
 from server.itembank.interchange.sanitising import LARGEST_PICTURE, picture_html
-from server.itembank.interchange.typed import table_of_lines
+from server.itembank.interchange.tables import Together, blocks_of
+from server.itembank.interchange.typed import COLUMNS, table_of_lines
+from server.itembank.interchange.typed_lines import OUTSTANDING
 from server.itembank.interchange.xml_tree import Element, parsed
 
 _DOCUMENT = "word/document.xml"
 # Marks that stand in the lines while items are read, and become markup when their row is made.
 _UP, _UP_END, _DOWN, _DOWN_END, _PICTURE, _PICTURE_END = (chr(0xE100 + place) for place in range(6))
 _MARKS = {_UP: "<sup>", _UP_END: "</sup>", _DOWN: "<sub>", _DOWN_END: "</sub>"}
+_OPTION_LEAD = re.compile(r"(?:^|(?<=[\s。；;]))[（(]?[A-HＡ-Ｈ]\s*[)）]?\s*[.．、:：)）]\s*")
 _OPTION_LINE = re.compile(r"^\s*[（(]?[A-HＡ-Ｈ]")
 _SKIPPED = frozenset({"del", "moveFrom", "Fallback", "pPr", "rPr", "sectPr", "instrText", "txbxContent"})
 
@@ -42,9 +45,22 @@ def read_docx(data: bytes) -> SourceTable:
             reader.paragraph(f"paragraph {place}", block)
         else:
             reader.table(f"paragraph {place}", block)
-    table = table_of_lines(reader.lines)
+    table = _typed(reader)
     rows, before = _with_doubts([reader.finished(row) for row in table.rows], reader.remarks)
-    return SourceTable(table.columns, rows, (*before, *table.remarks))
+    columns = dict.fromkeys((*table.columns, *reader.columns))
+    items = (reader.finished(row) for row in reader.items)
+    return SourceTable(tuple(columns), (*rows, *items), (*before, *table.remarks))
+
+
+def _typed(reader: "_Document") -> SourceTable:
+    """Return the rows of the typed lines; a document of nothing but tables of items needs none."""
+    try:
+        return table_of_lines(reader.lines)
+    except BadInput:
+        if not reader.items:
+            raise
+    unread = (Remark("line-not-read", place, False, {"text": text[:60]}) for place, text in reader.lines)
+    return SourceTable(COLUMNS, (), tuple(unread))
 
 
 def _with_doubts(
@@ -82,18 +98,38 @@ class _Document:
         self.numbering = Numbering(archive)
         self.targets = _targets(archive)
         self.pictures: list[str] = []
+        self.together = Together()
+        self.together.renamed(COLUMNS)
+        self.columns: dict[str, None] = {}
+        self.items: list[SourceRow] = []
+        self.bold: list[tuple[str, bool]] = []
 
     def paragraph(self, place: str, element: Element) -> None:
+        self.bold = []
         text = "".join(self._texts(place, element))
         lead = self.numbering.lead(element)
         if not text.strip():
             return
+        if any(marked for _, marked in self.bold) and text == "".join(piece for piece, _ in self.bold):
+            text = _with_marks(lead, self.bold)[len(lead) :]
         for line in f"{lead}{text}".split("\n"):
             self.lines.append((place, line))
 
+    def _items(self, place: str, rows: tuple[tuple[str, ...], ...]) -> None:
+        """Take the rows of a table of items; the heading above it tells their type."""
+        above = self.lines[-1][1] if self.lines else ""
+        for block in blocks_of(list(enumerate(rows, start=1)), 0):
+            names, _ = self.together.renamed(block.names)
+            self.columns.update(dict.fromkeys(names))
+            for number, cells in block.rows:
+                held = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
+                self.items.append(SourceRow(f"row {number} of the table in {place}", held, above[:60]))
+
     def table(self, place: str, element: Element) -> None:
         read = table_read(element, lambda one: "".join(self._texts(place, one)), self._html)
-        if read.left_out:
+        if read.items:
+            self._items(place, read.items)
+        elif read.left_out:
             text = " ".join(element.text().split())[:60]
             facts: dict[str, Fact] = {"rows": len(element.elements("tr")), "text": text}
             # A box for scores is no part of an item; anything else may be.
@@ -127,6 +163,7 @@ class _Document:
                     self._doubt("textbox-left-out", place, " ".join(one.text().split())[:60])
             elif one.name == "r":
                 found.append(self._run(place, one))
+                self.bold.append((found[-1], _stands_out(one)))
             elif one.name in ("oMath", "oMathPara"):
                 found.append(self._formula(place, one))
             else:
@@ -152,6 +189,8 @@ class _Document:
             elif one.name in ("drawing", "pict", "object", "AlternateContent"):
                 pieces.append(self._drawing(place, one))
         text = "".join(pieces)
+        if not text.strip(" \t\u3000") and len(text) > 1 and "\n" not in text and _underlined(style):
+            return "____"
         if value in ("superscript", "subscript") and text.strip():
             marks = (_UP, _UP_END) if value == "superscript" else (_DOWN, _DOWN_END)
             return f"{marks[0]}{text}{marks[1]}"
@@ -208,6 +247,44 @@ class _Document:
             number, _, rest = piece.partition(_PICTURE_END)
             found += [self.pictures[int(number)] if number.isdecimal() else "", rest]
         return "".join(found)
+
+
+def _underlined(style: Element | None) -> bool:
+    line = style.first("u") if style is not None else None
+    return line is not None and line.attributes.get("val", "single") != "none"
+
+
+def _stands_out(run: Element) -> bool:
+    """Say whether a run is set off by colour, a marker, bold letters or a line: so people mark the right option."""
+    style = run.first("rPr")
+    if style is None:
+        return False
+    colour, marker, bold = style.first("color"), style.first("highlight"), style.first("b")
+    if colour is not None and colour.attributes.get("val", "auto").lower() not in (
+        "auto",
+        "000000",
+        "ffffff",
+    ):
+        return True
+    if marker is not None and marker.attributes.get("val", "none") != "none":
+        return True
+    if bold is not None and bold.attributes.get("val", "true") not in ("0", "false"):
+        return True
+    return _underlined(style)
+
+
+def _with_marks(lead: str, runs: list[tuple[str, bool]]) -> str:
+    """Return a line with the sign `OUTSTANDING` behind each option whose text is set off for the most part."""
+    text = lead + "".join(piece for piece, _ in runs)
+    marked = [False] * len(lead) + [stands for piece, stands in runs for _ in piece]
+    leads = list(_OPTION_LEAD.finditer(text))
+    ends = [*(one.start() for one in leads[1:]), len(text)]
+    for found, end in reversed(list(zip(leads, ends, strict=False))):
+        told = [marked[place] for place in range(found.end(), end) if not text[place].isspace()]
+        if told and sum(told) >= 0.8 * len(told):
+            last = len(text[:end].rstrip())
+            text = f"{text[:last]}{OUTSTANDING}{text[last:]}"
+    return text
 
 
 def _symbol(code: str) -> str:

@@ -79,6 +79,8 @@ class Numbering:
             at = self._levels[abstract].get(above, level)
             shown = _shown(at.form, self._counts.get((abstract, above), at.start))
             text = text.replace(f"%{above + 1}", shown)
+        if text.isalnum() and len(text) < 4:
+            text = f"{text}."  # a bare `1` or `A`
         return f"{text} " if text and level.form != "bullet" else ""
 
 

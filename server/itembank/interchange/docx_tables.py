@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from server.itembank.interchange.answers import folded
-from server.itembank.interchange.mapping import known_columns
+from server.itembank.interchange.tables import is_header
 from server.itembank.interchange.xml_tree import Element
 
 _OPTION = re.compile(r"^\s*[（(]?[A-HＡ-Ｈ][)）]?\s*[.．、:：]")
+_KEY = re.compile(r"^(?:[a-h](?:[、,;]?[a-h])*|√|×|✓|✗|对|错|正确|错误|t|f)$")
 _NUMBERS = frozenset({"题号", "序号", "题目"})
 _ANSWERS = frozenset({"答案", "选项", "参考答案", "正确答案"})
 _SCORES = frozenset({"得分", "评分人", "评卷人", "阅卷人", "签名", "复核人"})
@@ -16,11 +17,13 @@ _SCORES = frozenset({"得分", "评分人", "评卷人", "阅卷人", "签名", 
 
 @dataclass(frozen=True, slots=True)
 class TableRead:
-    """What a table is: `lines` to be read as typed, or `html` to stand in the item; `left_out` says why neither."""
+    """What a table is: `lines` to be read as typed, `html` to stand in the item, or `items`, the texts of a header and
+    of a row for each item; `left_out` says why none of these."""
 
     lines: tuple[str, ...] = ()
     html: str = ""
     left_out: str = ""
+    items: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -42,8 +45,8 @@ def table_read(
     heads = [row[0] if row else "" for row in texts]
     if any(head in _SCORES for head in heads):
         return TableRead(left_out="form for the marker")
-    if rows and known_columns([cell.text.strip() for cell in rows[0]]) >= 3 and len(rows) > 1:
-        return TableRead(left_out="table of items")
+    if len(rows) > 1 and is_header([cell.text.strip() for cell in rows[0]]):
+        return TableRead(items=_rows(rows))
     listed = _answers(texts)
     if listed:
         return TableRead(lines=(" ".join(listed),))
@@ -51,6 +54,18 @@ def table_read(
     if filled and all(_OPTION.match(text) for text in filled):
         return TableRead(lines=tuple(filled))
     return TableRead(html=_html(rows)) if filled else TableRead(left_out="empty table")
+
+
+def _rows(rows: Sequence[Sequence[_Cell]]) -> tuple[tuple[str, ...], ...]:
+    """Return the texts of a table's cells by column; a cell merged downwards holds for all of its rows."""
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        texts = [""] * max((cell.column + cell.columns for cell in row), default=0)
+        for cell in row:
+            above = found[-1][cell.column] if found and cell.column < len(found[-1]) else ""
+            texts[cell.column] = above if cell.goes_on else cell.text.strip()
+        found.append(tuple(texts))
+    return tuple(found)
 
 
 def _cells(row: Element, text_in: Callable[[Element], str], markup: Callable[[str], str]) -> list[_Cell]:
@@ -81,6 +96,9 @@ def _held(element: Element, name: str) -> list[Element]:
 
 def _answers(texts: Sequence[Sequence[str]]) -> list[str]:
     """Return `1.A` and so on for rows of numbers each followed by a row of answers; empty for another table."""
+    downwards = _downwards(texts)
+    if downwards:
+        return downwards
     found: list[str] = []
     if len(texts) % 2:
         return []
@@ -92,6 +110,19 @@ def _answers(texts: Sequence[Sequence[str]]) -> list[str]:
             return []
         found += [f"{number}.{answer.upper()}" for number, answer in pairs if number and answer]
     return found
+
+
+def _downwards(texts: Sequence[Sequence[str]]) -> list[str]:
+    """Return `1.A` and so on for columns of numbers each beside a column of answers; empty for another table."""
+    headed = bool(texts) and all(text in _NUMBERS for text in texts[0][::2])
+    rows = texts[1:] if headed and all(text in _ANSWERS for text in texts[0][1::2]) else texts
+    pairs = [pair for row in rows for pair in zip(row[::2], row[1::2], strict=False) if any(pair)]
+    if any(len(row) % 2 for row in rows) or len(pairs) < 2:
+        return []
+    if not all(number.isdecimal() and _KEY.match(answer) for number, answer in pairs):
+        return []
+    ordered = sorted(pairs, key=lambda pair: int(pair[0]))
+    return [f"{number}.{answer.upper()}" for number, answer in ordered]
 
 
 def _html(rows: list[list[_Cell]]) -> str:

@@ -130,8 +130,11 @@ def _is_header(cells: Sequence[str], head: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     if len(filled) < 2 or max(map(len, filled)) > 30:
         return False
-    if filled == [cell for cell in head if cell]:
-        return True
+    return filled == [cell for cell in head if cell] or is_header(filled)
+
+
+def is_header(filled: Sequence[str]) -> bool:
+    """Say whether texts are a header of known names: a stem and more, nearly nothing else."""
     known = known_columns(filled)
     whole = known > 1 and known + len(guess_columns(filled).ignored) == len(filled)
     return whole or known >= max(_LEAST_OF_A_HEADER, len(filled) - 1)

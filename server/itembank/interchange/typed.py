@@ -19,10 +19,12 @@ from server.itembank.interchange.typed_cases import (
 )
 from server.itembank.interchange.typed_keys import Given, KeyList, begins_key_list, section_of_keys
 from server.itembank.interchange.typed_lines import (
+    OUTSTANDING,
     is_beside,
     judged_behind,
     prepared,
     right_marked,
+    set_off,
     tagged,
     with_mark_behind,
     with_right_mark,
@@ -412,6 +414,9 @@ def _row(question: _Question, listed: Given | None) -> SourceRow:
     if kind in ("short", "case"):
         stem, points = points_behind(stem)
         own_score = {"分值": points} if points else {}
+    stem = stem.replace(OUTSTANDING, "")
+    question.cells = {name: text.replace(OUTSTANDING, "") for name, text in question.cells.items()}
+    question.options, outstanding = set_off(question.options)
     options, marked = right_marked(question.options)
     remarks = list(question.remarks)
     own = question.cells.get("答案", "") or (listed.text if listed is not None else "")
@@ -421,6 +426,9 @@ def _row(question: _Question, listed: Given | None) -> SourceRow:
     if marked and not own and answers.key_in_stem(stem) is None:
         question.cells["答案"] = marked
         remarks.append(Remark("key-from-option-mark", question.place, False, {"key": marked}))
+    elif outstanding and not own and answers.key_in_stem(stem) is None:
+        question.cells["答案"] = outstanding
+        remarks.append(Remark("key-from-marking", question.place, True, {"key": outstanding}))
     elif marked and answers.choice_key(own) != tuple(marked):
         options = question.options  # the sign belongs to the option's text
     cells: dict[str, Cell] = {"题干": stem, "题型": question.kind}
@@ -449,7 +457,8 @@ def _parts(case: _Question, whole: str) -> tuple[SourceRow, ...]:
     parted = parted_answer(together, len(case.parts))
     rows: list[SourceRow] = []
     for place, one in enumerate(case.parts):
-        stem, points = points_behind("\n".join(one.stem))
+        stem, points = points_behind("\n".join(one.stem).replace(OUTSTANDING, ""))
+        one.options, _ = set_off(one.options)
         texts = {**one.cells, "题干": stem, **({"分值": points} if points else {})}
         if parted is not None:
             texts["答案"] = parted[place]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from server.itembank.interchange import answers
 from server.itembank.items import LABELS
 
+OUTSTANDING = "\ue106"
+"""Stands behind an option whose letters a document sets off from the others'."""
 Line = tuple[str, str]
 """Place and text."""
 _PAGE = re.compile(
@@ -93,6 +95,13 @@ def right_marked(options: Sequence[str]) -> tuple[list[str], str]:
     if not marked or len(marked) == len(options):
         return list(options), ""
     return [_RIGHT.sub("", option) for option in options], "".join(marked)
+
+
+def set_off(options: Sequence[str]) -> tuple[list[str], str]:
+    """Return (options without the sign of being set off, the labels of those that bear it); all or none say nothing."""
+    marked = [label for label, option in zip(LABELS, options, strict=False) if OUTSTANDING in option]
+    bare = [option.replace(OUTSTANDING, "") for option in options]
+    return bare, "".join(marked) if len(marked) < len(options) else ""
 
 
 def judged_behind(stem: str) -> tuple[str, str]:
