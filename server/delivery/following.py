@@ -119,12 +119,15 @@ class Following:
         live.phase = phase_of(live.times, now)
         window = hand_in_window(live.times)
         slot = self._times.get(live.sitting.slot)
+        end = live.phase.end
+        if slot is not None and live.times.bell is None:
+            end = slot.terms.starts_at + live.times.delay
         return exam.PhaseNow(
             kind=live.phase.kind.value,
             now=now,
             rate=self._clock.rate(),
             start=live.phase.start,
-            end=live.phase.end,
+            end=end,
             hand_in_opens=None if window is None else window.opens,
             hand_in_closes=None if window is None else window.closes,
             resumes_at=continues_at(live.times),

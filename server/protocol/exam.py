@@ -156,8 +156,9 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PhaseNow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="phase"):
     """The answer of the server's deadline function for this sitting, at legal time `now`.
 
-    Half-open: the phase holds from `start` to before `end`. `waiting`: before the own start (end is the start
-    when the bell has rung). `running`: end is the own end. `paused`: end is null while the pause is open.
+    Half-open: the phase holds from `start` to before `end`. `waiting`: before the own start (end is the own
+    start: as planned, and delayed, until the bell has rung). `running`: end is the own end. `paused`: end is null
+    while the pause is open.
     `halted`: for a disaster, and everybody leaves; `resumes_at` is when the chief plans to continue it, the paper
     stays closed until then. `away`: the candidate is out of the room with an escort, and the paper is covered.
     `grace`: answers already on their way are taken. Hand-in is allowed from `hand_in_opens` to before

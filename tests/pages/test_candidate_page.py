@@ -348,6 +348,7 @@ def test_end_collects_the_paper(page: Any, centre: Centre) -> None:
     page.wait_for_selector(".itemstate.ok")
     centre.at(91)
     page.wait_for_selector("text=考试结束，试卷已收")
+    assert page.query_selector(".hand") is None, "nothing can be handed in after the end"
     assert "共收到 1 题作答" in page.inner_text("main")
 
 

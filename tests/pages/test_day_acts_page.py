@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from server.accounts.roles import Role
-from server.conduct import hall_service, service
+from server.conduct import service
 from server.delivery.facts import Extent
-from tests.support.browser import Centre, running_centre
+from tests.support.browser import Centre, grave_issues, running_centre
 from tests.support.hall import BELL
 from tests.support.papers import SLOT
 
@@ -118,6 +118,7 @@ def test_escorted_break_covers_the_paper(chromium: Any, shared: Centre, kiosks: 
     chief.fill("dialog .form input", "李监考")
     chief.click("dialog .form .primary")
     kiosk.wait_for_selector("text=试题已遮住")
+    assert grave_issues(kiosk) == []
     assert kiosk.query_selector(".stem") is None
     chief.wait_for_selector(".seat[data-sign=away]")
     chief.click(".seat >> nth=2")
@@ -163,6 +164,7 @@ def test_halted_exam_continues_another_day(
     chief.fill("dialog textarea", "地震疏散")
     chief.click("dialog .form .primary")
     kiosk.wait_for_selector("text=考试已中止")
+    assert grave_issues(kiosk) == []
     assert kiosk.query_selector(".stem") is None
     chief.wait_for_selector(".room .chip.bad >> text=已中止")
     assert "须立即报告鉴定管理机构" in chief.inner_text(".feed")
@@ -178,14 +180,14 @@ def test_halted_exam_continues_another_day(
     shared.run(shared.day.check_in(3))
     sign_in(kiosk, 4)
     kiosk.wait_for_selector("text=距离续考")
+    assert grave_issues(kiosk) == []
     assert kiosk.query_selector(".stem") is None
 
-    async def go_on() -> None:
-        async with shared.day.act() as act:
-            await hall_service.continue_exam(act, Extent(SLOT), "开始续考")
-
     shared.clock.set(again)
-    shared.run(go_on())
+    chief.click("text=全场操作")
+    chief.click("dialog .tabs >> text=宣布续考")
+    chief.fill("dialog textarea", "开始续考")
+    chief.click("dialog .form .primary")
     kiosk.wait_for_selector(".stem")
     assert kiosk.inner_text(".stem") == stem
     assert kiosk.locator(".opt.on").count() == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from server.accounts.roles import Role
+from tests.support.browser import grave_issues
 from tests.support.clock import FakeClock
 from tests.support.desk import PASSPHRASES, visited_desk
 
@@ -18,8 +19,9 @@ for number in range(8):
 ROWS += "C8,这一道没有答案,,甲,乙,丙,2.1 安全生产,0.6\n"
 
 
-def _shot(page: Any, name: str) -> None:
-    """Keep a picture where GONGYUAN_PICTURES names a folder."""
+def _seen(page: Any, name: str) -> None:
+    """See that axe finds nothing serious; keep a picture where GONGYUAN_PICTURES names a folder."""
+    assert grave_issues(page) == [], name
     if folder := os.environ.get("GONGYUAN_PICTURES"):
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
@@ -38,10 +40,10 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
 
         context.add_cookies([office])
         page.goto(f"{desk.url}/desk")
-        _shot(page, "desk-1-closed")
+        _seen(page, "desk-1-closed")
         page.locator("#begin-form button").click()
         page.wait_for_selector("#passphrase-form")
-        _shot(page, "desk-2-waiting")
+        _seen(page, "desk-2-waiting")
         for custodian, passphrase in PASSPHRASES.items():
             page.locator("select[name=custodian]").select_option(label=custodian)
             page.locator("input[name=passphrase]").fill(passphrase)
@@ -50,26 +52,26 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
                 "#desk[data-state=open]" if custodian == "sun" else ".steps b:has-text('chen')"
             )
         assert not any(word in one for word in PASSPHRASES.values() for one in sent)
-        _shot(page, "desk-3-open")
+        _seen(page, "desk-3-open")
 
         context.add_cookies([writer])
         page.goto(f"{desk.url}/desk/import")
-        _shot(page, "desk-4-import")
+        _seen(page, "desk-4-import")
         file = {"name": "items.csv", "mimeType": "text/csv", "buffer": ROWS.encode("utf-8-sig")}
         page.set_input_files("input[type=file]", [file])
         page.get_by_role("button", name="上传").click()
         page.wait_for_selector("table.mapping")
-        _shot(page, "desk-5-mapping")
+        _seen(page, "desk-5-mapping")
         page.get_by_role("button", name="读取并看结果").click()
         page.wait_for_selector("table.report")
-        _shot(page, "desk-6-report")
+        _seen(page, "desk-6-report")
         assert "共 9 行，可存入 8 道题" in page.inner_text("main")
         page.get_by_role("button", name="存入 8 道题").click()
         page.wait_for_selector("text=存入 8 道题，其中 8 道已送审")
-        _shot(page, "desk-7-stored")
+        _seen(page, "desk-7-stored")
 
         page.goto(f"{desk.url}/desk/items?words=single+stem+3")
-        _shot(page, "desk-8-items")
+        _seen(page, "desk-8-items")
         page.locator("table.items a").first.click()
         page.wait_for_selector(".opts")
         page.get_by_role("link", name="修改题目").click()
@@ -79,17 +81,17 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
         page.locator(".preview .stem b", has_text="多少").wait_for()
         page.locator(".preview .opt").nth(1).click()
         assert page.locator(".preview .opt.on").count() == 1
-        _shot(page, "desk-9-editor")
+        _seen(page, "desk-9-editor")
         page.get_by_role("button", name="存为新版本").click()
         page.wait_for_selector(".differ ins")
         page.get_by_role("button", name="送审").click()
         page.wait_for_selector("text=已送审，等待命题人以外的审题人")
         place = page.url
-        _shot(page, "desk-10-item")
+        _seen(page, "desk-10-item")
 
         context.add_cookies([reviewer])
         page.goto(f"{desk.url}/desk/review")
-        _shot(page, "desk-11-review")
+        _seen(page, "desk-11-review")
         for box in page.locator("input[name=place]").all():
             box.check()
         page.get_by_role("button", name="通过勾选的题目").click()
@@ -98,9 +100,9 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
         page.wait_for_selector("text=已通过，可以抽用")
         page.goto(f"{desk.url}/bank/bank-1")
         assert page.locator("tr", has_text="2.1 安全生产").locator("td.number b").inner_text() == "8"
-        _shot(page, "desk-12-standing")
+        _seen(page, "desk-12-standing")
         page.goto(f"{desk.url}/desk")
         page.get_by_role("button", name="现在关闭题库").click()
         page.wait_for_selector("text=密钥已销毁")
-        _shot(page, "desk-13-closed")
+        _seen(page, "desk-13-closed")
         assert desk.ended == ["ended"]

@@ -16,7 +16,7 @@ from server.keys.sealing import generate_receiving
 from server.protocol.exam import Answer
 from server.protocol.journal import JournalFile
 from tests.pages.test_candidate_page import answers_on_disk
-from tests.support.browser import PASSWORD, Centre
+from tests.support.browser import PASSWORD, Centre, grave_issues
 from tests.support.hall import BELL
 from tests.support.papers import SLOT
 
@@ -92,6 +92,7 @@ def test_late_answers_are_judged_by_two_people_on_a_page(page: Any, centre: Cent
     row = page.locator("tr[data-number='1']").inner_text()
     assert "A" in row and "B" in row and "09:10:" in row
     assert "不能合并" in page.locator("tr[data-number='3']").inner_text()
+    assert grave_issues(page) == []
     page.check("tr[data-number='1'] input[value=yes]")
     page.check("tr[data-number='2'] input[value=no]")
     page.fill("tr[data-number='1'] input[name=reason]", "断线期间作答")

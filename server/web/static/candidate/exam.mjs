@@ -179,4 +179,4 @@ const Report = ({ say, act, number, close }) => {
     <div class="foot"><button type="button" onClick=${close}>${say("hand-in-back")}</button><span class="sp"></span><button class="primary">${say("report-send")}</button></div></form></${Dialog}>`;
 };
 
-const Notices = ({ state, say, act }) => state.notices.map((n) => html`<div key=${n.id} class="notice-bar" role="alert"><p><b>${say("notice-from")}\u3000${clockText(n.at)}</b><br/>${n.text}</p><button onClick=${() => act.putAway(n.id)}>${say("notice-seen")}</button></div>`);
+export const Notices = ({ state, say, act }) => state.notices.map((n) => html`<div key=${n.id} class="notice-bar" role="alert"><p><b>${say("notice-from")}\u3000${clockText(n.at)}</b><br/>${n.text}</p><button onClick=${() => act.putAway(n.id)}>${say("notice-seen")}</button></div>`);

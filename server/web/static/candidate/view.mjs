@@ -1,7 +1,7 @@
 // What the candidate sees before and after the paper; the paper itself stands in exam.mjs.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { msUntil } from "./brain.mjs";
-import { Exam } from "./exam.mjs";
+import { Exam, Notices } from "./exam.mjs";
 import { Practice } from "./practice.mjs";
 import { Bang, Problem, Tick, clockText, grouped, html, span } from "./words.mjs";
 
@@ -82,14 +82,14 @@ const Waiting = (p) => {
   const seatline = html`<span>${say("exam-of", { title: seated.title, plan: seated.plan })}</span><span>${say("candidate-line", { name: seated.candidate, ticket: grouped(seated.ticket) })}</span><span>${say("seat-line", { room: state.seat.room, seat: state.seat.number })}</span><${Line} ...${p}/>`;
   return html`<${Card} ...${p} wide title=${say("candidate-title")} seatline=${seatline}>
     <div class="countdown"><small>${say(halted ? "countdown-continue" : begun || left === null || left <= 0 ? "countdown-over" : "countdown-to")}</small><b role="timer" class=${/^\d/.test(words) ? "" : "words"}>${words}</b>
-      <small>${halted ? say("halted-lead") : say("planned-start", { time: clockText(seated.planned_start), minutes: seated.minutes })}</small></div>
+      <small>${halted ? say("halted-lead") : say("planned-start", { time: clockText(phase?.kind === "waiting" && phase.end ? phase.end : seated.planned_start), minutes: seated.minutes })}</small></div>
     ${state.paperFault
       ? html`<p class="problem" role="alert"><${Bang}/><span>${say("paper-fault")}</span></p>`
       : html`<p class=${sealed ? "sealed" : "sealed not"}>${sealed && html`<${Tick}/>`}<span>${sealed ? say("paper-sealed", { hash: sealed.id.slice(0, 8) }) : say("paper-coming")}</span></p>`}
     ${!begun && !halted && html`<p><button onClick=${() => setTrying(!trying)} aria-expanded=${trying}>${say(trying ? "practice-close" : "practice-open")}</button></p>`}
     ${trying && !begun && html`<${Practice} say=${say} size=${p.size}/>`}
     <h2>${say("rules-title")}</h2><ol class="rules">${RULES.map((code) => html`<li>${say(code, { early: seated.early ?? 30, late: seated.late ?? 15 })}</li>`)}</ol>
-    <details><summary>${say("privacy-title")}</summary><p>${say("privacy")}</p></details></${Card}>`;
+    <details><summary>${say("privacy-title")}</summary><p>${say("privacy")}</p></details><${Notices} ...${p}/></${Card}>`;
 };
 
 const Next = ({ say, act }) => html`<div class="next"><button onClick=${() => act.nextCandidate()}>${say("done-next")}</button></div>`;

@@ -143,13 +143,13 @@ const Seat = ({ state, seat, alerts, say, act, stop, mono }) => {
   const text = {
     absent: say("board-sign-absent"), voided: say("board-sign-voided"), waiting: say("board-sign-waiting"), checked_in: say("board-sign-checked_in"), paused: say("board-sign-paused"),
     done: say(seat.state === "collected" ? "board-sign-collected" : "board-sign-handed-in"), offline: say("board-sign-offline"), call: say("board-sign-call"),
-    halted: say("board-sign-halted"), away: seat.away_since ? say("board-sign-away", { time: lasting(legalNow(state, mono) - Date.parse(seat.away_since), say) }) : "",
+    halted: say("board-sign-halted"), away: seat.away_since ? say("board-sign-away", { time: say("board-minutes", { minutes: Math.max(0, Math.floor((legalNow(state, mono) - Date.parse(seat.away_since)) / 60000)) }) }) : "",
     alert: say("board-sign-alert"), lead: say("board-sign-lead"),
   }[sign] ?? say("board-progress", { answered: seat.answered, items: seat.items || "—" });
   const label = [say("board-seat", { room: seat.room, seat: seat.seat }), seat.name, text, seat.items ? say("board-progress-of", { answered: seat.answered, items: seat.items }) : "", sign === "offline" && silent !== null ? say("board-silent-for", { time: lasting(silent * 1000, say) }) : ""].filter(Boolean).join(say("board-comma"));
   return html`<button class=${`seat ${KIND[sign] ?? ""}`} tabindex=${stop ? 0 : -1} aria-label=${label} title=${label} data-sign=${sign} data-sitting=${seat.sitting} onClick=${() => act.open({ kind: "seat", sitting: seat.sitting })}>
     <span class="n"><b>${seat.seat}</b><span class="sign"><${Sign} of=${sign}/></span></span>
-    <span class="who">${masked(seat.name)}<em>${text}</em></span>
+    <span class="who"><span>${masked(seat.name)}</span><em>${text}</em></span>
     <span class="p"><i style=${{ transform: `scaleX(${seat.state === "absent" ? 0 : share})` }}></i></span></button>`;
 };
 
