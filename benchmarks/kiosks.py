@@ -20,6 +20,7 @@ import msgspec
 from benchmarks.hall import ITEMS, Guest
 from kiosk.vault import SeatKey, open_paper
 from server.protocol import codec, exam
+from server.protocol.envelope import holding
 from server.protocol.ids import SUBPROTOCOL
 
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
@@ -242,7 +243,7 @@ class Kiosk:
                 proof = self.key.prove(bytes.fromhex(challenge.nonce), self.guest.seat)
                 self._say(exam.Hello(seat=self.guest.seat, signature=proof.hex()))
                 if self.lease:
-                    self._say(exam.Resume(sitting=self.sitting, lease=self.lease, token=self.token))
+                    self._say(self._resume())
             case exam.Expecting(on=True) if not self.lease:
                 self._say(exam.SignIn(ticket=self.guest.ticket, id_number=self.guest.id_number))
             case exam.Seated() as seated:
@@ -254,6 +255,13 @@ class Kiosk:
                 self._say(exam.Pong(n=ping.n, waiting=len(self.sent)))
             case exam.Refused() as refused:
                 self.refusals.append(refused.code)
+
+    def _resume(self) -> exam.Resume:
+        held = None
+        if self.paper:
+            sealed = msgspec.json.decode(self.paper, type=exam.PaperSealed).paper
+            held = holding(sealed.hash, sealed.nonce)
+        return exam.Resume(sitting=self.sitting, lease=self.lease, token=self.token, paper=held)
 
     def _say(self, message: exam.FromKiosk) -> None:
         self._send(codec.encode(message))

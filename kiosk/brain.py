@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from kiosk.outbox import Outbox
 from server.protocol import codec, exam
-from server.protocol.envelope import answered_count, answers_digest
+from server.protocol.envelope import answered_count, answers_digest, holding
 from server.protocol.journal import ENTRIES_A_FRAME, JournalCopy, JournalEntry
 from server.protocol.paper import SealedPaper
 
@@ -223,7 +223,10 @@ class Brain:
                 if self.seated is not None and (self.stage is not Stage.FINISHED or len(self.outbox)):
                     self._say(
                         exam.Resume(
-                            sitting=self.seated.sitting, lease=self.seated.lease, token=self.seated.token
+                            sitting=self.seated.sitting,
+                            lease=self.seated.lease,
+                            token=self.seated.token,
+                            paper=self._sealed and holding(self._sealed.hash, self._sealed.nonce),
                         )
                     )
             case exam.Beacon():

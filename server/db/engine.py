@@ -96,6 +96,14 @@ class Database:
             return engine.execution_options(begin="IMMEDIATE")
         return engine
 
+    def reading_engine(self) -> Engine:
+        """Make a synchronous engine with one connection for the reading thread (`db/reader.py`)."""
+        if not self.is_sqlite:
+            return create_engine(self._sync_url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+        engine = create_engine(self._sync_url)
+        _prepare_sqlite(engine)
+        return engine
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Give a session for reads; nothing written in it is kept."""

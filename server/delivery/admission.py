@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from server.clock import Clock
 from server.db.engine import Database
+from server.db.reader import Reader
 from server.db.writer import Writer
 from server.delivery import store
-from server.delivery.arrivals import Expected, Place, expected_at
+from server.delivery.arrivals import Expected, expected_of, seats_of
 from server.delivery.facts import Seat, Sitting
 from server.delivery.gathering import Gathered
 from server.delivery.ledger import Leased, LeaseWork, Work, Written
@@ -41,39 +42,47 @@ class Hold:
     lease: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A seat that has proved itself; `expecting` tells whether a sitting is open there, as of the `told`-th change of
+    sittings that this process heard of."""
+
+    seat: Seat
+    expecting: bool
+    told: int
+
+
 class Admission:
     """The checks, and the secrets they need: the slots' receipt keys, held in this process's memory."""
 
-    def __init__(self, db: Database, clock: Clock, writer: Writer[Work, Written], identity: Identity) -> None:
+    def __init__(
+        self,
+        db: Database,
+        reader: Reader,
+        clock: Clock,
+        writer: Writer[Work, Written],
+        identity: Identity,
+    ) -> None:
         self._db = db
+        self._reader = reader
         self._clock = clock
         self._writer = writer
         self._identity = identity
-        self.expected: Gathered[Place, tuple[Expected, ...]] = Gathered(self._expected, TOGETHER)
-        """The sittings that a seat is open for, by room and number."""
+        self._expected: Gathered[str, tuple[Expected, ...]] = Gathered(self._read_expected, TOGETHER)
+        """The sittings that a seat is open for, by the seat's id."""
+        self._arriving: Gathered[str, Proved] = Gathered(self._read_seats, TOGETHER)
+        self.told = 0
+        """How many changes of sittings were heard of: what a seat expects may be other than before."""
         self._receipt_keys: dict[str, bytes] = {}
         self._wrong: dict[str, tuple[int, float]] = {}
-        self._seats: dict[str, Seat] = {}
-        self._read: Gathered[str, Seat] = Gathered(self._enrolled, TOGETHER)
-        self._forgotten = 0
-        """How often seats were forgotten: what was read before the last time is not remembered."""
 
-    def forget_seats(self) -> None:
-        """A machine was enrolled or revoked: read seats again."""
-        self._seats.clear()
-        self._forgotten += 1
-
-    async def prove(self, nonce: bytes, hello: Hello) -> Seat | Refusal:
+    async def prove(self, nonce: bytes, hello: Hello) -> Proved | Refusal:
         """Return the enrolled seat whose key signed this socket's challenge, or the one refusal."""
-        seat = self._seats.get(hello.seat)
-        if seat is None:
-            forgotten = self._forgotten
-            seat = await self._read.get(hello.seat)
-            if seat is not None and forgotten == self._forgotten:
-                self._seats[seat.id] = seat
+        found = await self._arriving.get(hello.seat)
         try:
-            if seat is None:
+            if found is None:
                 raise NotFound("seat-unknown")
+            seat = found.seat
             verify(seat.public_key, bytes.fromhex(hello.signature), seat_proof(nonce, hello.seat))
         except GongyuanError:
             return Refusal("seat-not-proved")
@@ -81,14 +90,18 @@ class Admission:
             right = socket_token(self._identity, seat.id, nonce)
             if not hmac.compare_digest(right.encode(), hello.token.encode()):
                 return Refusal("seb-token-needed")
-        return seat
+        return found
+
+    async def expects(self, seat: Seat) -> bool:
+        """Tell whether a sitting is open at a seat now."""
+        return bool(await self._expected.get(seat.id))
 
     async def sign_in(self, seat: Seat, sign_in: SignIn) -> Hold | Refusal:
         """Return the sitting open at this seat for these numbers, under a new lease that is on disk."""
         wait = self._wait(seat)
         if wait > 0:
             return Refusal("sign-in-wait", facts={"wait_s": round(wait)})
-        expected = await self.expected.get((seat.room, seat.number)) or ()
+        expected = await self._expected.get(seat.id) or ()
         found: Sitting | None = None
         for one in expected:
             if self._fits(one.sitting.id, one.credential, sign_in):
@@ -114,13 +127,13 @@ class Admission:
         right = resume_token(key, sitting.id, resume.lease)
         return resume.lease <= sitting.lease and hmac.compare_digest(right, resume.token)
 
-    async def _enrolled(self, seats: Sequence[str]) -> Mapping[str, Seat]:
-        async with self._db.reading() as session:
-            return await store.seats_of(session, seats)
+    async def _read_seats(self, seats: Sequence[str]) -> Mapping[str, Proved]:
+        told = self.told
+        found = await self._reader.read(lambda connection: seats_of(connection, seats))
+        return {key: Proved(seat, expecting, told) for key, (seat, expecting) in found.items()}
 
-    async def _expected(self, places: Sequence[Place]) -> Mapping[Place, tuple[Expected, ...]]:
-        async with self._db.reading() as session:
-            return await expected_at(session, places)
+    async def _read_expected(self, seats: Sequence[str]) -> Mapping[str, tuple[Expected, ...]]:
+        return await self._reader.read(lambda connection: expected_of(connection, seats))
 
     async def receipt_key(self, slot: str) -> bytes:
         """Return the slot's receipt key; the first caller makes it, wrapped under the centre's storage

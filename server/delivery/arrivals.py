@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 import msgspec
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.delivery.facts import Sitting
-from server.delivery.models import AnswerRow, HeadRow, MarkRow, SittingRow
+from server.db.reader import Listing
+from server.delivery.facts import Command, Seat, Sitting
+from server.delivery.models import SittingRow
 from server.delivery.sitting import State
-from server.delivery.store import of_this_paper, sitting_fact, value_of
-from server.papers import store as papers
+from server.delivery.store import sitting_fact
+from server.papers import arriving as papers
 from server.protocol.exam import SavedAnswer
 from server.protocol.paper import SealedPaper
-
-Place = tuple[str, int]
-"""Room and seat number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Expected:
 class Arrival:
     """A sitting with what stands of it on disk; `lease` and `seq` are the newest stored, 0 before the first
     answer.
+
+    `paper` is the id of its sealed paper; `sealed` is None where there is none, or the device holds it already.
+    `commands` are those that its kiosk has not done, oldest first, as of the `told`-th command of this process.
     """
 
     sitting: Sitting
@@ -38,7 +41,10 @@ class Arrival:
     seq: int
     answers: tuple[SavedAnswer, ...]
     marks: tuple[int, ...]
+    paper: str | None
     sealed: SealedPaper | None
+    commands: tuple[Command, ...]
+    told: int
 
     @property
     def next_seq(self) -> int:
@@ -46,18 +52,95 @@ class Arrival:
         return self.seq + 1 if self.lease == self.sitting.lease else 1
 
 
-async def expected_at(session: AsyncSession, places: Sequence[Place]) -> Mapping[Place, tuple[Expected, ...]]:
-    """Return, by place, the sittings that these seats are open for: checked in there, or opened there."""
-    rows = await session.scalars(
-        select(SittingRow).where(
-            tuple_(SittingRow.room, SittingRow.seat).in_(places),
-            SittingRow.state.in_((State.CHECKED_IN.value, State.OPENED.value)),
-        )
-    )
-    found: dict[Place, tuple[Expected, ...]] = {}
-    for row in rows:
-        place = (row.room, row.seat)
-        found[place] = (*found.get(place, ()), Expected(sitting_fact(row), row.credential))
+_MOMENTS = ("s.checked_in_at", "s.opened_at", "s.ended_at")
+_SITTING = (
+    "s.id",
+    "s.slot",
+    "s.candidate",
+    "s.name",
+    "s.ticket",
+    "s.room",
+    "s.seat",
+    "s.time_room",
+    "s.state",
+    "s.lease",
+    "s.paper",
+    "s.items",
+    *_MOMENTS,
+)
+_SITTINGS = Listing(
+    (*_SITTING, "h.lease", "h.seq"),
+    "from delivery_sitting s left join delivery_head h on h.sitting = s.id where s.id in {keys}",
+    moments=frozenset(_MOMENTS),
+)
+_MARKS = Listing(("sitting", "number"), "from delivery_mark where sitting in {keys}")
+_COMMANDS = Listing(
+    (
+        "r.sitting",
+        "c.id",
+        "c.slot",
+        "c.room",
+        "c.sitting",
+        "c.kind",
+        "c.at",
+        "c.actor",
+        "c.reason",
+        "c.undoes",
+        "c.undone_by",
+    ),
+    "from delivery_command_reach r join delivery_command c on c.id = r.command "
+    "where r.done_at is null and r.sitting in {keys}",
+    moments=frozenset(("c.at",)),
+)
+# As `store.of_this_paper`: after a replacement, answers of older leases belong to the paper before.
+_OF_THIS_PAPER = (
+    "(a.sitting not in (select sitting from delivery_replacement) or a.lease >= "
+    "(select max(r.lease) from delivery_replacement r where r.sitting = a.sitting))"
+)
+_ANSWERS_SQLITE = Listing(
+    ("g.sitting", "g.told || ''"),
+    "from (select a.sitting, json_group_array(json_object('number', a.number, 'value', json(a.value), "
+    "'lease', a.lease, 'seq', a.seq)) told from delivery_answer a where "
+    f"{_OF_THIS_PAPER} and a.sitting in {{keys}} group by a.sitting) g",
+)
+_ANSWERS_POSTGRESQL = Listing(
+    ("g.sitting", "g.told::text"),
+    "from (select a.sitting, json_agg(json_build_object('number', a.number, 'value', a.value::json, "
+    "'lease', a.lease, 'seq', a.seq)) told from delivery_answer a where "
+    f"{_OF_THIS_PAPER} and a.sitting in {{keys}} group by a.sitting) g",
+)
+_SEATS = Listing(
+    (
+        "p.id",
+        "p.room",
+        "p.number",
+        "p.kind",
+        "p.public_key",
+        "(select count(*) from delivery_sitting s where s.room = p.room and s.seat = p.number "
+        "and s.state in ('checked_in', 'opened'))",
+    ),
+    "from delivery_seat p where p.revoked_at is null and p.id in {keys}",
+    blobs=frozenset(("p.public_key",)),
+)
+_EXPECTED = Listing(
+    ("p.id", *_SITTING, "s.credential"),
+    "from delivery_seat p join delivery_sitting s on s.room = p.room and s.seat = p.number "
+    "and s.state in ('checked_in', 'opened') where p.id in {keys}",
+    blobs=frozenset(("s.credential",)),
+    moments=frozenset(_MOMENTS),
+)
+
+
+def seats_of(connection: Connection, seats: Sequence[str]) -> Mapping[str, tuple[Seat, bool]]:
+    """Return enrolled seats by id, and whether a sitting is open there; unknown and revoked ones are left out."""
+    return {row[0]: (Seat(*row[:5]), row[5] > 0) for row in _SEATS.read(connection, seats)}
+
+
+def expected_of(connection: Connection, seats: Sequence[str]) -> Mapping[str, tuple[Expected, ...]]:
+    """Return, by seat's id, the sittings that these seats are open for: checked in there, or opened there."""
+    found: dict[str, tuple[Expected, ...]] = {}
+    for seat, *parts, credential in _EXPECTED.read(connection, seats):
+        found[seat] = (*found.get(seat, ()), Expected(_sitting(parts), credential))
     return found
 
 
@@ -73,52 +156,53 @@ async def standing_of(session: AsyncSession, sittings: Sequence[str]) -> Mapping
     return {key: (lease, State(state)) for key, lease, state in await session.execute(query)}
 
 
-async def arrivals(session: AsyncSession, sittings: Sequence[str]) -> Mapping[str, Arrival]:
-    """Return sittings by id with what stands of them; unknown ones are left out."""
-    found = await sittings_of(session, sittings)
-    heads = {
-        sitting: (lease, seq)
-        for sitting, lease, seq in await session.execute(
-            select(HeadRow.sitting, HeadRow.lease, HeadRow.seq).where(HeadRow.sitting.in_(found))
-        )
-    }
-    begun = [sitting for sitting, (lease, _) in heads.items() if lease]
-    answers = await _answers(session, begun)
+def arrivals(
+    connection: Connection, asked: Sequence[tuple[str, str]], told: int
+) -> Mapping[tuple[str, str], Arrival]:
+    """Return, by (sitting, `holding` of the sealed paper that the device has, or ""), what stands of sittings; unknown
+    ones are left out."""
+    found = {row[0]: row for row in _SITTINGS.read(connection, sorted({sitting for sitting, _ in asked}))}
+    sittings = {key: _sitting(row[:-2]) for key, row in found.items()}
+    answers = _answers(connection, [key for key, row in found.items() if row[-2]])
     # A first device finds nothing marked either: a read fewer in the rush before the bell.
-    again = [one.id for one in found.values() if one.lease > 1 or one.id in answers]
+    again = [one.id for one in sittings.values() if one.lease > 1 or one.id in answers]
     marks: dict[str, list[int]] = {}
-    if again:
-        query = select(MarkRow.sitting, MarkRow.number).where(MarkRow.sitting.in_(again))
-        for sitting, number in await session.execute(query.order_by(MarkRow.number)):
-            marks.setdefault(sitting, []).append(number)
-    sealed = await papers.sealed_papers(session, {one.id: one.paper for one in found.values()})
+    for sitting, number in _MARKS.read(connection, again):
+        marks.setdefault(sitting, []).append(number)
+    commands: dict[str, list[Command]] = {}
+    for sitting, *parts in _COMMANDS.read(connection, list(found)):
+        commands.setdefault(sitting, []).append(Command(*parts))
+    named = papers.named(connection, {one.id: one.paper for one in sittings.values()})
+    wanted = [ask for ask in asked if ask[0] in named and named[ask[0]].holding != ask[1]]
+    sealed = papers.sealed(connection, {named[sitting].id for sitting, _ in wanted})
     return {
-        key: Arrival(
-            sitting,
-            *heads.get(key, (0, 0)),
-            answers.get(key, ()),
-            tuple(marks.get(key, ())),
-            sealed.get(key),
+        ask: Arrival(
+            sittings[ask[0]],
+            found[ask[0]][-2] or 0,
+            found[ask[0]][-1] or 0,
+            answers.get(ask[0], ()),
+            tuple(sorted(marks.get(ask[0], ()))),
+            named[ask[0]].id if ask[0] in named else None,
+            sealed.get(named[ask[0]].id) if ask in wanted else None,
+            tuple(sorted(commands.get(ask[0], ()), key=attrgetter("at", "id"))),
+            told,
         )
-        for key, sitting in found.items()
+        for ask in asked
+        if ask[0] in sittings
     }
 
 
-async def _answers(session: AsyncSession, sittings: Sequence[str]) -> Mapping[str, tuple[SavedAnswer, ...]]:
+def _sitting(parts: Sequence[Any]) -> Sitting:
+    return Sitting(*parts[:8], State(parts[8]), *parts[9:])
+
+
+_saved: msgspec.json.Decoder[tuple[SavedAnswer, ...]] = msgspec.json.Decoder(tuple[SavedAnswer, ...])
+
+
+def _answers(connection: Connection, sittings: Sequence[str]) -> Mapping[str, tuple[SavedAnswer, ...]]:
     """Return the answers that stand, in order of item number; one row a sitting comes over the driver."""
-    if not sittings:
-        return {}
-    parts = (AnswerRow.number, AnswerRow.value, AnswerRow.lease, AnswerRow.seq)
-    if session.get_bind().dialect.name == "sqlite":
-        gathered = func.json_group_array(func.json_array(*parts))
-    else:
-        gathered = func.json_agg(func.json_build_array(*parts))
-    query = select(AnswerRow.sitting, gathered).where(AnswerRow.sitting.in_(sittings), of_this_paper())
-    found = {}
-    for sitting, told in await session.execute(query.group_by(AnswerRow.sitting)):
-        rows = msgspec.json.decode(told) if isinstance(told, str) else told
-        found[sitting] = tuple(
-            SavedAnswer(number=number, value=value_of(value), lease=lease, seq=seq)
-            for number, value, lease, seq in sorted(rows)
-        )
-    return found
+    listing = _ANSWERS_SQLITE if connection.dialect.name == "sqlite" else _ANSWERS_POSTGRESQL
+    return {
+        sitting: tuple(sorted(_saved.decode(rows), key=attrgetter("number")))
+        for sitting, rows in listing.read(connection, sittings)
+    }

@@ -19,6 +19,7 @@ from server.db.journal import Journal
 from server.db.signals import announce
 from server.delivery import command_store
 from server.delivery.acts import HEARD
+from server.delivery.arrivals import Arrival
 from server.delivery.conversation import Stage
 from server.delivery.facts import Command
 from server.delivery.gathering import Gathered
@@ -46,21 +47,27 @@ class Commanding:
         self._noted: dict[tuple[str, str], dict[str, datetime]] = {}
         self._due = asyncio.Event()
         self._outstanding: Gathered[str, tuple[Command, ...]] = Gathered(self._read, TOGETHER)
+        self.told = 0
+        """How many commands went out to the lines."""
 
     async def tell(self, command: str) -> None:
         """Send a command to every line whose sitting it reaches."""
         async with self._db.reading() as session:
             found = await command_store.command(session, command)
             reached = await command_store.reached_sittings(session, command)
+        # Who is read for before this point and seated after it is not among these lines and asks again.
+        self.told += 1
         for line in tuple(self._lines.all):
             sitting = line.conversation.sitting
             if sitting in reached and line.conversation.stage is not Stage.PROVED:
                 self._send(line, sitting, found)
 
-    async def tell_outstanding(self, line: Line) -> None:
+    async def tell_outstanding(self, line: Line, arrival: Arrival) -> None:
         """Send a device that has just taken a sitting what was said before and is not done."""
-        sitting = line.conversation.sitting
-        for command in await self._outstanding.get(sitting) or ():
+        sitting, commands = line.conversation.sitting, arrival.commands
+        if arrival.told != self.told:
+            commands = await self._outstanding.get(sitting) or ()
+        for command in commands:
             self._send(line, sitting, command)
 
     async def _read(self, sittings: Sequence[str]) -> Mapping[str, tuple[Command, ...]]:

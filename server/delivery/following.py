@@ -13,9 +13,10 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
+from server.db.reader import Reader
 from server.delivery import acts, late_journals, replacing, service, store
 from server.delivery import conversation as talk
-from server.delivery.admission import Admission
+from server.delivery.admission import Admission, Proved
 from server.delivery.arrivals import Arrival, arrivals, sittings_of, standing_of
 from server.delivery.collector import Collector
 from server.delivery.commanding import Commanding
@@ -49,6 +50,7 @@ class Following:
     def __init__(
         self,
         db: Database,
+        reader: Reader,
         clock: Clock,
         journal: Journal,
         identity: Identity,
@@ -59,6 +61,7 @@ class Following:
         go_on: Callable[[Line, str], Awaitable[None]],
     ) -> None:
         self._db = db
+        self._reader = reader
         self._clock = clock
         self._journal = journal
         self._identity = identity
@@ -75,21 +78,21 @@ class Following:
         self._times: dict[str, SlotTimes] = {}
         self._times_forgotten: Counter[str] = Counter()
         """How often a slot's times were forgotten: what was read before the last time is not remembered."""
-        self.arrivals: Gathered[str, Arrival] = Gathered(self._arrivals, DEVICES_TOGETHER)
-        """Sittings with what stands of them on disk."""
+        self.arrivals: Gathered[tuple[str, str], Arrival] = Gathered(self._arrivals, DEVICES_TOGETHER)
+        """Sittings with what stands of them on disk, by sitting and the sealed paper that the device has."""
         self._opening: Gathered[str, bool] = Gathered(self._open, OPENED_TOGETHER)
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
     async def hold(self, line: Line, arrival: Arrival, receipt_key: bytes) -> None:
         """Hold a sitting's facts on a line."""
-        sitting, sealed = arrival.sitting, arrival.sealed
+        sitting = arrival.sitting
         times = (await self.times(sitting.slot)).of(sitting.id, sitting.time_room)
         phase = phase_of(times, self._clock.legal())
-        line.live = Live(sitting, times, phase, receipt_key, None if sealed is None else sealed.id)
+        line.live = Live(sitting, times, phase, receipt_key, arrival.paper)
 
-    async def _arrivals(self, sittings: Sequence[str]) -> Mapping[str, Arrival]:
-        async with self._db.reading() as session:
-            return await arrivals(session, sittings)
+    async def _arrivals(self, asked: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Arrival]:
+        told = self.commanding.told
+        return await self._reader.read(lambda connection: arrivals(connection, asked, told))
 
     async def journal_key(self, slot: str) -> bytes | None:
         """Return the public half of a slot's journal recovery key, or None."""
@@ -134,9 +137,13 @@ class Following:
             away=slot is not None and live.sitting.id in slot.away,
         )
 
-    async def tell_expected(self, line: Line) -> None:
-        seat = seat_of(line)
-        expected = bool(await self._admission.expected.get((seat.room, seat.number)))
+    async def tell_expected(self, line: Line, proved: Proved | None = None) -> None:
+        """Tell a device whether a candidate is checked in there, when it has not heard so; `proved` is what was read
+        when its seat was proved."""
+        if proved is not None and proved.told == self._admission.told:
+            expected = proved.expecting
+        else:
+            expected = await self._admission.expects(seat_of(line))
         if expected is not line.expecting:
             line.expecting = expected
             line.send(exam.Expecting(on=expected))
@@ -241,8 +248,8 @@ class Following:
     def on_signal(self, topic: str, key: str) -> None:
         if topic in EFFECTS:
             self._heard.put_nowait((topic, key))
-        if topic == SEATS:
-            self._admission.forget_seats()
+        if topic in (acts.SITTING, acts.SLOT, SEATS):
+            self._admission.told += 1
         if topic in (acts.SITTING, acts.SLOT, acts.OPENED):
             self._collector.look_again()
 
@@ -358,7 +365,6 @@ class Following:
 
     async def look_again(self) -> None:
         """Read again what signals would have told: a lost signal delays, and changes nothing else."""
-        self._admission.forget_seats()
         self._no_journal_key.clear()
         self._collector.look_again()
         for slot in {

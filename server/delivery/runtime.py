@@ -15,6 +15,7 @@ from server.clock import Clock
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
+from server.db.reader import Reader
 from server.db.signals import Signals
 from server.db.writer import Writer
 from server.delivery import acts, contact_service, late_journals
@@ -87,12 +88,14 @@ class Hall:
         self._signals = signals
         self._identity = identity
         self._centre = centre
-        self._admission = Admission(db, clock, writer, identity)
+        self._reader = Reader(db)
+        self._admission = Admission(db, self._reader, clock, writer, identity)
         self._beacons = Beacons(clock, identity, epoch)
         self._collector = Collector(db, clock, journal, identity.signing.sign)
         self._lines = Lines()
         self._following = Following(
             db,
+            self._reader,
             clock,
             journal,
             identity,
@@ -132,6 +135,7 @@ class Hall:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._collector.stop()
+        await self._reader.close()
         await self._writer.stop()
 
     # Lines.
@@ -218,9 +222,10 @@ class Hall:
     # Coming in.
 
     async def _prove(self, line: Line, hello: exam.Hello) -> Refusal | None:
-        seat = await self._admission.prove(line.nonce, hello)
-        if isinstance(seat, Refusal):
-            return seat
+        proved = await self._admission.prove(line.nonce, hello)
+        if isinstance(proved, Refusal):
+            return proved
+        seat = proved.seat
         older = self._lines.by_seat.get(seat.id)
         if older is not None:
             older.close(link.CLOSE_OTHER_SOCKET)
@@ -229,7 +234,7 @@ class Hall:
         line.conversation = talk.proved(line.conversation, seat.id)
         line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
         line.send(self._beacons.make())
-        await self._following.tell_expected(line)
+        await self._following.tell_expected(line, proved)
         return None
 
     async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
@@ -237,13 +242,13 @@ class Hall:
         hold = await self._admission.sign_in(seat, sign_in)
         if isinstance(hold, Refusal):
             return hold
-        arrival = await self._following.arrivals.get(hold.sitting)
+        arrival = await self._following.arrivals.get((hold.sitting, ""))
         return (
             Refusal("sign-in-refused") if arrival is None else await self._take_up(line, arrival, hold.lease)
         )
 
     async def _resume(self, line: Line, resume: exam.Resume) -> Refusal | None:
-        arrival = await self._following.arrivals.get(resume.sitting)
+        arrival = await self._following.arrivals.get((resume.sitting, resume.paper or ""))
         if arrival is None or not await self._admission.holds(arrival.sitting, resume):
             return Refusal("resume-refused")
         return await self._take_up(line, arrival, resume.lease)
@@ -271,7 +276,7 @@ class Hall:
 
     async def _go_on(self, line: Line, sitting: str) -> None:
         """Bring a device to the newest lease of its sitting: it was given another paper."""
-        arrival = await self._following.arrivals.get(sitting)
+        arrival = await self._following.arrivals.get((sitting, ""))
         if arrival is not None:
             await self._take_up(line, arrival, arrival.sitting.lease)
 
@@ -311,7 +316,7 @@ class Hall:
             line.send(exam.PaperSealed(paper=arrival.sealed))
         self._note_line(line, here=True)
         await self._following.release([line])
-        await self._commanding.tell_outstanding(line)
+        await self._commanding.tell_outstanding(line, arrival)
 
     # Answers and hand-in.
 

@@ -1,6 +1,6 @@
 """Reads of delivery: rows in, facts out. Times are aware UTC."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -135,12 +135,6 @@ async def active_at(session: AsyncSession, room: str, seat: int) -> tuple[Sittin
         SittingRow.state.in_((State.CHECKED_IN.value, State.OPENED.value)),
     )
     return tuple(await session.scalars(query))
-
-
-async def seats_of(session: AsyncSession, ids: Sequence[str]) -> Mapping[str, Seat]:
-    """Return enrolled seats by id; unknown and revoked ones are left out."""
-    rows = await session.scalars(select(SeatRow).where(SeatRow.id.in_(ids), SeatRow.revoked_at.is_(None)))
-    return {row.id: seat_fact(row) for row in rows}
 
 
 async def seats(session: AsyncSession, rooms: Iterable[str] | None = None) -> tuple[Seat, ...]:

@@ -1,6 +1,5 @@
 """Reads of sealed papers. The only file of this room, with `models`, that the candidates' side may import."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,38 +56,6 @@ async def paper(session: AsyncSession, paper_id: str) -> SealedPaper | None:
     """Return a sealed paper of a current set by its id (spares too), or None."""
     found = (await session.execute(_current().where(SealedPaperRow.id == paper_id))).one_or_none()
     return None if found is None else _fact(*found)
-
-
-async def sealed_papers(session: AsyncSession, spares: Mapping[str, str | None]) -> Mapping[str, SealedPaper]:
-    """Return, by sitting, the sealed paper of each: the spare of that id where one is named, else the drawn
-    one.
-    """
-    row = SealedPaperRow
-    query = (
-        select(
-            row.id,
-            row.sitting,
-            PaperSet.plan,
-            PaperSet.slot,
-            row.policy,
-            row.hash,
-            row.nonce,
-            row.aad,
-            row.ciphertext,
-        )
-        .join(PaperSet, PaperSet.id == row.set_id)
-        .where(PaperSet.state == "current")
-    )
-    found: dict[str, SealedPaper] = {}
-    drawn = [sitting for sitting, spare in spares.items() if spare is None and sitting != "spare"]
-    if drawn:
-        for one in await session.execute(query.where(row.sitting.in_(drawn))):
-            found[one.sitting] = SealedPaper(*one)
-    given = {spare: sitting for sitting, spare in spares.items() if spare is not None}
-    if given:
-        for one in await session.execute(query.where(row.id.in_(given))):
-            found[given[one.id]] = SealedPaper(*one)
-    return found
 
 
 async def spares(session: AsyncSession, slot: str, room: str) -> tuple[SealedPaper, ...]:

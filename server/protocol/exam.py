@@ -12,7 +12,7 @@ How a sitting goes (→ server to kiosk, ← kiosk to server):
     ← sign_in                       or, from a device that holds a lease, ← resume
     → seated                        candidate, lease, token, answers so far; or → refused (one wording)
     → phase                         at once and after each change; the kiosk only counts down from it
-    → sealed_paper                  before the bell when possible: ciphertext only
+    → sealed_paper                  before the bell when possible: ciphertext only; not again to who has it
     → paper_key                     after the bell: 32 bytes
     ← opened                        the paper opened and its hash matched
     ← answer …  → acknowledged …    a lease's seq counts from 1 over `answer` and `hand_in`
@@ -37,6 +37,7 @@ from server.protocol.ids import (
     VERSION,
     AnswerPart,
     Hex32,
+    Hex44,
     Hex64,
     Id,
     ItemNumber,
@@ -351,11 +352,15 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="resume"):
-    """Take up a sitting whose lease this device holds (after a reconnect or a reload)."""
+    """Take up a sitting whose lease this device holds (after a reconnect or a reload).
+
+    `paper` is `envelope.holding` of the sealed paper that the device has: where it is the sitting's own, `sealed_paper`
+    is not sent again. Null from a device that has none."""
 
     sitting: Id
     lease: Sequence
     token: Hex32
+    paper: Hex44 | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="opened"):

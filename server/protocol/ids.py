@@ -24,6 +24,8 @@ CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=36, pattern="^[0-9A-Za-z-]+$")]
 Hex32 = Annotated[str, msgspec.Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
 """32 bytes as lower-case hexadecimal."""
+Hex44 = Annotated[str, msgspec.Meta(min_length=88, max_length=88, pattern="^[0-9a-f]{88}$")]
+"""44 bytes as lower-case hexadecimal."""
 Hex64 = Annotated[str, msgspec.Meta(min_length=128, max_length=128, pattern="^[0-9a-f]{128}$")]
 """64 bytes as lower-case hexadecimal."""
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]

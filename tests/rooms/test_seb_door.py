@@ -14,8 +14,7 @@ from kiosk.vault import SeatKey
 from server.app import create_app
 from server.db.journal import JournalRecord
 from server.delivery import seating, seb_keys
-from server.delivery.admission import Admission
-from server.delivery.facts import Seat
+from server.delivery.admission import Admission, Proved
 from server.errors import BadInput, NotFound, Refusal
 from server.keys.passwords import HashedPassword
 from server.protocol.exam import Hello
@@ -104,7 +103,7 @@ async def test_a_socket_opens_with_the_token_of_its_own_challenge(server: Server
     seat = (await _enrol(server, client, key, code, "seb")).json()["seat"]
     admission = server.site.hall._admission
 
-    async def proved(nonce: bytes, token: str) -> Seat | Refusal:
+    async def proved(nonce: bytes, token: str) -> Proved | Refusal:
         return await admission.prove(
             nonce, Hello(seat=seat, signature=key.prove(nonce, seat).hex(), token=token)
         )
@@ -119,7 +118,7 @@ async def test_a_socket_opens_with_the_token_of_its_own_challenge(server: Server
     assert isinstance(admission, Admission)
     assert await proved(nonce, "") == Refusal("seb-token-needed")
     assert await proved(nonce, await token(other)) == Refusal("seb-token-needed")
-    assert isinstance(await proved(nonce, await token(nonce)), Seat)
+    assert isinstance(await proved(nonce, await token(nonce)), Proved)
     naked = server.stranger()
     path = f"/api/seats/token?seat={seat}&nonce={nonce.hex()}"
     assert (await naked.get(path)).json()["type"] == "seb-header-missing"

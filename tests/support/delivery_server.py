@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 
 from server.clock import Clock, DemoClock
@@ -69,6 +70,7 @@ def candidate_app(db: Database, clock: Clock, folder: Path, gap_s: float = 0.005
         lifespan=[living()],
         openapi_config=None,
         logging_config=None,
+        state=State({"site": site}),
     )
 
 

@@ -1,5 +1,6 @@
 // The candidate page: joins brain (decides), wire (socket), vault (disk) and view (screen).
 import { h, render } from "preact";
+import { bytesOfBase64, hexOfBytes } from "./bytes.mjs";
 import { START, forgotten, legalNow, running, step, unsaved } from "./brain.mjs";
 import { whole } from "./item.mjs";
 import { fileOf, frameOf } from "./journal.mjs";
@@ -138,7 +139,7 @@ class Controller {
     switch (message.type) {
       case "welcome":
         if (this.held && this.state.stage === "sign-in") this.state = { ...this.state, stage: "starting" };
-        if (this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token });
+        if (this.held) this.wire.send({ type: "resume", sitting: this.held.sitting, lease: this.held.lease, token: this.held.token, paper: this.holding() });
         await this.offerJournals();
         break;
       case "refused": await this.refused(message); break;
@@ -161,6 +162,11 @@ class Controller {
     if (this.state.stage === "done" && this.held && this.outbox.size === 0) await this.forget();
     this.draw();
     this.sayDone();
+  }
+  // The sealed paper that this page has, so that it is not sent again: hash and nonce of its sealing.
+  holding() {
+    const { sealed, seated } = this.state;
+    return sealed && seated?.sitting === this.held.sitting ? hexOfBytes(bytesOfBase64(sealed.hash)) + hexOfBytes(bytesOfBase64(sealed.nonce)) : null;
   }
   async refused({ about, code, seq, facts }) {
     if (about === "resume") {
