@@ -92,8 +92,12 @@ async def stamp(session: AsyncSession) -> tuple[Any, ...]:
 async def write(db: Database, identity: Identity, clock: Clock, data: Path, place: Path) -> int:
     """Write the recovery file of this centre into `place`; return its number.
 
-    Refused `recovery-code-missing`; OSError when the place cannot be written.
+    Refused `recovery-code-missing`, and `recovery-place-other` where the file of another centre stands; OSError
+    when the place cannot be written.
     """
+    standing = await asyncio.to_thread(_header, place / CENTRE_FILE)
+    if standing is not None and standing.signing != identity.public.signing.hex():
+        raise Refused(Refusal("recovery-place-other"))
     async with db.reading() as session:
         code = await recovery_code(session)
         slots = list(await session.scalars(select(SlotRow.id).where(SlotRow.receipt_key.is_(None))))
@@ -116,7 +120,7 @@ async def write(db: Database, identity: Identity, clock: Clock, data: Path, plac
             heads={head.chain: f"{head.seq}:{head.hash.hex()}" for head in await heads(session)},
             papers=papers,
         )
-    number = 1 + await asyncio.to_thread(_newest, place / CENTRE_FILE)
+    number = 1 + (0 if standing is None else standing.number)
     file, _ = await asyncio.to_thread(
         lambda: sealed(identity, code.public, body, clock.legal(), number=number)
     )
@@ -154,11 +158,6 @@ async def rows_of(session: AsyncSession, name: str, set_id: str | None = None) -
 
 def _tls_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
-
-
-def _newest(path: Path) -> int:
-    header = _header(path)
-    return 0 if header is None else header.number
 
 
 def _header(path: Path) -> Header | None:

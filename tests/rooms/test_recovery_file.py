@@ -70,3 +70,20 @@ async def test_damaged_files_at_the_second_place_are_written_anew(tmp_path: Path
         papers.write_bytes(papers.read_bytes()[:-1])
         await write(db, scene.identity, clock, tmp_path, place)
     assert [len(body.tables["papers_paper"].rows) for body in read(place, *halves).papers] == [4]
+
+
+async def test_two_centres_do_not_share_a_second_place(tmp_path: Path, clock: FakeClock) -> None:
+    """A centre refuses to write over the recovery file of another one, which then opens as before."""
+    place = tmp_path / "second"
+    halves = []
+    for name in ("one", "two"):
+        async with database(f"sqlite:///{tmp_path / name}.db") as db:
+            scene = await prepare_scene(db, clock, tmp_path / name)
+            async with scene.acting() as act:
+                halves.append(await make_code(act, scene.identity.fingerprint))
+            if name == "one":
+                await write(db, scene.identity, clock, tmp_path / name, place)
+                continue
+            with pytest.raises(Refused, match="recovery-place-other"):
+                await write(db, scene.identity, clock, tmp_path / name, place)
+    assert read(place, *halves[0]).header.number == 1
