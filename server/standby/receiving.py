@@ -14,18 +14,32 @@ import sqlite3
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from server.errors import GongyuanError, Refusal, Refused
 from server.standby.epoch import Epoch, promoted, read_epoch, write_epoch
-from server.standby.wire import Frames, Greeting, Kept, Ping, Proof, Snapshot, proof_mac, receive, send
+from server.standby.wire import (
+    MOST_UNPROVED,
+    Frames,
+    Greeting,
+    Kept,
+    Ping,
+    Proof,
+    Snapshot,
+    proof_mac,
+    receive,
+    send,
+)
 
 COPIES, CURRENT, DATABASE = "copies", "current", "gongyuan.db"
 TAKING_LOCK, FINISHING_LOCK = "standby.lock", "promotion.lock"
 SILENT_S = 60.0
 """Monotonic seconds after which a silent line is let go: the centre asks every second. One whose machine lost its
 power never ends by itself, and the centre could not come back behind it."""
+
+PROOF_S = 10.0
+"""Monotonic seconds in which a line must have proved that it is the centre's."""
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +108,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _end(line: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(
+            line, socket.SHUT_RDWR
+        )  # TLS's own would take the object from under its reader
+
+
 @contextmanager
 def taking(folder: Path, name: str = TAKING_LOCK) -> Iterator[None]:
     """Hold the standby's lock: nothing is taken while it is promoted, and what was said to be kept is promoted."""
@@ -145,23 +166,32 @@ class Receiver:
                 return
             try:
                 plain.settimeout(self._silent_s)
-                with self._tls.wrap_socket(plain, server_side=True) as line:
+                with self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as line:
                     self._line = line
-                    self._serve(line)
+                    # However slowly a stranger speaks, the centre's line waits behind him for so long at most.
+                    proved = threading.Timer(PROOF_S, _end, (line,))
+                    proved.daemon = True
+                    proved.start()
+                    try:
+                        line.do_handshake()
+                        self._serve(line, proved)
+                    finally:
+                        proved.cancel()
             except (OSError, GongyuanError, sqlite3.Error) as error:
                 log.warning("the line of the centre ended: %s", error)
             finally:
                 plain.close()
 
-    def _serve(self, line: ssl.SSLSocket) -> None:
+    def _serve(self, line: ssl.SSLSocket, proved: threading.Timer) -> None:
         epoch = read_epoch(self._folder)
         copy, nonce = self._copy, secrets.token_bytes(32)
         salt, length = (copy.salt, copy.length) if copy is not None else (b"", 0)
         send(line, Greeting(epoch.epoch, epoch.role == "promoted", salt, length, nonce))
-        proof = receive(line)
+        proof = receive(line, MOST_UNPROVED)
         right = isinstance(proof, Proof) and proof_mac(self._secret, nonce, proof.epoch)
         if not isinstance(proof, Proof) or not secrets.compare_digest(right or b"", proof.mac):
             raise ConnectionError("not the centre")
+        proved.cancel()
         if epoch.role != "standby" or proof.epoch < epoch.epoch:
             return
         coming: Copy | None = None

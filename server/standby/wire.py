@@ -18,6 +18,8 @@ from server.errors import BadInput
 
 MOST = 64 << 20
 """Longest message, in bytes."""
+MOST_UNPROVED = 1 << 10
+"""Longest message of a sender that has not proved itself, in bytes."""
 PART = 4 << 20
 """Bytes of one part of a snapshot, or of one message of frames, at most."""
 
@@ -81,10 +83,11 @@ def send(line: socket.socket, message: Any) -> None:
     line.sendall(struct.pack(">I", len(data)) + data)
 
 
-def receive(line: socket.socket) -> Message:
-    """Receive one message; ConnectionError at the line's end, BadInput `standby-form` for another form."""
+def receive(line: socket.socket, most: int = MOST) -> Message:
+    """Receive one message of `most` bytes; ConnectionError at the line's end, BadInput `standby-form` for another
+    form."""
     (length,) = struct.unpack(">I", _exactly(line, 4))
-    if length > MOST:
+    if length > most:
         raise BadInput("standby-form", reason="length")
     try:
         return _decoder.decode(_exactly(line, length))

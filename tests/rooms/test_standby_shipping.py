@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,11 +15,11 @@ from server.clock import SystemClock
 from server.db.engine import SHIPPING_MARKER
 from server.errors import Refused
 from server.keys.authority import ensure_tls
-from server.standby import shipping
+from server.standby import receiving, shipping
 from server.standby.epoch import Epoch, read_epoch, serving_refusal, write_epoch
 from server.standby.receiving import COPIES, CURRENT, DATABASE, Receiver, current_copy, promote
 from server.standby.shipping import Shipper, promoted_elsewhere
-from server.standby.wire import Greeting, Proof, proof_mac, receive, send
+from server.standby.wire import MOST_UNPROVED, Greeting, Proof, proof_mac, receive, send
 
 SECRET = "ab" * 32
 
@@ -166,6 +167,35 @@ def test_a_silent_line_does_not_keep_the_centre_out(tmp_path: Path) -> None:
                 client.wrap_socket(again, server_hostname="localhost") as line,
             ):
                 assert isinstance(receive(line), Greeting)
+    finally:
+        receiver.stop()
+
+
+def test_a_stranger_neither_fills_the_memory_nor_holds_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has not proved himself is cut off at a message above 1 KiB, and after the time for the proof although he
+    goes on sending; the next one is greeted."""
+    monkeypatch.setattr(receiving, "PROOF_S", 0.3)
+    write_epoch(tmp_path, Epoch("standby"))
+    tls = ensure_tls(tmp_path / "tls", ("localhost",))
+    client = ssl.create_default_context(cafile=str(tls.ca))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(tls.certificate, tls.key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(tmp_path, listener, server, SECRET)
+    address = ("127.0.0.1", int(listener.getsockname()[1]))
+    receiver.start()
+    try:
+        for large in (True, False, False):
+            with (
+                socket.create_connection(address, timeout=20) as plain,
+                client.wrap_socket(plain, server_hostname="localhost") as line,
+            ):
+                assert isinstance(receive(line), Greeting)
+                line.sendall(struct.pack(">I", MOST_UNPROVED + 1 if large else MOST_UNPROVED))
+                with pytest.raises((ConnectionError, ssl.SSLError)):
+                    receive(line)
     finally:
         receiver.stop()
 
