@@ -2,7 +2,7 @@
 standing at once.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,16 +46,30 @@ async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | st
 
 
 async def desk_facts(session: AsyncSession, now: datetime) -> OpeningFacts:
-    """Return the facts for a desk opening at this centre on the legal day of `now`."""
-    began, open_sittings = False, 0
+    """Return the facts for a desk opening at this centre on the legal day of `now`. A slot that was halted has the
+    days of its continuations, too."""
+    began, open_sittings, today = False, 0, legal_day(now)
     for plan in await affairs.plans(session):
         for slot in await affairs.slots(session, plan.id):
-            if slot.day != legal_day(now) or await store.closure(session, slot.id) is not None:
+            if slot.day > today or await store.closure(session, slot.id) is not None:
+                continue
+            if slot.day != today and today not in await _continued(session, slot.id):
                 continue
             sittings = await delivery.sittings(session, slot.id)
-            began = began or any(s.checked_in_at is not None for s in sittings)
+            moments = [s.checked_in_at for s in sittings if s.checked_in_at is not None]
+            began = began or any(legal_day(moment) == today for moment in moments)
             open_sittings += sum(1 for s in sittings if not s.state.closed)
     return OpeningFacts(check_in_began=began, sittings_open=open_sittings)
+
+
+async def _continued(session: AsyncSession, slot: str) -> set[date]:
+    """Return the legal days on which a halted slot went on or is planned to."""
+    try:
+        halts = (await delivery.slot_times(session, slot)).halts
+    except NotFound:  # no sittings yet
+        return set()
+    moments = [one.pause.end or one.pause.resumes_at for one in halts if one.pause.halt]
+    return {legal_day(moment) for moment in moments if moment is not None}
 
 
 async def require_standing(session: AsyncSession, plan: str) -> None:

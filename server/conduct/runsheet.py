@@ -1,14 +1,16 @@
 """The run sheet of the exam day as a guided checklist: the pack's steps at their minutes, what is done,
 what is next.
 
-Minutes count from the planned start until the bell, from the bell after it.
+Minutes count from the planned start until the bell, from the bell after it. A halt of the hall for a disaster moves
+what would come after its beginning to its continuation, on that day or another, which is a line of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from server.delivery.timing import Pause
 from server.errors import Refusal
 from server.law.citing import cites, reads
 from server.law.exam_entries import RunSheetStep
@@ -79,19 +81,22 @@ def checklist(
     minutes: int,
     bell: datetime | None,
     now: datetime,
+    halts: Iterable[Pause] = (),
 ) -> tuple[Line, ...]:
-    """Return every line of the checklist in order of its minute.
+    """Return every line of the checklist in order of its time.
 
     A step of every room is done when each of `rooms` has a tick; a step of the hall when it has one
-    without a room.
+    without a room. `halts` are those of the whole hall; each with a planned continuation adds a line without title,
+    `continuation-N` from 1, which is done when it began.
     """
+    breaks = sorted((one for one in halts if one.halt), key=lambda one: one.start)
     start = bell or planned
     by_step: dict[str, list[Tick]] = {}
     for tick in ticks:
         by_step.setdefault(tick.code, []).append(tick)
     named = tuple(rooms)
     ordered = sorted(steps, key=lambda s: s.from_start(minutes))
-    times = [start + timedelta(minutes=s.from_start(minutes)) for s in ordered]
+    times = [_moved(start + timedelta(minutes=s.from_start(minutes)), breaks, now) for s in ordered]
     newest = max((at for at in times if at <= now), default=None)
     lines = []
     for entry, at in zip(ordered, times, strict=True):
@@ -116,7 +121,35 @@ def checklist(
                 ticks=done,
             )
         )
-    return tuple(lines)
+    return tuple(sorted((*lines, *_continuations(breaks, now)), key=lambda line: line.at))
+
+
+def _moved(at: datetime, breaks: Iterable[Pause], now: datetime) -> datetime:
+    """Return a step's time behind the halts that began before it; while none is planned it moves with `now`."""
+    for one in breaks:
+        if one.start <= at:
+            at += (one.end or max(one.resumes_at or now, now)) - one.start
+    return at
+
+
+def _continuations(breaks: Iterable[Pause], now: datetime) -> Iterator[Line]:
+    for number, one in enumerate(breaks, 1):
+        at = one.end or one.resumes_at
+        if at is None:
+            continue
+        ahead = StepState.AHEAD if at > now else StepState.DUE
+        yield Line(
+            code=f"continuation-{number}",
+            at=at,
+            title_zh="",
+            title_en="",
+            article="BJ-E:A4.1-9",
+            per_room=False,
+            two_names=False,
+            state=ahead if one.end is None else StepState.DONE,
+            open_rooms=(),
+            ticks=(),
+        )
 
 
 def _state(complete: bool, at: datetime, newest: datetime | None, now: datetime) -> StepState:

@@ -9,7 +9,9 @@ from server.conduct import store
 from server.conduct.models import StepRow
 from server.conduct.runsheet import Line, checklist, tickable
 from server.db.act import Act
-from server.errors import Refusal, Refused, required
+from server.delivery import store as delivery
+from server.delivery.facts import Extent
+from server.errors import NotFound, Refusal, Refused, required
 from server.law.pack import Pack
 
 
@@ -20,7 +22,12 @@ async def run_sheet(
     found = await affairs.slot(session, slot)
     rooms = tuple(sorted({seat.room for seat in await affairs.seating(session, slot)}))
     ticks = await store.ticks(session, slot)
-    return checklist(pack.run_sheet, ticks, rooms, found.starts_at, found.minutes, bell, now)
+    try:
+        times = (await delivery.slot_times(session, slot)).halts
+    except NotFound:  # no sittings yet
+        times = ()
+    halts = [one.pause for one in times if one.extent == Extent(slot)]
+    return checklist(pack.run_sheet, ticks, rooms, found.starts_at, found.minutes, bell, now, halts)
 
 
 async def tick(

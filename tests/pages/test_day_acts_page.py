@@ -175,6 +175,9 @@ def test_halted_exam_continues_another_day(
     chief.fill("dialog textarea", "余震结束")
     chief.click("dialog .form .primary")
     chief.wait_for_selector("text=3月16日 08:30 续考")
+    chief.click(".doing >> text=流程")
+    assert re.search(r"3月16日 08:30\s*续考开始", chief.inner_text("dialog .steps"))
+    chief.keyboard.press("Escape")
 
     shared.clock.set(again - timedelta(minutes=10))
     shared.run(shared.day.check_in(3))

@@ -9,9 +9,10 @@ import pytest_asyncio
 from sqlalchemy import update
 
 from server.affairs.models import SlotRow
-from server.conduct import hall_service, record_service
+from server.conduct import hall_service, record_service, runsheet_service
 from server.conduct import service as conduct
 from server.conduct.holds import slots_in_room
+from server.conduct.opening_facts import desk_facts
 from server.db.engine import Database
 from server.delivery.facts import Extent
 from server.delivery.models import HeartbeatRow, SittingRow
@@ -19,6 +20,7 @@ from server.delivery.sitting import State
 from server.delivery.store import sitting
 from server.errors import Refused
 from server.keys.identity import Identity
+from server.law.loader import load_pack
 from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.hall import BELL, LOOKED, HallDay
@@ -111,3 +113,29 @@ async def test_what_is_seen_in_a_room_belongs_to_the_exam_there(day: HallDay) ->
         asked = [("01", -1), ("01", 2), ("09", 2), ("01", 48), ("08", 2)]
         found = [await slots_in_room(session, room, BELL + timedelta(hours=hours)) for room, hours in asked]
     assert found == [{SLOT}, {SLOT}, {SLOT}, set(), set()]
+
+
+async def test_a_continuation_has_a_day_of_its_own(day: HallDay) -> None:
+    """Halted and planned for another day, the slot keeps nobody from the bank on the days between; on the day of its
+    continuation it does from the first check-in on, and the run sheet tells that day and time."""
+    again = BELL + timedelta(days=2)
+    day.clock.set(BELL + timedelta(minutes=40))
+    async with day.act() as act:
+        await hall_service.halt(act, Extent(SLOT), "地震")
+        await hall_service.plan_continuation(act, Extent(SLOT), again, "余震结束")
+
+    async def facts() -> tuple[bool | None, bool]:
+        async with day.db.reading() as session:
+            found = await desk_facts(session, day.clock.legal())
+        return found.check_in_began, (found.sittings_open or 0) > 0
+
+    assert await facts() == (True, True)
+    day.clock.set(again - timedelta(days=1))
+    assert await facts() == (False, False)
+    day.clock.set(again - timedelta(minutes=30))
+    assert await facts() == (False, True)
+    await day.check_in(0)
+    assert await facts() == (True, True)
+    async with day.db.reading() as session:
+        sheet = await runsheet_service.run_sheet(session, load_pack("beijing"), SLOT, BELL, day.clock.legal())
+    assert [line.at for line in sheet if line.code == "continuation-1"] == [again]

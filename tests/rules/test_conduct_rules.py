@@ -20,6 +20,7 @@ from server.conduct.incidents import (
 )
 from server.conduct.record import Move, Noted, Seated, room_record
 from server.conduct.runsheet import StepState, Tick, checklist, next_line, tickable
+from server.delivery.timing import Pause
 from server.errors import Refusal
 from server.law.loader import load_pack
 
@@ -66,6 +67,28 @@ def test_a_late_bell_moves_what_follows() -> None:
     """After the bell all minutes count from it."""
     bell = PLANNED + timedelta(minutes=7)
     assert lines(bell, [], bell)[-1].at == bell + timedelta(minutes=95)
+
+
+def test_a_halt_moves_what_follows_to_its_continuation() -> None:
+    """Steps that come after the beginning of a halt stand behind its continuation on another day, which is a line of
+    its own; while none is planned nothing of them falls due."""
+    bell, begun = PLANNED, PLANNED + timedelta(minutes=40)
+    again, week = begun + timedelta(days=2), timedelta(days=7)
+
+    def found(now: datetime, halt: Pause) -> dict[str, tuple[datetime, StepState]]:
+        sheet = checklist(STEPS, [], ["1", "2"], PLANNED, 90, bell, now, [halt])
+        assert [line.at for line in sheet] == sorted(line.at for line in sheet)
+        return {line.code: (line.at, line.state) for line in sheet}
+
+    last = lines(bell, [], bell)[-1].code
+    unplanned = found(begun + week, Pause(begun, None, halt=True))
+    assert unplanned[last] == (PLANNED + timedelta(minutes=95) + week, StepState.AHEAD)
+    assert "continuation-1" not in unplanned
+    planned = found(begun + timedelta(hours=1), Pause(begun, None, halt=True, resumes_at=again))
+    assert planned["continuation-1"] == (again, StepState.AHEAD)
+    assert planned[last] == (PLANNED + timedelta(days=2, minutes=95), StepState.AHEAD)
+    over = found(again, Pause(begun, again + SECOND, halt=True, resumes_at=again))
+    assert over["continuation-1"][1] is StepState.DONE
 
 
 def test_a_step_of_each_room_needs_each_room() -> None:

@@ -17,7 +17,7 @@ from server.conduct.tally import slot_counts
 from server.delivery import command_store
 from server.delivery import store as delivery
 from server.delivery.clock_watch import off_by
-from server.delivery.facts import CommandReach, SittingFact, SlotTimes
+from server.delivery.facts import CommandReach, Extent, SittingFact, SlotTimes
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind, continues_at, hand_in_window, own_end
 from server.delivery.undo_service import UNDOABLE
@@ -80,7 +80,9 @@ async def snapshot(site: Site, slot: str) -> Snapshot:
         counts = await _counts(session, slot, seats, closure is not None)
         ticks = await store.ticks(session, slot)
         first = min(bells.values(), default=None)
-        lines = checklist(site.pack.run_sheet, ticks, numbers, found.starts_at, found.minutes, first, now)
+        halts = [one.pause for one in times.halts if one.extent == Extent(slot)] if times is not None else []
+        sheet = site.pack.run_sheet
+        lines = checklist(sheet, ticks, numbers, found.starts_at, found.minutes, first, now, halts)
         incidents = await store.incidents(session, slot)
         given = await command_store.newest_commands(session, slot, ACTS_SHOWN)
         view = await _slot(site, session, found, rooms, showing, closure)

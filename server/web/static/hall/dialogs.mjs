@@ -1,7 +1,7 @@
 // Every act over the board: asked once, with its reason, naming the person and the seat. <dialog> keeps the focus and closes on Esc.
 import { useState } from "preact/hooks";
 import { legalNow } from "./state.mjs";
-import { Sign, grouped, html, lasting, minuteText, secondText } from "./words.mjs";
+import { Sign, grouped, html, lasting, minuteText, secondText, stepTitle, whenText } from "./words.mjs";
 import { CheckIn, CheckInForm } from "./check_in.mjs";
 import { Acts, LostTime } from "./acts.mjs";
 import { Box, Form, Reason } from "./forms.mjs";
@@ -111,11 +111,11 @@ const Steps = (p) => {
   const { state, say, act, language } = p;
   const { steps } = state.snapshot, [doing, setDoing] = useState(null);
   return html`<${Box} ...${p} wide title=${say("board-steps-title")} sub=${say("board-steps-done", { done: steps.filter((s) => s.state === "done").length, count: steps.length })}><ol class="steps">
-    ${steps.map((s) => html`<li key=${s.code} class=${s.state}><b>${minuteText(s.at)}</b><div><p>${language === "en" ? s.title_en : s.title} <small>${s.article}</small></p>
+    ${steps.map((s) => html`<li key=${s.code} class=${s.state}><b>${whenText(s.at, p.state.snapshot.slot.starts_at, language)}</b><div><p>${stepTitle(s, say, language)} <small>${s.article}</small></p>
       ${s.per_room && s.open_rooms.length > 0 && s.state !== "ahead" && html`<small>${say("board-step-open-rooms", { rooms: s.open_rooms.join(say("board-comma")) })}</small>`}
       ${doing === s.code && html`<${StepForm} ...${p} step=${s} done=${() => setDoing(null)}/>`}</div>
       <span class=${`chip ${s.state === "done" ? "ok" : s.state === "late" ? "bad" : s.state === "due" ? "warn" : ""}`}>${say(`board-step-${s.state}`)}</span>
-      ${s.state !== "done" && act.acts() && !["start", "seals_shown"].includes(s.code) ? html`<button onClick=${() => setDoing(doing === s.code ? null : s.code)}>${say("board-step-tick")}</button>` : html`<span></span>`}</li>`)}</ol></${Box}>`;
+      ${s.state !== "done" && act.acts() && !["start", "seals_shown"].includes(s.code) && !s.code.startsWith("continuation-") ? html`<button onClick=${() => setDoing(doing === s.code ? null : s.code)}>${say("board-step-tick")}</button>` : html`<span></span>`}</li>`)}</ol></${Box}>`;
 };
 
 const StepForm = (p) => {

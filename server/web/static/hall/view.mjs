@@ -3,7 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { Dialogs } from "./dialogs.mjs";
 import { Feed } from "./feed.mjs";
 import { lateSteps, legalNow, liveness, nextStep, onTheirWay, pendingAlerts, roomsInOrder, seatSign, seatsInPlace, silentSeconds } from "./state.mjs";
-import { Sign, dayText, html, lasting, masked, minuteText, secondText } from "./words.mjs";
+import { Sign, dayText, html, lasting, masked, minuteText, secondText, stepTitle, whenText } from "./words.mjs";
 
 export const Board = (p) => {
   const { state, say, act, mono } = p;
@@ -69,9 +69,8 @@ const Strip = (p) => {
   const { slot, rooms, steps } = state.snapshot;
   const step = nextStep(state.snapshot), now = legalNow(state, mono);
   const done = steps.filter((s) => s.state === "done").length;
-  const title = (s) => (p.language === "en" ? s.title_en : s.title);
   const late = lateSteps(state.snapshot);
-  const inOrder = step && html`<div class="next"><small>${say("board-next-step")}${late > 0 && html` <span class="late">${say("board-steps-late", { count: late })}</span>`}</small><p><b>${minuteText(step.at)}</b> ${title(step)}</p>
+  const inOrder = step && html`<div class="next"><small>${say("board-next-step")}${late > 0 && html` <span class="late">${say("board-steps-late", { count: late })}</span>`}</small><p><b>${whenText(step.at, slot.starts_at, p.language)}</b> ${stepTitle(step, say, p.language)}</p>
     <small>${Date.parse(step.at) > now ? say("board-in", { time: lasting(Date.parse(step.at) - now, say) }) : say("board-since", { time: lasting(now - Date.parse(step.at), say) })}</small></div>`;
   return html`<div class="run"><${Timeline} ...${p}/>
     ${slot.outcome ? html`<div class="next"><p><b>${say(`board-outcome-${slot.outcome}`)}</b></p></div>` : slot.bell === "rung" ? inOrder : html`<${Ready} ...${p}/>`}

@@ -11,6 +11,10 @@ const at = (value) => (typeof value === "number" ? value : Date.parse(value));
 export const minuteText = (value) => MINUTE.format(at(value));
 export const secondText = (value) => SECOND.format(at(value));
 export const dayText = (value, language) => DAY[language].format(at(value));
+// The minute, with the day before it where that is another than the exam's.
+export const whenText = (value, day, language) => (dayText(value, language) === dayText(day, language) ? "" : `${dayText(value, language)} `) + minuteText(value);
+// A continuation is no step of the rules: its name is the board's.
+export const stepTitle = (step, say, language) => step.code.startsWith("continuation-") ? say("board-step-continuation") : language === "en" ? step.title_en : step.title;
 
 export const lasting = (ms, say) => {
   const s = Math.max(0, Math.round(ms / 1000));
