@@ -29,10 +29,21 @@ async def _open(act: Act, sitting: str) -> str:
     return slot
 
 
-async def keep_journal(act: Act, journal: JournalCopy) -> int:
-    """Keep one journal that was carried by hand; return how many of its entries are kept now."""
+ENTRIES_AT_ONCE = 100
+"""Entries of one transaction: answers that arrive meanwhile wait for no longer than their signatures take."""
+
+
+def parts_of(journal: JournalCopy) -> range:
+    """The places at which the parts of a journal begin that are kept one after the other; one part at least."""
+    return range(0, max(1, len(journal.entries)), ENTRIES_AT_ONCE)
+
+
+async def keep_journal(act: Act, journal: JournalCopy, first: int) -> int:
+    """Keep the part of a journal carried by hand that begins at place `first`; return how many of its entries are kept
+    now. Where an entry is wrong, the sound ones before its part stay kept."""
     slot = await _open(act, journal.head.sitting)
-    kept = await late_journals.keep(act, journal.head, 0, journal.entries, "file")
+    part = journal.entries[first : first + ENTRIES_AT_ONCE]
+    kept = await late_journals.keep(act, journal.head, first, part, "file")
     await announce(act.session, TOPIC, slot)
     return kept
 

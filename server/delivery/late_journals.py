@@ -3,6 +3,7 @@
 Nothing here changes an answer: what comes of the entries is judged by two named people (`late_service`).
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,8 +107,7 @@ async def keep(
         raise Refused(Refusal("journal-handed-in"))
     if State(sitting.state) in _NOT_KEPT and not lost:
         raise Refused(Refusal("journal-sitting-state", facts={"state": sitting.state}))
-    require_signed(seat, head)
-    signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)
+    await asyncio.to_thread(require_signed, seat, head)
     row = await act.session.scalar(
         select(LateJournalRow).where(
             LateJournalRow.sitting == head.sitting,
@@ -124,14 +124,12 @@ async def keep(
         raise BadInput("journal-too-long", most=MOST_ENTRIES)
     if row is not None:
         await _repeated(act.session, row, first, entries)
-    last = link(signed) if row is None else row.last
     new = entries[kept - first :]
-    for place, entry in enumerate(new, kept):
-        signed = entry_bytes(last, entry.seq, entry.iv, entry.data)
-        _signed_by(seat.public_key, entry.signature, signed, place + 1)
-        last = link(signed)
     if not new:
         return kept
+    signed = head_bytes(head.sitting, head.lease, head.seat, head.wrapped)
+    last = link(signed) if row is None else row.last
+    last = await asyncio.to_thread(_linked, seat.public_key, last, new, kept)
     if row is None:
         row = LateJournalRow(
             id=str(uuid.uuid4()),
@@ -174,6 +172,16 @@ async def keep(
     )
     await announce(act.session, acts.SITTING, head.sitting)
     return row.entries
+
+
+def _linked(public: bytes, last: bytes, entries: Sequence[JournalEntry], place: int) -> bytes:
+    """The chain's hash after entries that follow place `place`; Tampered at the first that the seat did not sign. Takes
+    a tenth of a millisecond an entry."""
+    for number, entry in enumerate(entries, place + 1):
+        signed = entry_bytes(last, entry.seq, entry.iv, entry.data)
+        _signed_by(public, entry.signature, signed, number)
+        last = link(signed)
+    return last
 
 
 def require_signed(seat: SeatRow | None, head: JournalHead) -> SeatRow:

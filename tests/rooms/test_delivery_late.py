@@ -1,5 +1,6 @@
 """Late journals on real databases: kept, opened by the recovery key, judged by two people, never an overwrite."""
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import select, update
 
 from kiosk.brain import Saved
 from kiosk.vault import JournalBook, SeatKey
+from server.conduct import late_answers
 from server.db.engine import Database
 from server.db.journal import JournalRecord
 from server.delivery import late_journals, late_service, store
@@ -23,6 +25,7 @@ from server.delivery.sitting import State
 from server.delivery.verification import verify_answers
 from server.errors import BadInput, GongyuanError, Refused
 from server.keys.sealing import generate_receiving
+from server.keys.signing import verify
 from server.protocol import exam
 from server.protocol.journal import JournalCopy, JournalEntry
 from tests.support.clock import FakeClock
@@ -295,3 +298,29 @@ async def test_a_handed_in_paper_takes_no_journal(scene: Scene, hall: Hall, cloc
     async with scene.db.writing() as session:
         await session.execute(update(SittingRow).values(state=State.HANDED_IN.value))
     assert await refused(scene, seat.journal) == "journal-handed-in"
+
+
+async def test_signatures_of_a_journal_are_checked_beside_the_event_loop(
+    scene: Scene, hall: Hall, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A carried journal of 250 entries is kept in three parts, and no signature is checked in the serving thread."""
+    seat = await offline_at_the_end(scene, hall, clock)
+    book = next(iter(seat.books.values()))
+    for seq in range(100, 346):
+        book.write(exam.Answer(lease=1, seq=seq, number=1, value=("B",)))
+    journal = book.copy()
+    threads: set[threading.Thread] = set()
+
+    def watched(public: bytes, signature: bytes, data: bytes) -> None:
+        threads.add(threading.current_thread())
+        verify(public, signature, data)
+
+    monkeypatch.setattr("server.delivery.late_journals.verify", watched)
+    kept = []
+    for first in late_answers.parts_of(journal):
+        part = journal.entries[first : first + late_answers.ENTRIES_AT_ONCE]
+        async with scene.acting("staff:technician") as act:
+            kept.append(await late_journals.keep(act, journal.head, first, part, "file"))
+    assert kept == [100, 200, 250]
+    assert threads
+    assert threading.current_thread() not in threads

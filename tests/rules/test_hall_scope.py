@@ -1,10 +1,14 @@
 """Who may act in which room of the hall."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from server.accounts.roles import Role
 from server.accounts.service import Login
+from server.delivery.late_service import Proposal
 from server.errors import NotPermitted
+from server.web.hall.late import judges
 from server.web.hall.scope import require_room, sees_people
 
 
@@ -34,3 +38,13 @@ def test_people_are_seen_by_who_leads_supervises_or_watches_that_room() -> None:
     assert seeing == led | {Role.INVIGILATOR}
     assert {role for role in Role if sees_people(login(role, "02"), "01")} == led
     assert sees_people(login(Role.INVIGILATOR, "01"), "01")
+
+
+def test_late_answers_are_seen_by_who_judges_them() -> None:
+    """Chief and deputy see late answers of every room; an invigilator those of his own and only while a proposal waits
+    for its second person; nobody else ever."""
+    waits = Proposal("p", datetime(2026, 3, 14, tzinfo=UTC), "staff:chief", ())
+    led = {Role.CHIEF, Role.DEPUTY}
+    assert {role for role in Role if judges(login(role, "01"), "01", None)} == led
+    assert {role for role in Role if judges(login(role, "01"), "01", waits)} == led | {Role.INVIGILATOR}
+    assert {role for role in Role if judges(login(role, "02"), "01", waits)} == led

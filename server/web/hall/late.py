@@ -1,5 +1,6 @@
 """Late answers on a page of their own: journals taken and opened, each item judged by two people."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -147,13 +148,14 @@ class SpareGiven(msgspec.Struct, frozen=True):
 
 @post("/api/hall/journals", guards=[_CARRIERS], status_code=200)
 async def take_journals(site: Here, request: Http) -> list[TakenView]:
-    """Take a journal file: each journal is kept or refused by itself, and journalled either way."""
+    """Take a journal file: each journal is kept, a part at a time, or refused by itself, and journalled either way."""
     language, taken = language_of(request), []
-    for journal in read_file(await request.body()).journals:
-        head = journal.head
+    for journal in (await asyncio.to_thread(read_file, await request.body())).journals:
+        head, kept = journal.head, 0
         try:
-            async with site.acting(login_of(request)) as act:
-                kept = await late_answers.keep_journal(act, journal)
+            for first in late_answers.parts_of(journal):
+                async with site.acting(login_of(request)) as act:
+                    kept = await late_answers.keep_journal(act, journal, first)
             taken.append(TakenView(head.sitting, head.lease, kept))
         except GongyuanError as error:
             async with site.acting(login_of(request)) as act:
@@ -226,7 +228,7 @@ async def late_page(slot: FromPath[str], site: Here, request: Http) -> Template:
     )
 
 
-def _judges(login: Login, room: str, proposal: Proposal | None) -> bool:
+def judges(login: Login, room: str, proposal: Proposal | None) -> bool:
     """Who sees late answers themselves: chief and deputy, and an invigilator of the room while a proposal waits for its
     second person, who must know what he confirms."""
     return leads(login) or (proposal is not None and watches(login, room))
@@ -242,7 +244,7 @@ async def _late(site: Site, slot: str, language: Language, login: Login) -> Late
             undecided = {(i.late.lease, i.late.seq) for i in await late_service.undecided(session, key)}
             found = await late_service.items(session, key)
             proposal = await late_service.proposal(session, key)
-            clear = _judges(login, one.room, proposal)
+            clear = judges(login, one.room, proposal)
             refusal = sitting_refusal(one.state)
             sittings.append(
                 LateSittingView(
