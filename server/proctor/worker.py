@@ -45,8 +45,6 @@ RENEW_S = 1.0
 JPEG_QUALITY = 80
 # Findings about a seat are raised some ten seconds after its state changed: until then its pictures are sent.
 CHANGED = timedelta(seconds=12)
-# Watching must not slow the exam: workers run behind the server.
-NICENESS = 10
 
 
 class WorkerCamera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,7 +92,6 @@ def run(config_path: str, out: BinaryIO, clock: Clock) -> None:
     cv2.setNumThreads(1)
     detectors = _Detectors(config)
     watched = [_watch(camera, detectors, clock) for camera in config.cameras]
-    os.nice(NICENESS)
     try:
         _Loop(config, watched, config.detector, out, clock, detectors).run()
     except BrokenPipeError:

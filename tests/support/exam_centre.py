@@ -24,10 +24,12 @@ ITEMS = 60
 
 
 class Centre:
-    """`serve --role centre`, the same on every start: its own data folder, TLS, and one port."""
+    """`serve --role centre`, the same on every start: its own data folder, TLS, and one port. `more` are further lines
+    of its settings (TOML).
+    """
 
-    def __init__(self, base: Path) -> None:
-        self.base, self.port = base, free_port()
+    def __init__(self, base: Path, more: str = "") -> None:
+        self.base, self.port, self._more = base, free_port(), more
         self.data = base / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,7 +38,7 @@ class Centre:
         self.data.mkdir()
         (self.base / ".gongyuan-demo").touch()
         (self.base / "centre.toml").write_text(
-            f'role = "centre"\ndata = "data"\n[listen]\nport = {self.port}\n', encoding="utf-8"
+            f'role = "centre"\ndata = "data"\n[listen]\nport = {self.port}\n{self._more}', encoding="utf-8"
         )
         start = datetime(2026, 3, 14, 0, 0, tzinfo=UTC)
         ClockFile(host_monotonic(), start, 1.0).save(self.base / "clock.json")
@@ -77,9 +79,9 @@ class Centre:
 
 
 @asynccontextmanager
-async def sitting_hall(base: Path) -> AsyncIterator[tuple[Centre, Scene, list[Sitter]]]:
-    """A running centre in the middle of an exam, four candidates answering."""
-    centre = Centre(base)
+async def sitting_hall(base: Path, more: str = "") -> AsyncIterator[tuple[Centre, Scene, list[Sitter]]]:
+    """A running centre in the middle of an exam, four candidates answering; `more` goes to its settings."""
+    centre = Centre(base, more)
     centre.prepare()
     load_models()
     db = Database(f"sqlite:///{centre.data / 'gongyuan.db'}")
