@@ -26,9 +26,10 @@ from server.errors import BadInput
 from server.proctor.capture import RETRY_FIRST_S, RETRY_MOST_S, SourceConfig
 from server.proctor.remux import Form, Muxer, Piece, pieces
 from server.proctor.segment_file import SegmentHeader, SegmentWriter
+from server.protocol.pipe import Frames
 from server.protocol.recording import (
+    MOST_BYTES,
     CaptionText,
-    Frames,
     FromRecorder,
     RecordCamera,
     RecorderAlive,
@@ -96,7 +97,7 @@ class _Recorder:
     def run(self, commands: BinaryIO) -> None:
         alive = threading.Thread(target=self._live, daemon=True)
         alive.start()
-        frames: Frames[ToRecorder] = Frames(ToRecorder)
+        frames: Frames[ToRecorder] = Frames(ToRecorder, MOST_BYTES)
         try:
             while data := os.read(commands.fileno(), 1 << 16):
                 for message in frames.receive(data):

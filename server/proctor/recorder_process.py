@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
+from server.protocol.pipe import Frames
 from server.protocol.recording import (
+    MOST_BYTES,
     CaptionText,
-    Frames,
     FromRecorder,
     RecordCamera,
     RunKey,
@@ -73,7 +74,7 @@ class RecorderProcess:
         self._send(self._key)
         for camera, (room, caption) in self._wanted.items():
             self._send(RecordCamera(camera=camera, room=room, caption=caption))
-        frames: Frames[FromRecorder] = Frames(FromRecorder)
+        frames: Frames[FromRecorder] = Frames(FromRecorder, MOST_BYTES)
         try:
             await self._read(process, frames)
         except asyncio.CancelledError:

@@ -1,18 +1,17 @@
 """Messages of proctoring: from a camera worker to its parent, and from the feed to boards.
 
-A worker writes frames to its standard output: four bytes of length (big-endian, without themselves), then
-MessagePack of one closed, tagged message. The feed is a snapshot and numbered events: a snapshot with the
-events after it applied equals a fresh snapshot. All times are UTC; all positions are pixels of the camera's
-layout.
+A worker writes the frames of `protocol.pipe` to its standard output. The feed is a snapshot and numbered events: a
+snapshot with the events after it applied equals a fresh snapshot. All times are UTC; all positions are pixels of the
+camera's layout.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
+from server.protocol.pipe import framed
+
 VERSION = 1
-LENGTH_BYTES = 4
 MOST_BYTES = 8 * 1024 * 1024
 """Longest frame, in bytes: a picture of a camera and room to spare."""
 
@@ -98,47 +97,10 @@ class WorkerAlive(_Message, frozen=True, tag="alive"):
 
 FromWorker = WorkerReady | CameraSample | CameraPicture | SourceTrouble | WorkerAlive
 
-_encoder = msgspec.msgpack.Encoder()
-_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
-
 
 def frame(message: FromWorker) -> bytes:
-    """The message with its length before it. ValueError when it is longer than MOST_BYTES."""
-    body = _encoder.encode(message)
-    if len(body) > MOST_BYTES:
-        raise ValueError(f"a frame of {len(body)} bytes is too long")
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-def decode_from_worker(body: bytes) -> FromWorker:
-    """Reads a frame's body; msgspec.DecodeError when it is not of the form."""
-    return _from_worker.decode(body)
-
-
-class FrameReader:
-    """Takes bytes as they come and gives whole messages; it does no reading itself."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def receive(self, data: bytes) -> Iterator[FromWorker]:
-        """The messages completed by `data`, in order.
-
-        Raises:
-            ValueError: a length is over MOST_BYTES; msgspec.DecodeError: a body is not of the form. After
-            either the
-                stream cannot be trusted any more.
-        """
-        self._held += data
-        while len(self._held) >= LENGTH_BYTES:
-            length = int.from_bytes(self._held[:LENGTH_BYTES], "big")
-            if length > MOST_BYTES:
-                raise ValueError(f"a frame of {length} bytes is announced")
-            if len(self._held) < LENGTH_BYTES + length:
-                return
-            body = bytes(self._held[LENGTH_BYTES : LENGTH_BYTES + length])
-            del self._held[: LENGTH_BYTES + length]
-            yield decode_from_worker(body)
+    """Return the message as it is piped. ValueError when it is longer than MOST_BYTES."""
+    return framed(message, MOST_BYTES)
 
 
 # ---------------------------------------------------------------- feed

@@ -1,16 +1,14 @@
 """Messages between a centre and its recorder: what to record, what was recorded.
 
-Both pipes carry frames: four bytes of length (big-endian, without themselves), then MessagePack of one closed, tagged
-message. All times are UTC.
+Both pipes carry the frames of `protocol.pipe`. All times are UTC.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Generic, TypeVar
 
 import msgspec
 
-LENGTH_BYTES = 4
+from server.protocol.pipe import framed
+
 MOST_BYTES = 1024 * 1024
 
 
@@ -89,32 +87,7 @@ class RecorderAlive(_Message, frozen=True, tag="alive"):
 
 FromRecorder = SegmentOpened | SegmentClosed | RecorderTrouble | RecorderAlive
 
-_encoder = msgspec.msgpack.Encoder()
-Either = TypeVar("Either")
-
 
 def frame(message: ToRecorder | FromRecorder) -> bytes:
-    """The message with its length before it."""
-    body = _encoder.encode(message)
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-class Frames(Generic[Either]):
-    """Takes bytes as they come and gives whole messages of one kind of union; it does no reading itself."""
-
-    def __init__(self, kind: object) -> None:
-        self._held = bytearray()
-        self._decoder: msgspec.msgpack.Decoder[Either] = msgspec.msgpack.Decoder(kind)
-
-    def receive(self, data: bytes) -> Iterator[Either]:
-        """The messages completed by `data`, in order. ValueError or msgspec.DecodeError where they are none."""
-        self._held += data
-        while len(self._held) >= LENGTH_BYTES:
-            length = int.from_bytes(self._held[:LENGTH_BYTES], "big")
-            if length > MOST_BYTES:
-                raise ValueError(f"a frame of {length} bytes is announced")
-            if len(self._held) < LENGTH_BYTES + length:
-                return
-            body = bytes(self._held[LENGTH_BYTES : LENGTH_BYTES + length])
-            del self._held[: LENGTH_BYTES + length]
-            yield self._decoder.decode(body)
+    """Return the message as it is piped."""
+    return framed(message, MOST_BYTES)

@@ -19,6 +19,7 @@ PURE = {
         "paper",
         "codec",
         "link",
+        "pipe",
         "schema",
         "board",
         "journal",

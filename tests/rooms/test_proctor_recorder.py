@@ -13,9 +13,10 @@ import pytest
 from server.proctor.capture import SourceConfig
 from server.proctor.recorder import RecordedCamera, RecorderConfig
 from server.proctor.segment_file import read_segment
+from server.protocol.pipe import Frames
 from server.protocol.recording import (
+    MOST_BYTES,
     CaptionText,
-    Frames,
     FromRecorder,
     RecordCamera,
     RecorderTrouble,
@@ -55,7 +56,7 @@ def recorder(folder: Path, address: str) -> "subprocess.Popen[bytes]":
 
 
 def told(process: "subprocess.Popen[bytes]") -> Iterator[FromRecorder]:
-    frames: Frames[FromRecorder] = Frames(FromRecorder)
+    frames: Frames[FromRecorder] = Frames(FromRecorder, MOST_BYTES)
     assert process.stdout is not None
     while data := process.stdout.read(1 << 16):
         yield from frames.receive(data)

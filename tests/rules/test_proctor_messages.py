@@ -12,11 +12,12 @@ from server.proctor.evidence import Anomaly, AnomalyKind, SeatReading, SeatState
 from server.proctor.feed import Feed
 from server.proctor.supervisor import sample_of
 from server.proctor.worker import message_of
+from server.protocol.pipe import Frames
 from server.protocol.proctoring import (
     MOST_BYTES,
     CameraPicture,
     CameraSample,
-    FrameReader,
+    FromWorker,
     SeatLine,
     SourceTrouble,
     WorkerAlive,
@@ -63,7 +64,7 @@ MESSAGES = [
 def test_messages_survive_any_cutting(cuts: list[int]) -> None:
     """Whatever pieces the pipe gives, the reader returns the same messages in order."""
     stream = b"".join(frame(message) for message in MESSAGES)
-    reader, out, position = FrameReader(), [], 0
+    reader, out, position = Frames[FromWorker](FromWorker, MOST_BYTES), [], 0
     while position < len(stream):
         size = cuts[len(out) % len(cuts)]
         out += list(reader.receive(stream[position : position + size]))
@@ -96,7 +97,7 @@ def test_sample_survives_the_pipe() -> None:
 def test_nonsense_is_refused(stream: bytes) -> None:
     """A frame that is too long, no MessagePack or of an unknown kind is an error, not a message."""
     with pytest.raises((ValueError, msgspec.DecodeError)):
-        list(FrameReader().receive(stream))
+        list(Frames[FromWorker](FromWorker, MOST_BYTES).receive(stream))
 
 
 @given(
