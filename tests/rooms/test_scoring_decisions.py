@@ -1,5 +1,6 @@
 """Errata, voided questions and scoring again, on a real hall day."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from msgspec import structs
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from server.db.engine import Database
 from server.delivery.models import NoticeRow
 from server.errors import BadInput, NotFound, Refused
 from server.itembank import statistics_store
@@ -30,7 +32,7 @@ from server.scoring.practical import FormItem, FormTemplate
 from server.scoring.results import subject_standings
 from server.scoring.similarity import Pair
 from tests.support.clock import FakeClock
-from tests.support.database import database
+from tests.support.database import database, postgres_url_with_tables
 from tests.support.hall import BELL, PRACTICAL, HallDay
 from tests.support.papers import MARKING_KEY, PLAN, SLOT
 
@@ -308,3 +310,45 @@ async def test_neighbours_wrong_alike_are_kept_as_leads_with_their_seats(day: Ha
         (found,) = await similarity_service.similar(session, SLOT)
     assert (found.first_ticket, found.second_ticket, found.apart, found.pairs) == ("T0000", "T0001", 1, 6)
     assert await points_of(day) == before
+
+
+@pytest.mark.postgres
+async def test_of_two_who_confirm_at_once_one_is_refused(tmp_path: Path, clock: FakeClock) -> None:
+    """On PostgreSQL a second confirmation waits for the first one's end and is then refused: the decision has been
+    confirmed once, by the first."""
+    with postgres_url_with_tables() as url:
+        async with database(url) as db:
+            day = HallDay(db, clock, Identity.open_or_create(tmp_path / "data"))
+            await day.draw()
+            async with day.act() as act:
+                made = await decisions.propose(
+                    act,
+                    SLOT,
+                    DecisionKind.VOID,
+                    reason="two right answers",
+                    policy=VoidPolicy.CREDIT,
+                    sitting="sitting-0",
+                    number=1,
+                )
+
+            async def confirm(actor: str) -> None:
+                async with day.act(actor) as act:
+                    await decisions.decide(act, made, DecisionEvent.CONFIRM)
+
+            async with day.act("staff:deputy") as act:
+                await decisions.decide(act, made, DecisionEvent.CONFIRM)
+                second = asyncio.create_task(confirm("staff:office"))
+                while not second.done() and not await waiters(db):
+                    await asyncio.sleep(0.01)
+            with pytest.raises(Refused, match="decision-not-now"):
+                await second
+            async with db.reading() as session:
+                [found] = await decisions.decisions(session, SLOT)
+    assert found.confirmed_by == "staff:deputy"
+
+
+async def waiters(db: Database) -> int:
+    """Return how many transactions of this database wait for another one's lock."""
+    asked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with db.reading() as session:
+        return int(await session.scalar(text(asked)) or 0)
