@@ -4,6 +4,7 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +23,8 @@ from server.itembank.service import sealed_columns
 
 _TYPED_BLANK = re.compile(r"\[\[\s*\d*\s*\]\]")
 LONGEST_LABEL, LONGEST_POINT, LONGEST_ANSWER = 100, 200, 500
+Asked = TypeVar("Asked", ItemContent, SubItem)
+"""What asks something: an item, or a sub-item of a case."""
 
 
 def typed_stem(stem: str) -> str:
@@ -48,23 +51,11 @@ def cleaned(content: ItemContent) -> ItemContent:
         _cleaned_question(content),
         label=plain(content.label)[:LONGEST_LABEL],
         point=plain(content.point)[:LONGEST_POINT],
-        parts=tuple(_cleaned_part(part) for part in content.parts),
+        parts=tuple(_cleaned_question(part) for part in content.parts),
     )
 
 
-def _cleaned_question(one: ItemContent) -> ItemContent:
-    return replace(
-        one,
-        stem=stored_stem(one.stem) if one.type == "fill" else sanitised(one.stem),
-        options=tuple(sanitised(option) for option in one.options),
-        accepted=_answers(one.accepted),
-        explanation=sanitised(one.explanation),
-        model=sanitised(one.model),
-        rubric=tuple(replace(point, text=sanitised(point.text)) for point in one.rubric),
-    )
-
-
-def _cleaned_part(one: SubItem) -> SubItem:
+def _cleaned_question(one: Asked) -> Asked:
     return replace(
         one,
         stem=stored_stem(one.stem) if one.type == "fill" else sanitised(one.stem),
