@@ -7,8 +7,9 @@ from server.db.signals import announce
 from server.delivery import command_service as commands
 from server.delivery.acts import SITTING, checked, new_id, reached
 from server.delivery.facts import Extent
-from server.delivery.models import CallRow, NoticeRow
+from server.delivery.models import CallRow, NoticeRow, SittingRow
 from server.errors import BadInput, NotFound
+from server.papers import store as papers
 
 
 async def message(act: Act, extent: Extent, text: str) -> str:
@@ -47,8 +48,19 @@ async def call(
     )
     if found is not None:
         return str(found)
+    item = None
+    if reason == "item" and number is not None:
+        spare = await act.session.scalar(select(SittingRow.paper).where(SittingRow.id == sitting))
+        item = await papers.item_tag(act.session, sitting, spare, number)
     row = CallRow(
-        id=new_id(), sitting=sitting, at=act.now, reason=reason, number=number, text=text, fault=fault
+        id=new_id(),
+        sitting=sitting,
+        at=act.now,
+        reason=reason,
+        number=number,
+        text=text,
+        fault=fault,
+        item=item,
     )
     act.session.add(row)
     await act.record(

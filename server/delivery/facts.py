@@ -257,3 +257,5 @@ class CallFact:
     text: str
     answered_at: datetime | None
     fault: str | None = None
+    item: str | None = None
+    """Blinded name of the reported question: equal where the question is."""

@@ -302,6 +302,8 @@ class CallRow(Base):
     number: Mapped[int | None]
     fault: Mapped[str | None] = mapped_column(String(16))
     """What is wrong with the item, in a report of one."""
+    item: Mapped[str | None] = mapped_column(String(16))
+    """Blinded name of the reported question (papers/item_tags)."""
     text: Mapped[str] = mapped_column(Text)
     answered_at: Mapped[datetime | None]
     answered_by: Mapped[str | None] = mapped_column(String(120))

@@ -287,6 +287,7 @@ async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> 
             row.text,
             row.answered_at,
             row.fault,
+            row.item,
         )
         for row, room, seat in await session.execute(query)
     )

@@ -48,6 +48,7 @@ from server.papers.drawing import (
     seed_of,
 )
 from server.papers.figures import DrawFigures, exposure_of, figures_as_facts, figures_of
+from server.papers.item_tags import ItemTags
 from server.papers.models import PaperSet, SealedPaperRow
 from server.papers.sealed import Composer, associated_data, paper_hash
 from server.papers.sheet_seal import seal_sheet
@@ -240,12 +241,13 @@ async def draw_slot(
     composer = Composer(
         plan_id, slot_id, made.title, blueprint, made.bank, [full.content for full in made.full]
     )
+    tags = ItemTags(start_key, slot_id, made.bank, [len(full.content.parts) for full in made.full])
     papers: list[dict[str, Any]] = []
     sheets: list[dict[str, Any]] = []
     held = 0
     for number, one in enumerate(draws):
         paper, sheet = _sealed_rows(set_id, number, one, composer, made.slot, start_key, marking_key)
-        papers.append(paper)
+        papers.append(paper | {"tags": tags.of(one)})
         sheets.append(sheet)
         held += len(paper["ciphertext"]) + len(sheet["ciphertext"])
         if held >= CHUNK_BYTES:

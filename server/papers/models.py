@@ -7,6 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.metadata import Base
 
+TAG_BYTES = 8
+
 
 class PaperSet(Base):
     """All papers of one slot from one draw. For readers only the papers of a `current` set exist; a set in
@@ -46,3 +48,5 @@ class SealedPaperRow(Base):
     nonce: Mapped[bytes] = mapped_column(LargeBinary(12))
     aad: Mapped[bytes] = mapped_column(LargeBinary)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    tags: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    """Blinded names of its questions, `TAG_BYTES` a number (papers/item_tags)."""

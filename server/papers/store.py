@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.papers.models import PaperSet, SealedPaperRow
+from server.papers.models import TAG_BYTES, PaperSet, SealedPaperRow
 from server.protocol.paper import SealedPaper
 
 
@@ -73,6 +73,19 @@ async def spare(session: AsyncSession, slot: str, room: str) -> SealedPaper | No
     """Return the first spare paper of a room in a slot, or None."""
     found = await spares(session, slot, room)
     return found[0] if found else None
+
+
+async def item_tag(session: AsyncSession, sitting: str, spare: str | None, number: int) -> str | None:
+    """Return the blinded name of the question at a number of a sitting's paper, or of the spare that it was given:
+    16 hex digits, the same wherever that question stands in the slot. None where the paper has none there."""
+    place = SealedPaperRow.sitting == sitting if spare is None else SealedPaperRow.id == spare
+    query = (
+        select(SealedPaperRow.tags)
+        .join(PaperSet, PaperSet.id == SealedPaperRow.set_id)
+        .where(PaperSet.state == "current", place)
+    )
+    tags = await session.scalar(query.limit(1)) or b""
+    return tags[(number - 1) * TAG_BYTES : number * TAG_BYTES].hex() or None
 
 
 async def seals(session: AsyncSession, slot: str) -> tuple[Seal, ...]:

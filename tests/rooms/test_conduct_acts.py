@@ -14,17 +14,20 @@ from server.conduct import service as conduct
 from server.conduct.holds import slots_in_room
 from server.conduct.opening_facts import desk_facts
 from server.db.engine import Database
+from server.delivery import contact_service
 from server.delivery.facts import Extent
 from server.delivery.models import HeartbeatRow, SittingRow
 from server.delivery.sitting import State
-from server.delivery.store import sitting
+from server.delivery.store import calls, sitting
 from server.errors import Refused
 from server.keys.identity import Identity
 from server.law.loader import load_pack
+from server.papers import draw_store
+from server.papers.sheet_seal import unseal_sheet
 from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.hall import BELL, LOOKED, HallDay
-from tests.support.papers import SLOT
+from tests.support.papers import MARKING_KEY, SLOT
 
 
 @pytest_asyncio.fixture
@@ -139,3 +142,23 @@ async def test_a_continuation_has_a_day_of_its_own(day: HallDay) -> None:
     async with day.db.reading() as session:
         sheet = await runsheet_service.run_sheet(session, load_pack("beijing"), SLOT, BELL, day.clock.legal())
     assert [line.at for line in sheet if line.code == "continuation-1"] == [again]
+
+
+async def test_reports_of_one_question_bear_one_name(day: HallDay) -> None:
+    """Reports of the same question bear the same blinded name wherever it stands on the papers, those of different
+    questions never; the name says nothing of the item."""
+    async with day.db.reading() as session:
+        sealed = await draw_store.sealed_marking_sheets(session, SLOT)
+    sheets = {sheet.sitting: sheet for sheet in (unseal_sheet(MARKING_KEY, one) for one in sealed)}
+    drawn = [named for named in sheets if named.startswith("sitting-")]
+    async with day.act("sitting:any") as act:
+        for sitting_id in drawn:
+            for entry in sheets[sitting_id].entries:
+                await contact_service.call(act, sitting_id, "item", entry.number, "?", "wording")
+    asked = {(s, e.number): (e.item, e.version, e.part) for s in drawn for e in sheets[s].entries}
+    async with day.db.reading() as session:
+        named = {(one.sitting, one.number or 0): one.item or "" for one in await calls(session, SLOT)}
+    assert named.keys() == asked.keys() and all(len(tag) == 16 for tag in named.values())
+    shared = [(a, b) for a in asked for b in asked if a < b and a[0] != b[0] and asked[a] == asked[b]]
+    assert shared and any(a[1] != b[1] for a, b in shared)
+    assert all((named[a] == named[b]) == (asked[a] == asked[b]) for a in asked for b in asked)

@@ -1118,6 +1118,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(length=12), nullable=False),
         sa.Column("aad", sa.LargeBinary(), nullable=False),
         sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("tags", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["set_id"], ["papers_set.id"], name=op.f("fk_papers_paper_set_id")),
         sa.PrimaryKeyConstraint("set_id", "id", name=op.f("pk_papers_paper")),
     )
@@ -1385,6 +1386,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("fault", sa.String(length=16), nullable=True),
+        sa.Column("item", sa.String(length=16), nullable=True),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_by", sa.String(length=120), nullable=True),

@@ -15,7 +15,7 @@ export const Feed = (p) => {
   return html`<aside class="feed" aria-label=${say("board-feed")}><h2><span role="status">${say("board-feed-count", { count: waiting })}</span>
       <small>${say("board-feed-hour", { rang })}${decided > 0 && ` · ${say("board-feed-precision", { confirmed, decided })}`}</small></h2>
     ${waiting === 0 && html`<p class="quiet">${say("board-feed-empty")}</p>`}
-    ${reported(act.calls).map(([number, count]) => html`<p key=${`item-${number}`} class="al c"><b>${say("board-reports", { number, count })}</b>${act.leads() && html` <a href="/results">${say("board-decide")}</a>`}</p>`)}
+    ${reported(act.calls).map((calls) => html`<p key=${`item-${calls[0].id}`} class="al c"><b>${reports(calls, say)}</b>${act.leads() && html` <a href="/results">${say("board-decide")}</a>`}</p>`)}
     ${act.calls.map((call) => html`<${Call} key=${call.id} ...${p} call=${call}/>`)}
     ${urgent.map((one) => html`<${Urgent} key=${one.id} ...${p} incident=${one}/>`)}
     ${open.map((one) => html`<${Finding} key=${one.id} ...${p} incident=${one}/>`)}
@@ -25,11 +25,22 @@ export const Feed = (p) => {
   </aside>`;
 };
 
-// Which questions were reported, by their number on the papers, the most reported first.
+// Which questions were reported, the most reported first: by the question itself, wherever it stands on the papers.
 const reported = (calls) => {
-  const counts = new Map();
-  for (const call of calls) if (call.reason === "item" && call.number) counts.set(call.number, (counts.get(call.number) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const groups = new Map();
+  for (const call of calls) if (call.reason === "item" && call.number) {
+    const key = call.item ?? `number-${call.number}`;
+    groups.set(key, [...(groups.get(key) ?? []), call]);
+  }
+  return [...groups.values()].sort((a, b) => b.length - a.length || a[0].number - b[0].number);
+};
+
+const reports = (calls, say) => {
+  const [{ item, number }] = calls, count = calls.length;
+  if (count === 1) return say("board-reports", { number, count });
+  if (!item) return say("board-reports-number", { number, count });
+  const places = calls.map((c) => say("board-report-place", { room: c.room, seat: c.seat, number: c.number })).join(say("board-comma"));
+  return say("board-reports-item", { count, places });
 };
 
 export const subject = (alert, say) => {
