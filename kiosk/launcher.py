@@ -65,6 +65,7 @@ class Launcher:
         self._since = monotonic()
         self._ended: list[float] = []
         self._restarts = 0
+        self._number = 0
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._report_now = asyncio.Event()
@@ -166,12 +167,31 @@ class Launcher:
                     await self._report_now.wait()
 
     async def _report(self) -> bool:
+        """Report once; true when the centre took it. A launcher that was started again does not know how far its
+        numbers had come: the centre says so, and it goes on from there at once.
+        """
+        server, tls = await reached(self._settings.addresses, self._settings.pin)
+        async with httpx.AsyncClient(verify=tls, timeout=15, trust_env=False) as client:
+            for _ in range(2):
+                signed = sign_report(await self._stand(), self._key)
+                answer = await client.post(f"{server}/api/seats/health", json=msgspec.to_builtins(signed))
+                if answer.status_code != 409:
+                    break
+                self._number = int(answer.json()["facts"]["newest"])
+        taken = answer.status_code == 204
+        self._say(Told("reported" if taken else "refused", answer.status_code))
+        return taken
+
+    async def _stand(self) -> HealthReport:
+        """How this machine stands now."""
         machine = await examine(self._settings)
         running = self._process is not None and self._process.returncode is None
         faults = machine.faults
         if over_budget(self._ended, monotonic()):
             faults = ("kiosk-browser-crashing", *faults)
-        report = HealthReport(
+        self._number += 1
+        return HealthReport(
+            number=self._number,
             programme=version("gongyuan"),
             browser=machine.browser,
             running=running,
@@ -182,13 +202,6 @@ class Launcher:
             input_method=machine.input_method,
             faults=faults[:20],
         )
-        signed = sign_report(report, self._key)
-        server, tls = await reached(self._settings.addresses, self._settings.pin)
-        async with httpx.AsyncClient(verify=tls, timeout=15, trust_env=False) as client:
-            answer = await client.post(f"{server}/api/seats/health", json=msgspec.to_builtins(signed))
-        taken = answer.status_code == 204
-        self._say(Told("reported" if taken else "refused", answer.status_code))
-        return taken
 
 
 def sign_report(report: HealthReport, key: SeatKey) -> SignedReport:

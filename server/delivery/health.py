@@ -1,5 +1,6 @@
 """Health of the machines: reports are checked as they come and written many at a time."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +13,7 @@ from server.db.engine import Database
 from server.db.signals import Signals
 from server.delivery.models import SeatHealthRow, SeatRow
 from server.delivery.seating import SEATS
-from server.errors import BadInput, NotPermitted, Tampered
+from server.errors import BadInput, NotPermitted, Refusal, Refused, Tampered
 from server.keys.signing import verify
 from server.protocol.health import SILENT_AFTER_S, HealthReport, SignedReport, health_bytes
 
@@ -42,13 +43,15 @@ class HealthDesk:
         self._db = db
         self._clock = clock
         self._seats: dict[str, str] = {}
-        self._waiting: dict[str, tuple[datetime, str]] = {}
+        self._newest: dict[str, int] = {}
+        self._waiting: dict[str, tuple[datetime, int, str]] = {}
         self._written_at: float | None = None
         signals.subscribe(self._on_signal)
 
     async def take(self, signed: SignedReport) -> None:
         """Keep a report; NotPermitted `kiosk-unknown` for a key that no enrolled machine has, or a signature that is
-        not its own; BadInput `health-form`.
+        not its own; BadInput `health-form`; Refused `health-repeated` for a number that is not above the newest: who
+        recorded a report cannot show a dead machine as well.
         """
         try:
             verify(bytes.fromhex(signed.key), bytes.fromhex(signed.signature), health_bytes(signed.report))
@@ -58,10 +61,14 @@ class HealthDesk:
         if seat is None:
             raise NotPermitted("kiosk-unknown")
         try:
-            msgspec.json.decode(signed.report, type=HealthReport)
+            number = msgspec.json.decode(signed.report, type=HealthReport).number
         except msgspec.DecodeError as error:
             raise BadInput("health-form", reason=str(error)) from error
-        self._waiting[seat] = (self._clock.legal(), signed.report)
+        newest = self._newest.get(seat, -1)
+        if number <= newest:
+            raise Refused(Refusal("health-repeated", facts={"newest": newest}))
+        self._newest[seat] = number
+        self._waiting[seat] = (self._clock.legal(), number, signed.report)
         now = self._clock.monotonic()
         if self._written_at is None or now - self._written_at >= WRITE_EVERY_S:
             self._written_at = now
@@ -74,11 +81,12 @@ class HealthDesk:
             return
         async with self._db.writing() as session:
             known = set(await session.scalars(select(SeatRow.id).where(SeatRow.id.in_(waiting))))
-            await session.execute(delete(SeatHealthRow).where(SeatHealthRow.seat.in_(known)))
+            stored = await _numbers(session, known)  # another process may have taken a newer one
+            fresh = {seat for seat in known if waiting[seat][1] > stored.get(seat, -1)}
+            await session.execute(delete(SeatHealthRow).where(SeatHealthRow.seat.in_(fresh)))
             session.add_all(
-                SeatHealthRow(seat=seat, at=at, report=report)
-                for seat, (at, report) in waiting.items()
-                if seat in known
+                SeatHealthRow(seat=seat, at=waiting[seat][0], report=waiting[seat][2])
+                for seat in sorted(fresh)
             )
 
     async def _seat(self, key: str) -> str | None:
@@ -89,13 +97,22 @@ class HealthDesk:
             )
             async with self._db.reading() as session:
                 found = await session.scalar(query)
+                stored = {} if found is None else await _numbers(session, {found})
             if found is not None:
                 self._seats[key] = found
+                self._newest[found] = max(self._newest.get(found, -1), stored.get(found, -1))
         return found
 
     def _on_signal(self, topic: str, _key: str) -> None:
         if topic == SEATS:
             self._seats.clear()
+
+
+async def _numbers(session: AsyncSession, seats: Collection[str]) -> dict[str, int]:
+    """The number of the newest stored report of each of these seats that has one."""
+    query = select(SeatHealthRow.seat, SeatHealthRow.report).where(SeatHealthRow.seat.in_(seats))
+    rows = (await session.execute(query)).tuples()
+    return {seat: msgspec.json.decode(report, type=HealthReport).number for seat, report in rows}
 
 
 async def machines(session: AsyncSession) -> tuple[MachineHealth, ...]:

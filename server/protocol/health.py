@@ -18,6 +18,9 @@ Word = Annotated[str, msgspec.Meta(max_length=120)]
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one machine stands. `faults` are codes of the check (`kiosk/doctor.py`), at most 20."""
 
+    number: Count
+    """Grows with each report of a launcher's key: one that was taken, or overtaken, is refused `health-repeated` with
+    the `newest` number, after which the launcher goes on."""
     programme: Word
     """Version of the launcher."""
     browser: Word

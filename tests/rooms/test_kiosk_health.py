@@ -1,18 +1,20 @@
 """Health reports of machines at the centre."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest_asyncio
+from msgspec.structs import replace
 
 from kiosk.launcher import sign_report
 from kiosk.vault import SeatKey
 from server.accounts.roles import Role
 from server.app import create_app
 from server.delivery import seating
-from server.delivery.health import MachineHealth, machines
+from server.delivery.health import HealthDesk, MachineHealth, machines
 from server.keys.passwords import HashedPassword
 from server.protocol.health import SILENT_AFTER_S, HealthReport
 from server.settings import Settings
@@ -39,8 +41,12 @@ async def server(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Server]:
             await browser.aclose()
 
 
+_NUMBERS = itertools.count(1)
+
+
 def _report(restarts: int = 0, faults: tuple[str, ...] = ()) -> HealthReport:
     return HealthReport(
+        number=next(_NUMBERS),
         programme="0.1.0",
         browser="Chromium 156",
         running=True,
@@ -106,3 +112,26 @@ async def test_the_technician_sees_the_machines_in_trouble(server: Server) -> No
     page = (await tech.get("/technician")).text
     assert "其中 1 台需要查看" in page
     assert "没有中文输入法" in page
+
+
+async def test_a_recorded_report_shows_no_dead_machine_as_well(server: Server, clock: FakeClock) -> None:
+    """A report that is sent again is refused with the newest number, by a process that was started since as well, and
+    the machine grows silent; a launcher that goes on from that number is taken."""
+    client, key = server.stranger(), SeatKey.generate()
+    await _enrol(server, key)
+    recorded = [msgspec.to_builtins(sign_report(_report(), key)) for _ in range(2)]
+    for one in recorded:
+        assert (await client.post("/api/seats/health", json=one)).status_code == 204
+    await server.site.health.write()
+    clock.advance(seconds=SILENT_AFTER_S + 1)
+    for _ in range(2):
+        for one in recorded:
+            again = await client.post("/api/seats/health", json=one)
+            assert (again.status_code, again.json()["type"]) == (409, "health-repeated")
+        server.site.health_desk = HealthDesk(server.site.db, clock, server.site.signals)
+    (machine,) = await _stands(server)
+    assert machine.silent(clock.legal())
+    after = replace(_report(), number=again.json()["facts"]["newest"] + 1)
+    assert (await _send(client, after, key)).status_code == 204
+    (machine,) = await _stands(server)
+    assert not machine.silent(clock.legal())

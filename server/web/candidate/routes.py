@@ -98,7 +98,8 @@ async def socket_token(
 
 @post("/api/seats/health", status_code=204)
 async def health(data: JSONBody[SignedReport], site: NamedDependency[Site]) -> None:
-    """Take a machine's health report; 403 `kiosk-unknown` unless an enrolled machine's launcher signed it."""
+    """Take a machine's health report; 403 `kiosk-unknown` unless an enrolled machine's launcher signed it, 409
+    `health-repeated` with the `newest` number when it is not above that."""
     await site.health.take(data)
 
 
