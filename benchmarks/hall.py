@@ -10,7 +10,6 @@ package of another plan with 10,000 candidates.
 import argparse
 import asyncio
 import contextlib
-import gc
 import hashlib
 import json
 import secrets
@@ -34,6 +33,7 @@ from server.accounts.roles import Role
 from server.accounts.service import begin_login, create_account
 from server.affairs.taking import accept_exam, write_ahead
 from server.app import create_app
+from server.cli.serve import hold_the_loop_free
 from server.clock import SystemClock
 from server.db.act import Act
 from server.db.engine import Database
@@ -58,13 +58,16 @@ from server.packages.contents import (
 )
 from server.papers.models import PaperSet, SealedPaperRow
 from server.protocol.paper import Option, Paper, PaperItem
-from server.settings import Listen, Settings
+from server.settings import CameraSettings, Listen, Settings
 from server.tables import load_models
+from server.web.seat_handshake import SeatDoor, SeatUpgradeProtocol, without_tickets
 from server.web.site import LOGIN_COOKIE, Site, cookie_tag
 from server.web.whole_frames import WholeFramesProtocol
 
 ITEMS = 100
 SLOT, PLAN = "slot", "plan"
+CAMERAS = "cameras.json"
+"""Cameras of the hall, where its folder has the file: a list of `CameraSettings`."""
 START_KEY = bytes(range(32))
 SEATS_A_ROOM = 30
 IMPORTED = 10_000
@@ -186,20 +189,26 @@ def _sealed(place: Place, number: int) -> dict[str, Any]:
 
 def serve(folder: Path, port: int, *, tls: bool) -> None:
     """Serve the folder's centre until SIGTERM; a JSON line with the port says that it listens."""
+    file = folder / CAMERAS
+    cameras = msgspec.json.decode(file.read_bytes(), type=tuple[CameraSettings, ...]) if file.exists() else ()
     settings = Settings(
-        role="centre", data=str(folder), name="基准", secure_cookies=tls, listen=Listen(port=port)
+        role="centre",
+        data=str(folder),
+        name="基准",
+        secure_cookies=tls,
+        listen=Listen(port=port),
+        cameras=cameras,
     )
-    app = create_app(settings, SystemClock(), lambda *_words: ("false",))
+    app = create_app(settings, SystemClock(), lambda *words: (sys.executable, "-m", "server", *words))
     site: Site = app.state.site
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 10_000)
+    door = SeatDoor(app)
+    hold_the_loop_free()
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket" and scope["path"] == "/echo":
             await _echo(receive, send)
         else:
-            await app(scope, receive, send)
+            await door(scope, receive, send)
 
     files = ensure_tls(folder / "tls", ()) if tls else None
     config = uvicorn.Config(
@@ -207,13 +216,14 @@ def serve(folder: Path, port: int, *, tls: bool) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=SeatUpgradeProtocol,
         ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=25.0,
         ws_max_size=1 << 20,
         ssl_certfile=None if files is None else str(files.certificate),
         ssl_keyfile=None if files is None else str(files.key),
+        ssl_context_factory=None if files is None else without_tickets,
         log_level="error",
         access_log=False,
         backlog=8192,

@@ -21,6 +21,7 @@ from server.clock import Clock
 from server.errors import BadInput
 from server.keys.authority import TlsFiles, ensure_tls
 from server.settings import Settings
+from server.web.seat_handshake import SeatDoor, SeatUpgradeProtocol, without_tickets
 from server.web.whole_frames import WholeFramesProtocol
 
 
@@ -44,20 +45,33 @@ def _write_address(settings: Settings, port: int) -> None:
 def serving(app: Litestar, tls: TlsFiles | None, stop_within_s: int = 5) -> uvicorn.Config:
     """Return how an application of ours is served: its protocols and limits; without TLS in tests alone."""
     return uvicorn.Config(
-        app,
+        SeatDoor(app),
         loop="uvloop",
-        http="httptools",
+        http=SeatUpgradeProtocol,
         ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=25.0,
         ws_max_size=1 << 20,
         ssl_certfile=None if tls is None else str(tls.certificate),
         ssl_keyfile=None if tls is None else str(tls.key),
+        ssl_context_factory=None if tls is None else without_tickets,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=stop_within_s,
         server_header=False,
     )
+
+
+def hold_the_loop_free() -> None:
+    """Set the process up for an event loop that shall not stand still while threads work beside it."""
+    # Full collections stopped the loop for up to 374 ms while thousands of kiosks connected, and a young one of
+    # 50,000 objects for 20 to 90: the same work in short pieces (performance design 5).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 200, 10_000)
+    # The loop gives the interpreter's lock away at each socket; with the usual 5 ms it got it back that much later
+    # each time while a batch was being stored.
+    sys.setswitchinterval(0.0005)
 
 
 def serve_until_stopped(
@@ -70,10 +84,7 @@ def serve_until_stopped(
     tls = ensure_tls(settings.folder / "tls", settings.listen.names)
     listener = _bound(settings)
     app = create_app(settings, clock, children, seats_only=seats_only)
-    # Full collections stopped the loop for up to 374 ms while thousands of kiosks connected (performance design 5).
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 10_000)
+    hold_the_loop_free()
     config = serving(app, tls)
     if not seats_only:
         _write_address(settings, listener.getsockname()[1])

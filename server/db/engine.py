@@ -16,17 +16,23 @@ from server.errors import Unavailable
 BUSY_TIMEOUT_MS = 10_000
 SHIPPING_MARKER = "shipping"
 """A file of this name beside the database: its log goes to a standby, and who ships it alone folds it."""
+CHECKPOINT_PAGES = 4_000
+"""Pages in SQLite's log from which whoever commits folds it into the database file."""
+WRITER_CHECKPOINT_PAGES = 64_000
+"""The same for the answer writer, which leaves it to `db/checkpoint`: a quarter of a gigabyte, in case that fails."""
 LEAST_SQLITE = (3, 35, 0)  # RETURNING and UPSERT as used by the stores
 
 
-def _on_connect(connection: Any, _record: Any, shipping: Path | None = None) -> None:
+def _on_connect(
+    connection: Any, _record: Any, shipping: Path | None = None, pages: int = CHECKPOINT_PAGES
+) -> None:
     connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _on_begin
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"wal_autocheckpoint={0 if shipping is not None and shipping.exists() else 4000}",
+        f"wal_autocheckpoint={0 if shipping is not None and shipping.exists() else pages}",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -38,10 +44,10 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _prepare_sqlite(engine: Engine, pages: int = CHECKPOINT_PAGES) -> None:
     named = engine.url.database
     shipping = None if named in (None, "", ":memory:") else Path(named).with_name(SHIPPING_MARKER)
-    event.listen(engine, "connect", partial(_on_connect, shipping=shipping))
+    event.listen(engine, "connect", partial(_on_connect, shipping=shipping, pages=pages))
     event.listen(engine, "begin", _on_begin)
 
 
@@ -88,11 +94,14 @@ class Database:
         self._write = async_sessionmaker(writing, expire_on_commit=False)
         self._one_writer = asyncio.Lock()
 
-    def sync_engine(self) -> Engine:
-        """Make a synchronous engine of its own: for the answer writer's thread, children and migrations."""
+    def sync_engine(self, *, checkpoint_pages: int = CHECKPOINT_PAGES) -> Engine:
+        """Make a synchronous engine of its own: for the answer writer's thread, children and migrations.
+
+        On SQLite a commit folds the log from so many pages on.
+        """
         engine = create_engine(self._sync_url)
         if self.is_sqlite:
-            _prepare_sqlite(engine)
+            _prepare_sqlite(engine, checkpoint_pages)
             return engine.execution_options(begin="IMMEDIATE")
         return engine
 

@@ -158,7 +158,9 @@ def as_stored(connection: Connection, moment: datetime) -> datetime | str:
         raise ValueError("a naive datetime cannot be stored")
     if connection.dialect.name != "sqlite":
         return moment
-    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]
 
 
 def _connection(session: Session | Connection) -> Connection:

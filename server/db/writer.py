@@ -92,7 +92,8 @@ class Writer(Generic[Item, Result]):
             self._refused += 1
             return False
         self._waiting.append((item, done))
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         return True
 
     async def write(self, item: Item) -> Result | None:

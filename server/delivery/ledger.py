@@ -68,8 +68,8 @@ One statement takes many rows, and the heads come as one row: SQLite's driver gi
 every row it steps to, and the busy event loop hands it back late, so that a statement a row made a batch wait for
 the loop a hundred times.
 """
-MOST_ROWS = 256
-"""Rows in one statement at most; fewer go by powers of two, so that few statements are prepared."""
+ROWS = (256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
+"""Rows that one statement may have, so that few are prepared: a batch goes in two or three statements a table."""
 
 FIND_EVENT = """
 select number, value, outcome, receipt, digest from delivery_answer_event
@@ -172,7 +172,7 @@ class Leased:
 Written = Stored | Ending | Done | Leased | Refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Event:
     """One row of the event log, before its journal record is known."""
 
@@ -450,7 +450,7 @@ class _Batch:
         """Run a statement for rows of one width, many rows at a time."""
         one, at = "(" + ", ".join("?" * len(rows[0])) + ")", 0
         while at < len(rows):
-            some = min(MOST_ROWS, 1 << (len(rows) - at).bit_length() - 1)
+            some = next(size for size in ROWS if size <= len(rows) - at)
             values = tuple(chain.from_iterable(rows[at : at + some]))
             self._one(statement.format(rows=", ".join([one] * some)), values)
             at += some

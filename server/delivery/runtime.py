@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.clock import Clock
 from server.db.act import Act
-from server.db.engine import Database
+from server.db.checkpoint import Checkpointer
+from server.db.engine import WRITER_CHECKPOINT_PAGES, Database
 from server.db.journal import Journal
 from server.db.reader import Reader
 from server.db.signals import Signals
@@ -25,6 +26,7 @@ from server.delivery.admission import Admission
 from server.delivery.answers import timeliness
 from server.delivery.arrivals import Arrival
 from server.delivery.beacons import Beacons
+from server.delivery.broadcasts import Broadcasts
 from server.delivery.collector import Collector
 from server.delivery.facts import Ending
 from server.delivery.following import Following, live_of, seat_of
@@ -49,6 +51,8 @@ from server.protocol.envelope import receipt_mac, resume_token
 
 LOOK_AGAIN_S = 10.0
 """Monotonic seconds after which the hall reads again what a lost signal would have told it."""
+ANSWER = b'{"type":"answer",'
+"""How an answer's frame begins as our kiosks and pages write it; another order of fields only costs more."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,8 @@ def answer_writer(
 ) -> Writer[Work, Written]:
     """Make the answer writer of a process: its own connection, its own journal chain. `committed` as in `Writer`."""
     ledger = Ledger(Journal("answer-writer"), clock, identity.signing.sign)
-    return Writer(db.sync_engine(), ledger.store, clock, gap_s=gap_s, limit=limit, committed=committed)
+    engine = db.sync_engine(checkpoint_pages=WRITER_CHECKPOINT_PAGES)
+    return Writer(engine, ledger.store, clock, gap_s=gap_s, limit=limit, committed=committed)
 
 
 class Hall:
@@ -92,7 +97,9 @@ class Hall:
         self._admission = Admission(db, self._reader, clock, writer, identity)
         self._beacons = Beacons(clock, identity, epoch)
         self._collector = Collector(db, clock, journal, identity.signing.sign)
+        self._checkpointer = Checkpointer(db, lambda: writer.figures().stored)
         self._lines = Lines()
+        self._broadcasts = Broadcasts(clock, self._beacons, self._lines)
         self._following = Following(
             db,
             self._reader,
@@ -112,16 +119,17 @@ class Hall:
     async def start(self) -> None:
         """Start the writer, listen to signals, and start the timers."""
         self._writer.start()
+        self._checkpointer.start()
         self._unsubscribe = self._signals.subscribe(self._following.on_signal)
         self._collector.start()
         self._tasks = [
             asyncio.create_task(task, name=name)
             for name, task in (
                 ("hall-signals", self._following.follow_signals()),
-                ("hall-beacons", self._send_beacons()),
+                ("hall-beacons", self._broadcasts.keep_sending_beacons()),
                 ("hall-phases", self._watch_phases()),
                 ("hall-commands", self._commanding.keep_writing()),
-                ("hall-pings", self._send_pings()),
+                ("hall-pings", self._broadcasts.keep_pinging()),
                 ("hall-look-again", self._keep_looking()),
             )
         ]
@@ -137,6 +145,7 @@ class Hall:
         await self._collector.stop()
         await self._reader.close()
         await self._writer.stop()
+        await self._checkpointer.stop()
 
     # Lines.
 
@@ -167,6 +176,24 @@ class Hall:
         """Return the enrolled seats on a line of this process, with seconds since each was heard."""
         now = self._clock.monotonic()
         return {seat: now - line.heard_at for seat, line in self._lines.by_seat.items()}
+
+    def take(self, line: Line, frame: bytes) -> bool:
+        """Take an answer in the turn in which it came; False, with nothing done, for every other frame and whatever is
+        wrong with one: `receive` takes those."""
+        if line.close_code is not None or not frame.startswith(ANSWER):
+            return False
+        try:
+            message = codec.from_kiosk(frame)
+        except BadInput:
+            return False
+        act = talk.next_act(line.conversation, message)
+        if not isinstance(act, talk.StoreAnswer):
+            return False
+        line.heard_at = self._clock.monotonic()
+        refusal = self._store_answer(line, act.answer)
+        if refusal is not None:
+            line.send(talk.refused(message, refusal))
+        return True
 
     async def receive(self, line: Line, frame: bytes | str) -> None:
         """Take one frame from a kiosk: answer it, or queue it for the writer, or say why not. Never raises
@@ -232,9 +259,13 @@ class Hall:
             self.detach(older)
         self._lines.prove(line, seat)
         line.conversation = talk.proved(line.conversation, seat.id)
-        line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
-        line.send(self._beacons.make())
-        await self._following.tell_expected(line, proved)
+        line.held = True
+        try:
+            line.send(exam.Welcome(seat=seat.id, room=seat.room, number=seat.number, centre=self._centre))
+            line.send(self._beacons.fresh())
+            await self._following.tell_expected(line, proved)
+        finally:
+            line.let_go()
         return None
 
     async def _sign_in(self, line: Line, sign_in: exam.SignIn) -> Refusal | None:
@@ -291,6 +322,7 @@ class Hall:
             older.send(exam.Replaced(lease=older.conversation.lease))
         line.conversation = talk.seated(line.conversation, sitting.id, sitting.lease)
         self._lines.by_sitting[sitting.id] = line
+        line.held = True
         line.send(
             exam.Seated(
                 sitting=sitting.id,
@@ -315,7 +347,13 @@ class Hall:
         if arrival.sealed is not None:
             line.send(exam.PaperSealed(paper=arrival.sealed))
         self._note_line(line, here=True)
-        await self._following.release([line])
+        if sitting.state is not State.OPENED:
+            # The key waits for a transaction; what is there goes out now.
+            line.let_go()
+        try:
+            await self._following.release([line])
+        finally:
+            line.let_go()
         await self._commanding.tell_outstanding(line, arrival)
 
     # Answers and hand-in.
@@ -428,22 +466,9 @@ class Hall:
 
     # Timers.
 
-    async def _send_beacons(self) -> None:
-        sent = self._clock.legal()
-        while True:
-            rate = max(self._clock.rate(), 1e-6)
-            left = link.BEACON_EVERY_LEGAL_S - (self._clock.legal() - sent).total_seconds()
-            await asyncio.sleep(min(1.0, max(left / rate, link.BEACON_LEAST_GAP_S)))
-            # Before zero: the legal time was set back after an exam.
-            if not 0 <= (self._clock.legal() - sent).total_seconds() < link.BEACON_EVERY_LEGAL_S:
-                sent = self._clock.legal()
-                self.send_beacon()
-
     def send_beacon(self) -> None:
-        """Send one fresh beacon to every proved seat."""
-        frame = codec.encode(self._beacons.make())
-        for line in self._lines.by_seat.values():
-            line.send_frame(frame)
+        """Send one fresh beacon to every proved seat now."""
+        self._broadcasts.send_beacon(self._lines.by_seat.values())
 
     async def _watch_phases(self) -> None:
         while True:
@@ -457,21 +482,6 @@ class Hall:
             await asyncio.sleep(LOOK_AGAIN_S)
             with contextlib.suppress(Exception):
                 await self._following.look_again()
-
-    async def _send_pings(self) -> None:
-        while True:
-            await asyncio.sleep(link.PING_EVERY_S)
-            now = self._clock.monotonic()
-            for line in tuple(self._lines.all):
-                if line.seat is None:
-                    if now - line.opened_at > link.HELLO_WITHIN_S:
-                        line.close(link.CLOSE_SLOW)
-                    continue
-                if now - line.heard_at > 3 * link.PING_EVERY_S:
-                    line.close(link.CLOSE_SLOW, at_once=True)
-                    continue
-                line.pings += 1
-                line.send(exam.Ping(n=line.pings))
 
 
 def _nothing() -> None:

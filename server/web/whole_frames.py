@@ -8,7 +8,7 @@ which judges it as before.
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from uvicorn.protocols.utils import is_ssl
@@ -17,10 +17,11 @@ from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C w
 from websockets.protocol import OPEN
 
 EXTENSION = "gongyuan.frames"
-"""Key in the ASGI scope's `extensions`: a `write(frames)` that sends text frames at once."""
+"""Key in the ASGI scope's `extensions`: `write(frames)` sends text frames at once, and `take(taker)` names who is
+offered a text frame's bytes before the application, in the turn in which they came."""
 WAITING_MOST = 16
 """Messages that wait for the application before the socket is read no further."""
-PIECE = 8 << 10
+PIECE = 4 << 10
 """Bytes handed to TLS at once: its outgoing buffer keeps the size of the largest for as long as the line lasts."""
 _WHOLE_TEXT = 0x81
 _MASKED = 0x80
@@ -91,6 +92,10 @@ class Inbox:
                 waiter.set_result(None)
                 return
 
+    def awaited(self) -> bool:
+        """Tell whether the application waits for a message, done with all before."""
+        return bool(self._waiting) and not self._messages
+
     def empty(self) -> bool:
         """Tell whether no message waits."""
         return not self._messages
@@ -109,6 +114,7 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
         self._arrived: bytearray | None = None
         self._fragments = False
         """The library holds the beginning of a fragmented message."""
+        self._taker: Callable[[bytes], bool] | None = None
         self._given_up = False
         """Bytes go to the library as they come: a frame above the limit, or a failed line."""
 
@@ -116,7 +122,10 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
         """Offer the short way out to the application."""
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
-            self.scope["extensions"][EXTENSION] = {"write": self.write_frames}
+            self.scope["extensions"][EXTENSION] = {
+                "write": self.write_frames,
+                "take": self.offer_to,
+            }
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the line."""
@@ -147,9 +156,11 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
             if end > len(buffer):
                 return at
             if buffer[at] == _WHOLE_TEXT and buffer[at + 1] & _MASKED and not self._fragments:
-                self.curr_msg_data_type = "text"
-                self.frames = [apply_mask(bytes(buffer[begin:end]), bytes(buffer[begin - 4 : begin]))]
-                self.send_receive_event_to_app()
+                payload = apply_mask(bytes(buffer[begin:end]), bytes(buffer[begin - 4 : begin]))
+                if not self._taken(payload):
+                    self.curr_msg_data_type = "text"
+                    self.frames = [payload]
+                    self.send_receive_event_to_app()
             else:
                 if not buffer[at] & 0x08:
                     self._fragments = not buffer[at] & 0x80
@@ -158,6 +169,16 @@ class WholeFramesProtocol(WebSocketsSansIOProtocol):
             at = end
         super().data_received(bytes(buffer[at:]))
         return len(buffer)
+
+    def offer_to(self, taker: Callable[[bytes], bool] | None) -> None:
+        """Offer whole text frames to a taker from now on, None to nobody. What it does not take (False) goes the
+        application's way; while the application is at a message nothing is offered, so that the order stays.
+        """
+        self._taker = taker
+
+    def _taken(self, payload: bytes) -> bool:
+        taker = self._taker
+        return taker is not None and self.queue.awaited() and not self.close_sent and taker(payload)  # type: ignore[attr-defined]
 
     def send_receive_event_to_app(self) -> None:
         """Queue a message; read no further only when many wait (the base class stops after each)."""

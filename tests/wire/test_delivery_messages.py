@@ -3,6 +3,7 @@ messages.
 """
 
 import hashlib
+import hmac
 import json
 import random
 import string
@@ -25,6 +26,7 @@ from server.protocol.envelope import (
     event_bytes,
     hand_in_bytes,
     holding,
+    receipt_bytes,
     receipt_code,
     receipt_code_holds,
     receipt_mac,
@@ -305,6 +307,13 @@ def test_tokens_and_receipts_differ_by_every_part() -> None:
     outcomes = ("counted", "late")
     macs = {receipt_mac(b"k", "x", 1, s, o, n, bytes(32)) for s in (1, 2) for o in outcomes for n in (1, 2)}
     assert len(macs) == 8
+
+
+@given(st.binary(max_size=90), st.binary(min_size=32, max_size=32))
+def test_a_receipt_is_an_hmac(key: bytes, digest: bytes) -> None:
+    """A receipt is HMAC-SHA-256 of its bytes under a key of any length."""
+    covered = receipt_bytes("x", 1, 2, "counted", 3, digest)
+    assert receipt_mac(key, "x", 1, 2, "counted", 3, digest) == hmac.digest(key, covered, "sha256").hex()
 
 
 @given(st.binary(min_size=1, max_size=40), st.integers(0, 12), st.sampled_from(CODE_ALPHABET))

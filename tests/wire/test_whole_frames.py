@@ -40,10 +40,10 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def _served(folder: Path | None = None) -> AsyncIterator[int]:
+async def _served(folder: Path | None = None, app: Any = _echo) -> AsyncIterator[int]:
     files = None if folder is None else ensure_tls(folder / "tls", ("127.0.0.1",))
     config = uvicorn.Config(
-        _echo,
+        app,
         port=0,
         ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
@@ -149,6 +149,38 @@ async def test_what_is_malformed_closes_the_line_with_its_code(frame: bytes, cod
         head, body = await asyncio.wait_for(_next(reader), 10)
         assert (head, int.from_bytes(body[:2], "big")) == (0x88, code)
         writer.close()
+
+
+async def test_a_taker_is_offered_frames_only_while_the_application_waits() -> None:
+    """A taker gets the frames that it takes in their turn, and nothing while the application is at an earlier one."""
+    heard: list[str] = []
+    at_it, go_on = asyncio.Event(), asyncio.Event()
+
+    def taker(frame: bytes) -> bool:
+        heard.append(f"offered {frame.decode()}")
+        return frame.startswith(b"short")
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        _scope["extensions"][EXTENSION]["take"](taker)
+        while (event := await receive())["type"] == "websocket.receive":
+            heard.append(event["text"])
+            at_it.set()
+            await go_on.wait()
+            await send({"type": "websocket.send", "text": event["text"]})
+
+    async with _served(app=app) as port:
+        reader, writer = await _upgraded(port)
+        for texts in (("short 1", "short 2", "long", "short 3"), ("short 4",)):
+            writer.write(b"".join(Frame(Opcode.TEXT, text.encode()).serialize(mask=True) for text in texts))
+            await asyncio.wait_for(at_it.wait(), 10)
+        go_on.set()
+        for text in ("long", "short 3", "short 4"):
+            assert await asyncio.wait_for(_next(reader), 10) == (0x81, text.encode())
+        writer.close()
+    waited = ["offered short 1", "offered short 2", "offered long", "long", "short 3", "short 4"]
+    assert heard == waited
 
 
 async def test_large_frames_pass_tls_in_pieces(tmp_path: Path) -> None:

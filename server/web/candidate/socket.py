@@ -39,9 +39,11 @@ async def serve(socket: WebSocket[Any, Any, Any], hall: Hall) -> None:
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
     line = hall.attach()
     extensions: dict[str, Any] = socket.scope.get("extensions") or {}
-    write = extensions.get(EXTENSION, {}).get("write")
+    short_ways = extensions.get(EXTENSION, {})
+    write, offer_to = short_ways.get("write"), short_ways.get("take", _nobody)
     outlet = _Outlet(socket.send, write, line)
     receive = socket.receive
+    offer_to(partial(hall.take, line))
     try:
         while True:
             event = await receive()
@@ -54,6 +56,7 @@ async def serve(socket: WebSocket[Any, Any, Any], hall: Hall) -> None:
         if not outlet.cut:
             raise
     finally:
+        offer_to(None)
         hall.detach(line)
         outlet.end()
 
@@ -168,4 +171,8 @@ def _resumed(step: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, 
 
 
 def _nothing() -> None:
+    return None
+
+
+def _nobody(_taker: object) -> None:
     return None
