@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -62,7 +62,8 @@ class Blueprint:
     snake (affairs/seating); 0: only seats that follow one another are neighbours. `difficulty_spread`: the
     largest difference of two papers in the points that their items' facilities promise (facility × score,
     summed). `enemies`: groups of item ids that may not meet on a paper, besides those that the bank names.
-    None: no such bound.
+    None: no such bound. `shuffle_parts`: the options of a case's sub-items are shuffled too; a file that says
+    nothing of it does so when `shuffle_options` does and a cell draws cases.
     """
 
     title: str
@@ -83,6 +84,7 @@ class Blueprint:
     seat_rows: int = 0
     difficulty_spread: float | None = None
     enemies: tuple[tuple[str, ...], ...] = ()
+    shuffle_parts: bool = False
 
     @property
     def count(self) -> int:
@@ -122,6 +124,8 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     seat_rows: int = 0
     difficulty_spread: float | None = None
     enemies: tuple[tuple[str, ...], ...] = ()
+    # Left out of the canonical bytes when false, so that the bytes of earlier draws stay what they were.
+    shuffle_parts: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -140,9 +144,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_blueprint(data: bytes) -> Blueprint:
     """Read a blueprint from TOML; BadInput names the place of what is wrong."""
     try:
-        return _checked(msgspec.toml.decode(data, type=_File))
+        file = msgspec.toml.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput("blueprint-invalid", reason=str(error)) from error
+    blueprint = _checked(file)
+    if file.blueprint.shuffle_parts is msgspec.UNSET:
+        cases = any(cell.key.type == "case" for cell in blueprint.cells)
+        return replace(blueprint, shuffle_parts=blueprint.shuffle_options and cases)
+    return blueprint
 
 
 def blueprint_bytes(blueprint: Blueprint) -> bytes:
@@ -165,6 +174,7 @@ def blueprint_bytes(blueprint: Blueprint) -> bytes:
         seat_rows=blueprint.seat_rows,
         difficulty_spread=blueprint.difficulty_spread,
         enemies=blueprint.enemies,
+        shuffle_parts=True if blueprint.shuffle_parts else msgspec.UNSET,
     )
     cells = [
         _Cell(
@@ -221,6 +231,7 @@ def _checked(file: _File) -> Blueprint:
         seat_rows=head.seat_rows,
         difficulty_spread=head.difficulty_spread,
         enemies=head.enemies,
+        shuffle_parts=head.shuffle_parts is True,
     )
     _check_bounds(blueprint)
     if not 1 <= blueprint.minutes <= 1440:

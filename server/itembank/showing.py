@@ -16,19 +16,20 @@ def shown(
 ) -> tuple[PaperItem, ...]:
     """Return the entries of an item from `number` on: one, or one for each sub-item of a case.
 
-    `order` says which option stands first, second, … (indexes from 0; None: as in the bank); a case's sub-items
-    keep theirs, since the material may speak of them by letter. `score` is what the item is worth on this paper
+    `order` says which option stands first, second, … (indexes from 0; None: as in the bank); a case has the orders of
+    its sub-items in it, one after the other. `score` is what the item is worth on this paper
     (None: as in the bank).
     """
     worth = content.score if score is None else score
     if content.type != "case":
         return (_entry(number, content, range(len(content.options)) if order is None else order, worth),)
     scores = shares(worth, [part.score for part in content.parts])
+    orders = orders_of_parts(content, order)
     return tuple(
         _entry(
             number + place,
             part,
-            range(len(part.options)),
+            orders[place],
             score,
             part=place + 1,
             parts=len(content.parts),
@@ -36,6 +37,17 @@ def shown(
         )
         for place, (part, score) in enumerate(zip(content.parts, scores, strict=True))
     )
+
+
+def orders_of_parts(content: ItemContent, order: Sequence[int] | None) -> tuple[tuple[int, ...], ...]:
+    """Return the order of options of each sub-item of a case; an empty one or None leaves all as in the bank."""
+    orders: list[tuple[int, ...]] = []
+    at = 0
+    for part in content.parts:
+        count = len(part.options)
+        orders.append(tuple(order[at : at + count]) if order else tuple(range(count)))
+        at += count
+    return tuple(orders)
 
 
 def _entry(

@@ -160,6 +160,7 @@ def draw_items(full: Sequence[FullItem]) -> tuple[DrawItem, ...]:
             one.content.point,
             one.content.difficulty,
             len(one.content.options),
+            tuple(len(part.options) for part in one.content.parts),
         )
         for one in ordered
     )

@@ -8,8 +8,9 @@ All else follows from seed, bank, blueprint and places by whole numbers, on any 
 Order: stream "order" gives each paper one 32-bit word an item in the order dealt, and the items of a section stand
 sorted by their words, equal ones as dealt; stream "options" gives one 32-bit word an item in the paper's order, and
 word mod n! is the place of the order in the lexical sequence of the orders of n options, for n up to 5 (no order is
-favoured by more than three in a hundred million); more options take an order from a stream of their own. A paper
-equal to an earlier one is ordered again (streams "order/1", …).
+favoured by more than three in a hundred million); more options take an order from a stream of their own. The
+sub-items of a case take their orders in turn from the stream "parts/" with the paper's and the case's place from 0.
+A paper equal to an earlier one is ordered again (streams "order/1", …).
 """
 
 import hashlib
@@ -35,7 +36,7 @@ SPARE = "spare"
 @dataclass(frozen=True, slots=True)
 class DrawItem:
     """What the draw knows of an item version: no text. `options` is the number of options, 0 for judge
-    and fill."""
+    and fill; `parts` those of each sub-item of a case."""
 
     item: str
     version: int
@@ -44,6 +45,7 @@ class DrawItem:
     point: str
     difficulty: float
     options: int
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Draw:
     """One paper as drawn: parallel tuples in the paper's order.
 
     `items` are indexes into the bank as given, `cells` indexes into the blueprint's cells, `orders` say which
-    option of the item stands first, second, … (indexes from 0; empty for items without options).
+    option of the item stands first, second, … (indexes from 0; empty for items without options). A case whose
+    sub-items are shuffled has the orders of all of them, one after the other.
     """
 
     paper: str
@@ -388,6 +391,8 @@ class _Arranger:
         self._tables = {count: tuple(permutations(range(count))) for count in range(6)}
         facts = [factorial(count) if count < 6 else 1 for count in range(27)]
         self._factorials = np.array(facts, dtype=np.uint32)
+        shuffled = enumerate(bank) if blueprint.shuffle_parts else ()
+        self._parts = {index: item.parts for index, item in shuffled if any(item.parts)}
         cells = [number for number, cell in enumerate(blueprint.cells) for _ in range(cell.count)]
         self._cells = np.array(cells, dtype=np.int64)
         self._sections = _sections(blueprint, cells)
@@ -411,6 +416,9 @@ class _Arranger:
         cells = self._cells[order].tolist()
         items = held.tolist()
         orders = self._orders(salt, held, items)
+        if self._parts:
+            rows = zip(numbers, items, orders, strict=True)
+            orders = [self._with_parts(salt, number, row, found) for number, row, found in rows]
         return [
             Draw(
                 derived_id(self._seed, f"paper/{number}/{place.sitting}/{place.room}/{place.seat}"),
@@ -421,6 +429,17 @@ class _Arranger:
             )
             for row, (number, place) in enumerate(zip(numbers, places, strict=True))
         ]
+
+    def _with_parts(
+        self, salt: str, number: int, items: list[int], orders: tuple[tuple[int, ...], ...]
+    ) -> tuple[tuple[int, ...], ...]:
+        """Return a paper's orders with those of the sub-items of its cases."""
+        found = list(orders)
+        for place, item in enumerate(items):
+            if item in self._parts:
+                stream = Stream(self._seed, f"parts{salt}/{number}/{place}")
+                found[place] = tuple(option for count in self._parts[item] for option in stream.order(count))
+        return tuple(found)
 
     def _orders(
         self, salt: str, held: "np.ndarray[tuple[int, int], np.dtype[np.int64]]", items: list[list[int]]

@@ -16,7 +16,7 @@ import msgspec
 from server.errors import Refusal, Refused
 from server.itembank.blueprint import Blueprint
 from server.itembank.items import LABELS, ItemContent, SubItem
-from server.itembank.showing import shares, shown
+from server.itembank.showing import orders_of_parts, shares, shown
 from server.papers.drawing import Draw, DrawItem
 from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet, RubricPoint
 from server.protocol.paper import Paper, PaperItem
@@ -229,12 +229,13 @@ class Composer:
         if content.type != "case":
             return [self._entry(number, index, content, order, self._scores[cell])]
         scores = shares(self._scores[cell], [part.score for part in content.parts])
+        orders = orders_of_parts(content, order)
         return [
             self._entry(
                 number + place,
                 index,
                 part,
-                tuple(range(len(part.options))),
+                orders[place],
                 score,
                 part=place + 1,
                 material=content.stem if part.type == "short" else "",
