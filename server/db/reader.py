@@ -47,7 +47,8 @@ class Listing:
                 tail = self.tail.format(keys="(select value from json_each(?))")
                 told = f"select json_group_array(json_array({', '.join(parts)})) {tail}"
                 cursor.execute(told, (msgspec.json.encode(keys).decode(),))
-                return self._converted(_rows.decode(cursor.fetchone()[0]))
+                (rows,) = cursor.fetchone() or ("[]",)
+                return self._converted(_rows.decode(rows))
             tail = self.tail.format(keys="(select unnest(%s::text[]))")
             cursor.execute(f"select {', '.join(self.columns)} {tail}", (list(keys),))
             return [list(row) for row in cursor.fetchall()]

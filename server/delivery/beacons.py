@@ -11,6 +11,8 @@ from server.protocol.envelope import beacon_bytes
 from server.protocol.exam import Answer, Beacon
 
 _REMEMBERED = 8_192
+FRESH_S = 0.05
+"""Legal seconds by which the time of a device that comes in may be behind, as after a slow line."""
 
 
 class Beacons:
@@ -22,6 +24,7 @@ class Beacons:
         self._clock = clock
         self._identity = identity
         self._node = "".join(identity.fingerprint.split())
+        self._newest: Beacon | None = None
         self._known: OrderedDict[str, Beacon] = OrderedDict()
 
     def make(self) -> Beacon:
@@ -30,7 +33,17 @@ class Beacons:
         signature = self._identity.signing.sign(beacon_bytes(now, rate, self._node, self._epoch)).hex()
         beacon = Beacon(now=now, rate=rate, node=self._node, signature=signature, epoch=self._epoch)
         self._remember(beacon)
+        self._newest = beacon
         return beacon
+
+    def fresh(self) -> Beacon:
+        """Return a beacon for a device that comes in: the newest one while it is younger than `FRESH_S`, since a whole
+        hall may come in within seconds."""
+        newest = self._newest
+        if newest is None or newest.rate != self._clock.rate():
+            return self.make()
+        age = (self._clock.legal() - newest.now).total_seconds()
+        return newest if 0 <= age < FRESH_S else self.make()
 
     def capture(self, answer: Answer) -> Capture | None:
         """Return when the kiosk says the answer was given, or None when its beacon is missing or not this

@@ -4,7 +4,7 @@ else.
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from server.delivery.conversation import Conversation
@@ -38,6 +38,7 @@ class Line:
         "expecting",
         "frames",
         "heard_at",
+        "held",
         "live",
         "nonce",
         "opened_at",
@@ -63,6 +64,14 @@ class Line:
         self.live: Live | None = None
         self.expecting: bool | None = None
         self.pings = 0
+        self.held = False
+        """Frames wait for `let_go`, so that they go out as one write."""
+
+    def let_go(self) -> None:
+        """Send what was held."""
+        self.held = False
+        if self.frames:
+            self.stir()
 
     def send(self, message: ToKiosk) -> None:
         """Queue a message; a full queue cuts the line off (the kiosk comes back)."""
@@ -76,6 +85,17 @@ class Line:
             self.close(CLOSE_SLOW, at_once=True)
             return
         self.frames.append(frame)
+        if not self.held:
+            self.stir()
+
+    def send_frames(self, frames: Sequence[bytes]) -> None:
+        """Queue encoded messages that belong together, for one write."""
+        if self.close_code is not None:
+            return
+        if len(self.frames) + len(frames) > QUEUE_FRAMES:
+            self.close(CLOSE_SLOW, at_once=True)
+            return
+        self.frames.extend(frames)
         self.stir()
 
     def close(self, code: int, *, at_once: bool = False) -> None:

@@ -26,6 +26,7 @@ from server.settings import Settings
 from server.web.candidate.routes import enrol
 from server.web.candidate.socket import candidate_socket
 from server.web.problems import answer
+from server.web.seat_handshake import SeatDoor, SeatUpgradeProtocol
 from server.web.site import Site
 from server.web.whole_frames import WholeFramesProtocol
 from tests.support.delivery import Scene
@@ -77,9 +78,10 @@ def candidate_app(db: Database, clock: Clock, folder: Path, gap_s: float = 0.005
 def server_config(app: Litestar, port: int, **more: Any) -> uvicorn.Config:
     """Return uvicorn's configuration as `serve` has it."""
     return uvicorn.Config(
-        app,
+        SeatDoor(app),
         host="127.0.0.1",
         port=port,
+        http=SeatUpgradeProtocol,
         ws=WholeFramesProtocol,
         ws_per_message_deflate=False,
         log_level="warning",
