@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.delivery import store as delivery
-from server.delivery.facts import Move, SittingFact
+from server.delivery.facts import Move, RoomFact
 from server.delivery.models import PauseRow, SlotRow
 from server.delivery.sitting import State
 from server.delivery.timing import PhaseKind
@@ -25,7 +25,7 @@ _ENDED: Mapping[State, SeatStatus] = {
 }
 
 
-def seat_status(fact: SittingFact) -> SeatStatus:
+def seat_status(fact: RoomFact) -> SeatStatus:
     """Return what is to be seen at a sitting's seat: only one who writes must be there."""
     if fact.state in _ENDED:
         return _ENDED[fact.state]
@@ -40,14 +40,13 @@ def seat_status(fact: SittingFact) -> SeatStatus:
 
 def expectation(
     room: str,
-    facts: Iterable[SittingFact],
+    facts: Iterable[RoomFact],
     moves: Iterable[Move],
-    answered: Mapping[str, datetime],
     now: datetime,
 ) -> RoomExpectation | None:
     """Return what to expect in a room, or None when no sitting is or was there.
 
-    `answered` says when each sitting's newest answer came: an empty seat whose machine answers is the strongest lead.
+    When a sitting's newest answer came is told: an empty seat whose machine answers is the strongest lead.
 
     A seat that a candidate was moved away from is named MOVED unless somebody else has it now; where a seat had
     an absentee and somebody was moved to it, the one who sits there counts.
@@ -59,7 +58,7 @@ def expectation(
     }
     for fact in sorted(facts, key=lambda fact: fact.state is not State.ABSENT):
         if fact.room == room:
-            newest = answered.get(fact.sitting)
+            newest = fact.answered_at
             active = None if newest is None else max(0.0, (now - newest).total_seconds())
             seats[str(fact.seat)] = SeatExpectation(str(fact.seat), seat_status(fact), active)
     return RoomExpectation(room, tuple(seats.values())) if seats else None
@@ -78,9 +77,8 @@ async def room_expectation(session: AsyncSession, room: str, at: datetime) -> Ro
     )
     newest: RoomExpectation | None = None
     for slot in await session.scalars(near):
-        facts = await delivery.hall_facts(session, slot, at)
-        moves, answered = await delivery.moves(session, slot), await delivery.last_answers(session, slot)
-        found = expectation(room, facts, moves, answered, at)
+        facts = await delivery.room_facts(session, slot, room, at)
+        found = expectation(room, facts, await delivery.moves(session, slot, from_room=room), at)
         if found is not None and found.running:
             return found
         newest = newest or found

@@ -175,6 +175,21 @@ class SittingFact:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomFact:
+    """What a look at a room has to do with one sitting: where, in which state and phase, since when the candidate is
+    out of the room with an escort, and when the newest answer came from there.
+    """
+
+    sitting: str
+    room: str
+    seat: int
+    state: State
+    phase: Phase
+    away_since: datetime | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a paper came in, with its receipt. `how` is handed_in or collected."""
 

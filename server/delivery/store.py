@@ -14,6 +14,7 @@ from server.delivery.facts import (
     Extent,
     Halt,
     Move,
+    RoomFact,
     Seat,
     Sitting,
     SittingFact,
@@ -251,14 +252,17 @@ async def ending(session: AsyncSession, sitting: str) -> Ending | None:
     return None if row is None else ending_fact(row)
 
 
-async def moves(session: AsyncSession, slot: str) -> tuple[Move, ...]:
-    """Return the moves of a slot in order of time."""
-    rows = await session.scalars(
+async def moves(session: AsyncSession, slot: str, *, from_room: str | None = None) -> tuple[Move, ...]:
+    """Return the moves of a slot in order of time: all, or those away from one room."""
+    query = (
         select(MoveRow)
         .join(SittingRow, SittingRow.id == MoveRow.sitting)
         .where(SittingRow.slot == slot)
         .order_by(MoveRow.at, MoveRow.id)
     )
+    if from_room is not None:
+        query = query.where(MoveRow.from_room == from_room)
+    rows = await session.scalars(query)
     return tuple(
         Move(row.sitting, row.at, row.from_room, row.from_seat, row.to_room, row.to_seat, row.reason)
         for row in rows
@@ -291,16 +295,6 @@ async def calls(session: AsyncSession, slot: str, *, open_only: bool = True) -> 
         )
         for row, room, seat in await session.execute(query)
     )
-
-
-async def last_answers(session: AsyncSession, slot: str) -> Mapping[str, datetime]:
-    """Return, by sitting of a slot, when its newest answer came in; sittings without one are left out."""
-    rows = await session.execute(
-        select(AnswerEventRow.sitting, func.max(AnswerEventRow.received_at))
-        .where(AnswerEventRow.sitting.in_(select(SittingRow.id).where(SittingRow.slot == slot)))
-        .group_by(AnswerEventRow.sitting)
-    )
-    return dict(rows.tuples().all())
 
 
 async def heartbeats(session: AsyncSession, slot: str) -> Mapping[str, tuple[Beat, ...]]:
@@ -380,6 +374,38 @@ async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[S
             )
         )
     return tuple(lines)
+
+
+async def room_facts(session: AsyncSession, slot: str, room: str, now: datetime) -> tuple[RoomFact, ...]:
+    """Return the sittings of one room of a slot, with phases at `now`. Rooms are asked every few seconds each: nothing
+    is read of other rooms, and of answers only the last receipt of each sitting.
+    """
+    times = await slot_times(session, slot)
+    away = await open_breaks(session, slot)
+    newest = (
+        select(AnswerEventRow.received_at)
+        .where(AnswerEventRow.sitting == SittingRow.id)
+        .order_by(AnswerEventRow.receipt.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(SittingRow.id, SittingRow.time_room, SittingRow.seat, SittingRow.state, newest)
+        .where(SittingRow.slot == slot, SittingRow.room == room)
+        .order_by(SittingRow.seat, SittingRow.id)
+    )
+    return tuple(
+        RoomFact(
+            sitting,
+            room,
+            seat,
+            State(state),
+            phase_of(times.of(sitting, time_room), now),
+            away.get(sitting),
+            last,
+        )
+        for sitting, time_room, seat, state, last in rows
+    )
 
 
 def _terms(row: SlotRow) -> SlotTerms:

@@ -6,17 +6,14 @@ from datetime import timedelta
 import pytest
 
 from server.conduct.expectations import expectation, seat_status
-from server.delivery.facts import Move, SittingFact
+from server.delivery.facts import Move, RoomFact
 from server.delivery.sitting import State
 from server.delivery.timing import Phase, PhaseKind
 from server.proctor.anomalies import SeatStatus
 from tests.support.clock import START
 
 RUNNING = Phase(PhaseKind.RUNNING, START, START + timedelta(minutes=90))
-FACT = SittingFact(
-    sitting="s", slot="slot", candidate="c", name="某", ticket="1", room="1", seat=7, state=State.OPENED, answered=3,
-    items=80, online=True, heard_at=START, phase=RUNNING, end=None, calls=0, moved=False,
-)  # fmt: skip
+FACT = RoomFact(sitting="s", room="1", seat=7, state=State.OPENED, phase=RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +42,8 @@ def test_who_is_out_with_an_escort_is_excused() -> None:
 def test_the_newest_answer_tells_whether_the_machine_is_used() -> None:
     """A seat whose newest answer came 20 seconds ago says so; one without an answer says nothing."""
     now = START + timedelta(seconds=50)
-    told = expectation("1", [FACT], [], {"s": START + timedelta(seconds=30)}, now)
-    silent = expectation("1", [FACT], [], {}, now)
+    told = expectation("1", [replace(FACT, answered_at=START + timedelta(seconds=30))], [], now)
+    silent = expectation("1", [FACT], [], now)
     assert told is not None
     assert silent is not None
     assert (told.seats[0].kiosk_active_s, silent.seats[0].kiosk_active_s) == (20.0, None)
@@ -55,10 +52,10 @@ def test_the_newest_answer_tells_whether_the_machine_is_used() -> None:
 def test_a_seat_left_by_a_move_is_named_and_an_absentees_seat_goes_to_who_sits_there() -> None:
     """The old seat reads MOVED; the absentee's seat that the moved candidate took reads WRITING."""
     absent = replace(FACT, sitting="a", seat=30, state=State.ABSENT)
-    moved = replace(FACT, seat=30, moved=True)
+    moved = replace(FACT, seat=30)
     move = Move("s", START, "1", 7, "1", 30, "键盘故障")
     for facts in ([absent, moved], [moved, absent]):
-        found = expectation("1", facts, [move], {}, START)
+        found = expectation("1", facts, [move], START)
         assert found is not None
         assert {seat.seat: seat.status for seat in found.seats} == {
             "7": SeatStatus.MOVED,
@@ -68,4 +65,4 @@ def test_a_seat_left_by_a_move_is_named_and_an_absentees_seat_goes_to_who_sits_t
 
 def test_a_room_without_sittings_expects_nothing() -> None:
     """No sitting and no move in the room: only the camera itself is judged there."""
-    assert expectation("2", [FACT], [], {}, START) is None
+    assert expectation("2", [FACT], [], START) is None
