@@ -25,10 +25,10 @@ from server.delivery.gathering import Gathered
 from server.delivery.lines import Line, Lines, Live
 from server.delivery.seating import SEATS
 from server.delivery.sitting import State
-from server.delivery.timing import PhaseKind, continues_at, hand_in_window, phase_of
+from server.delivery.timing import Phase, PhaseKind, continues_at, hand_in_window, phase_of
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key
-from server.protocol import exam
+from server.protocol import codec, exam
 
 EFFECTS = (acts.SLOT, acts.SITTING, acts.COMMAND)
 """Topics that are followed, in the order of one batch: what an act changes goes out before the act is named."""
@@ -38,8 +38,9 @@ DEVICES_TOGETHER = 50
 OPENED_TOGETHER = 1_000
 """Papers recorded as opened in one transaction, some ten milliseconds."""
 SITTINGS_TOGETHER = 500
-FRAMES_TOGETHER = 250
-"""Frames made in one turn of the event loop, some five milliseconds."""
+FRAMES_TOGETHER = 50
+"""Frames made in one turn of the event loop, one or two milliseconds: at the bell a transaction's trips to the
+database's thread each wait for such a turn."""
 
 log = logging.getLogger(__name__)
 
@@ -197,9 +198,24 @@ class Following:
             if await self._opening.get(waiting[0].conversation.sitting):
                 await self._send_keys(waiting, with_phase)
             return
-        for some in batched(waiting, OPENED_TOGETHER):
-            opened = await self._open([line.conversation.sitting for line in some])
-            await self._send_keys([line for line in some if line.conversation.sitting in opened], with_phase)
+        if waiting:
+            await self._release_hall([*batched(waiting, OPENED_TOGETHER)], with_phase)
+
+    async def _release_hall(self, parts: Sequence[Sequence[Line]], with_phase: bool) -> None:
+        """Record part after part, and send the keys of one while the next is being recorded."""
+        recording = self._recording(parts[0])
+        try:
+            for n, some in enumerate(parts):
+                opened = await recording
+                if n + 1 < len(parts):
+                    recording = self._recording(parts[n + 1])
+                ready = [line for line in some if line.conversation.sitting in opened]
+                await self._send_keys(ready, with_phase)
+        finally:
+            await asyncio.gather(recording, return_exceptions=True)
+
+    def _recording(self, lines: Sequence[Line]) -> asyncio.Task[Mapping[str, bool]]:
+        return asyncio.create_task(self._open([line.conversation.sitting for line in lines]))
 
     async def _open(self, sittings: Sequence[str]) -> Mapping[str, bool]:
         """Record that papers are opened; return those whose state allows it."""
@@ -209,20 +225,34 @@ class Following:
 
     async def _send_keys(self, lines: Iterable[Line], with_phase: bool) -> None:
         for some in batched(list(lines), FRAMES_TOGETHER):
+            sent: list[Live] = []
+            phases: dict[tuple[int, bool], bytes] = {}
+            """By the times, as one object for a room: the same words for most of a hall in one turn."""
             for line in some:
                 live = line.live
                 # Looked at again: it may have gone, or got the key, while the transaction ran.
                 if live is None or live.paper is None or not self._may_open(line):
                     continue
-                key = await self._start_key(live.sitting.slot)
-                if key is not None:
-                    if with_phase:
-                        line.send(self.phase(live))
-                    live.key_sent = True
-                    live.sitting = replace(live.sitting, state=State.OPENED)
-                    line.send(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
+                slot = live.sitting.slot
+                key = self._start_keys.get(slot) or await self._start_key(slot)
+                if key is None:
+                    continue
+                frame = codec.encode(exam.PaperKey(paper=live.paper, key=paper_key(key, live.paper).hex()))
+                if with_phase:
+                    times = self._times.get(slot)
+                    same = id(live.times), times is not None and live.sitting.id in times.away
+                    phase = phases.get(same) or phases.setdefault(same, codec.encode(self.phase(live)))
+                    line.send_frames((phase, frame))
+                else:
+                    line.send_frame(frame)
+                live.key_sent = True
+                sent.append(live)
             # Let them go out, and answers come in, before the next ones are made.
             await asyncio.sleep(0)
+            for live in sent:
+                # Unless it was read again in that turn, and has gone further.
+                if live.sitting.state is State.CHECKED_IN:
+                    live.sitting = replace(live.sitting, state=State.OPENED)
 
     def _may_open(self, line: Line) -> bool:
         live = line.live
@@ -291,12 +321,18 @@ class Following:
         times = await self.times(slot)
         common = times.common()
         now = self._clock.legal()
+        phases: dict[int, Phase] = {}
         for line in lines:
             live = live_of(line)
             room = live.sitting.time_room
             own = live.sitting.id in times.named
-            live.times = times.of(live.sitting.id, room) if own else common(room)
-            live.phase = phase_of(live.times, now)
+            if own:
+                live.times = times.of(live.sitting.id, room)
+                live.phase = phase_of(live.times, now)
+            else:
+                live.times = common(room)
+                known = phases.get(id(live.times))
+                live.phase = known or phases.setdefault(id(live.times), phase_of(live.times, now))
         # Who gets a key gets it at once behind the phase: at the bell a whole hall waits for both.
         locked = {line for line in lines if not live_of(line).key_sent}
         await self.release(lines, with_phase=True)

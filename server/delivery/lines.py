@@ -96,7 +96,8 @@ class Line:
             self.close(CLOSE_SLOW, at_once=True)
             return
         self.frames.extend(frames)
-        self.stir()
+        if not self.held:
+            self.stir()
 
     def close(self, code: int, *, at_once: bool = False) -> None:
         """Close after what is queued, or at once, throwing it away."""

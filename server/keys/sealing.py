@@ -1,7 +1,6 @@
 """Symmetric sealing, key derivation and sealing to a receiver: the only symmetric cryptography of the
 server."""
 
-import hashlib
 import hmac
 import os
 from typing import Any
@@ -67,7 +66,7 @@ def unseal(key: Bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
 
 def hmac_sha256(key: Bytes, data: bytes) -> bytes:
     """Return HMAC-SHA-256, 32 bytes."""
-    return hmac.new(key, data, hashlib.sha256).digest()
+    return hmac.digest(key, data, "sha256")
 
 
 def derive(key: Bytes, info: bytes, length: int = KEY_BYTES) -> bytes:
