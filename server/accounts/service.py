@@ -153,6 +153,17 @@ async def close_account(act: Act, username: str) -> None:
     await act.record("accounts:account:closed", {"account": account.id, "logins_ended": ended})
 
 
+async def reopen_account(act: Act, username: str, hashed: HashedPassword) -> None:
+    """Open a closed account anew with a password; its former logins stay ended. NotFound for one that is not closed."""
+    account = await store.account_named(act.session, username)
+    if account is None or not account.closed:
+        raise NotFound("account-unknown", username=username)
+    await act.session.execute(
+        update(AccountRow).where(AccountRow.id == account.id).values(closed_at=None, password=hashed.phc)
+    )
+    await act.record("accounts:account:reopened", {"account": account.id, "username": username})
+
+
 async def verified(
     session: AsyncSession,
     failures: SignInFailures,

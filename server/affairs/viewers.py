@@ -21,6 +21,9 @@ from server.keys.passwords import HashedPassword
 from server.law.citing import cites
 from server.packages.contents import ExamContent, ViewerContent
 
+_TAKEN_BACK = ""
+"""Stands for the password of an account that a package closed: no password matches it, and a person who closes an
+account leaves its password."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -66,7 +69,8 @@ async def viewers(session: AsyncSession, plan: str) -> tuple[ViewerContent, ...]
 async def take_viewers(act: Act, content: ExamContent) -> None:
     """Make the accounts that a package names, renew their passwords, and close those that it names no more.
 
-    An account of that name which is not a remote officer of the plan is left as it is.
+    One that a package closed is opened again by a package that names it; one that a person closed stays closed. An
+    account of that name which is not a remote officer of the plan is left as it is.
     """
     named = {one.username: one for one in content.viewers}
     rows = await act.session.scalars(
@@ -75,16 +79,16 @@ async def take_viewers(act: Act, content: ExamContent) -> None:
     for row in rows:
         if row.roles == Role.REMOTE_OFFICER.value and row.username not in named:
             await accounts.close_account(act, row.username)
+            row.password = _TAKEN_BACK
     for username, one in named.items():
         found = await account_store.account_named(act.session, username)
         password = HashedPassword(one.password)
         if found is None:
             roles = {Role.REMOTE_OFFICER}
             await accounts.create_account(act, username, one.name, password, roles, content.plan)
-        elif not found.closed and (found.roles, found.scope) == (
-            frozenset({Role.REMOTE_OFFICER}),
-            content.plan,
-        ):
-            row_of = await act.session.get(AccountRow, found.id)
-            if row_of is not None and row_of.password != one.password:
+        elif (found.roles, found.scope) == (frozenset({Role.REMOTE_OFFICER}), content.plan):
+            kept = await act.session.scalar(select(AccountRow.password).where(AccountRow.id == found.id))
+            if found.closed and kept == _TAKEN_BACK:
+                await accounts.reopen_account(act, username, password)
+            elif not found.closed and kept != one.password:
                 await accounts.change_password(act, username, password)

@@ -18,7 +18,7 @@ async def main():
     tls.load_cert_chain(sys.argv[1], sys.argv[2])
     server = await asyncio.start_server(lambda reader, writer: None, "10.99.0.1", 8443, ssl=tls)
     async with server:
-        await asyncio.sleep(60)
+        await server.serve_forever()
 with announced("测试考点", "0.0.0.0", 8443, sys.argv[3]):
     print("announced", flush=True)
     asyncio.run(main())

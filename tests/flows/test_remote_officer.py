@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import select
 
 from server.accounts.roles import Role
+from server.accounts.service import close_account
 from server.affairs import viewers
 from server.affairs.packaging import accept_exam, build_exam
 from server.db.journal import JournalRecord
@@ -37,7 +38,7 @@ async def _content(server: Server) -> ExamContent:
 async def test_an_officer_looks_and_does_nothing_else(tmp_path: Path, clock: FakeClock) -> None:
     """With the pass of the package an officer signs in at the centre, sees recorded pictures of the plan's slots with
     their caption, each look journalled, none of other slots, no live picture of another room, and no page but his; a
-    package without him ends his login."""
+    package without him ends his login, one that names him again opens it, unless a person closed his account."""
     async with running("centre", tmp_path / "centre", clock) as server:
         site = server.site
         content = await _content(server)
@@ -91,3 +92,13 @@ async def test_an_officer_looks_and_does_nothing_else(tmp_path: Path, clock: Fak
         async with site.acting("package:registry") as act:
             await accept_exam(act, msgspec.structs.replace(content, viewers=()))
         assert (await browser.get("/api/me")).status_code == 401
+        again = {"username": content.viewers[0].username, "password": "a pass word 77"}
+        assert (await browser.post("/api/login", json=again)).status_code == 401
+        async with site.acting("package:registry") as act:
+            await accept_exam(act, content)
+        assert (await browser.post("/api/login", json=again)).status_code in (200, 201)
+        async with site.acting("staff:administrator") as act:
+            await close_account(act, again["username"])
+        async with site.acting("package:registry") as act:
+            await accept_exam(act, content)
+        assert (await browser.post("/api/login", json=again)).status_code == 401
