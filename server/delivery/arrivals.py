@@ -68,6 +68,7 @@ _SITTING = (
     "s.items",
     *_MOMENTS,
 )
+_STATE = _SITTING.index("s.state")
 _SITTINGS = Listing(
     (*_SITTING, "h.lease", "h.seq"),
     "from delivery_sitting s left join delivery_head h on h.sitting = s.id where s.id in {keys}",
@@ -193,7 +194,9 @@ def arrivals(
 
 
 def _sitting(parts: Sequence[Any]) -> Sitting:
-    return Sitting(*parts[:8], State(parts[8]), *parts[9:])
+    told = list(parts)
+    told[_STATE] = State(told[_STATE])
+    return Sitting(*told)
 
 
 _saved: msgspec.json.Decoder[tuple[SavedAnswer, ...]] = msgspec.json.Decoder(tuple[SavedAnswer, ...])
