@@ -122,7 +122,7 @@ async def _check(act: Act, pack: Pack, plan: str, slot: str, starts_at: datetime
 
 
 async def _asked(act: Act, change: str) -> ChangeRow:
-    row = await act.session.get(ChangeRow, change)
+    row = await act.session.get(ChangeRow, change, with_for_update=True)
     if row is None:
         raise NotFound("change-unknown", change=change)
     if row.state != ASKED:

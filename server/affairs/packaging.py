@@ -38,7 +38,7 @@ async def pack_exam(act: Act, identity: Identity, plan: str) -> OutgoingPackage:
 
     Refused unless the centre's commitment and the bank's root were lodged before, and while suspended.
     """
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     organisation = await store.organisation_row(act.session, row.organisation)
     required(may(ActKind.EXAM_PACKAGE, store.standing_fact(organisation)))
     following = moved(row, PlanEvent.PACK)

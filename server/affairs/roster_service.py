@@ -82,7 +82,7 @@ async def enrol(act: Act, plan: str, applicants: Sequence[Applicant]) -> Enrolme
 
     Open from filing until the candidates are confirmed. The caller divides long lists (100 rows an act).
     """
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     required(may(ActKind.ENROLMENT, await store.standing(act.session, row.organisation)))
     if PlanState(row.state) not in _ENROLLING:
         raise Refused(Refusal("enrolment-closed", "BJ-E:12", {"state": row.state}))
@@ -156,7 +156,7 @@ async def change_enrolment(act: Act, candidate: str, event: EnrolmentEvent, reas
     outcome = step(EnrolmentState(row.state), event)
     if isinstance(outcome, Refusal):
         raise Refused(outcome)
-    plan = await store.plan_row(act.session, row.plan)
+    plan = await store.plan_row(act.session, row.plan, lock=True)
     if plan.packed_at is not None:
         raise Refused(Refusal("plan-packed-already", None, {"plan": plan.id}))
     row.state = outcome
@@ -169,7 +169,7 @@ async def change_enrolment(act: Act, candidate: str, event: EnrolmentEvent, reas
 
 async def confirm_candidates(act: Act, pack: Pack, plan: str) -> int:
     """Confirm every enrolled candidate, in time before the first day; return how many."""
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     required(may(ActKind.ENROLMENT, await store.standing(act.session, row.organisation)))
     following = moved(row, PlanEvent.CONFIRM_CANDIDATES)
     first = plans.first_day(await store.slots(act.session, plan))
@@ -203,7 +203,7 @@ async def import_arrangement(
     principle is
     refused without `override_reason`, and recorded with it. A later import before packing replaces this one.
     """
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     required(may(ActKind.PLAN, await store.standing(act.session, row.organisation)))
     following = moved(row, PlanEvent.IMPORT)
     slots = await store.slots(act.session, plan)

@@ -131,7 +131,7 @@ async def file_plan(act: Act, pack: Pack, plan: str) -> Plan:
     """File a drafted or returned plan with the city: scope, venue, order and the filing deadline are
     judged now.
     """
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     organisation = await store.organisation(act.session, row.organisation)
     required(may(ActKind.PLAN, organisation.standing))
     slots = await store.slots(act.session, plan)
@@ -144,7 +144,7 @@ async def file_plan(act: Act, pack: Pack, plan: str) -> Plan:
 
 async def accept_plan(act: Act, plan: str) -> Plan:
     """The city accepts a filed plan."""
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     row.state = moved(row, PlanEvent.ACCEPT)
     row.accepted_at = act.now
     return await _stepped(act, row, "affairs:plan:accepted")
@@ -154,7 +154,7 @@ async def return_plan(act: Act, plan: str, reason: str) -> Plan:
     """The city sends a filed plan back with its reason; it may be filed again in time."""
     if not reason.strip():
         raise BadInput("reason-missing")
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     row.state = moved(row, PlanEvent.RETURN)
     row.filed_at = None
     return await _stepped(act, row, "affairs:plan:returned", {"reason": reason})
@@ -173,7 +173,7 @@ async def confirm_plan(act: Act, pack: Pack, plan: str) -> Plan:
 
 async def withdraw_plan(act: Act, plan: str) -> Plan:
     """The organisation withdraws a plan whose candidates are not yet confirmed."""
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     row.state = moved(row, PlanEvent.WITHDRAW)
     return await _stepped(act, row, "affairs:plan:withdrawn")
 
@@ -182,7 +182,7 @@ async def stop_plan(act: Act, pack: Pack, plan: str) -> Plan:
     """End a plan whose rooms and staff were not imported in time (BJ-E:15); refused while there is
     still time.
     """
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     following = moved(row, PlanEvent.STOP)
     first = plans.first_day(await store.slots(act.session, plan))
     if plans.in_time(pack, store.plan_fact(row), PlanEvent.IMPORT, first, act.now) is None:
@@ -262,7 +262,7 @@ def moved(row: PlanRow, event: PlanEvent) -> PlanState:
 
 
 async def _with_good_standing(act: Act, plan: str) -> PlanRow:
-    row = await store.plan_row(act.session, plan)
+    row = await store.plan_row(act.session, plan, lock=True)
     required(may(ActKind.PLAN, await store.standing(act.session, row.organisation)))
     return row
 

@@ -41,9 +41,9 @@ async def organisation_row(session: AsyncSession, organisation: str) -> Organisa
     return row
 
 
-async def plan_row(session: AsyncSession, plan: str) -> PlanRow:
-    """Return the row of a plan."""
-    row = await session.get(PlanRow, plan)
+async def plan_row(session: AsyncSession, plan: str, *, lock: bool = False) -> PlanRow:
+    """Return the row of a plan, with `lock` for an act on the plan: acts on one plan come one after the other."""
+    row = await session.get(PlanRow, plan, with_for_update={"key_share": True} if lock else None)
     if row is None or row.edition == ARRIVING:
         raise NotFound("plan-unknown", plan=plan)
     return row

@@ -89,7 +89,7 @@ async def decide(act: Act, pack: Pack, case: str, event: CaseEvent, decision: st
     """Decide a case for good: UPHOLD (after defence or its deadline) or DISMISS; standing follows."""
     if not decision.strip():
         raise BadInput("reason-missing")
-    before = await store.case_row(act.session, case)
+    before = await store.case_row(act.session, case, lock=True)
     if event is CaseEvent.UPHOLD:
         required(enforcement.may_uphold(CaseState(before.state), before.defence_until, act.now))
     row = await _moved(act, case, event)
@@ -127,7 +127,7 @@ async def _settle(act: Act, pack: Pack, row: CaseRow) -> None:
 
 
 async def _moved(act: Act, case: str, event: CaseEvent) -> CaseRow:
-    row = await store.case_row(act.session, case)
+    row = await store.case_row(act.session, case, lock=True)
     outcome = enforcement.step(CaseState(row.state), event)
     if isinstance(outcome, Refusal):
         raise Refused(outcome)

@@ -283,15 +283,15 @@ def _check_body(pack: Pack, body: BodyCode, day: date) -> None:
             raise BadInput("filing-body-code-wrong", part=part.code, given=given.get(part.code))
 
 
-async def _row(session: AsyncSession, filing: str) -> FilingRow:
-    row = await session.get(FilingRow, filing)
+async def _row(session: AsyncSession, filing: str, *, lock: bool = False) -> FilingRow:
+    row = await session.get(FilingRow, filing, with_for_update=lock or None)
     if row is None:
         raise NotFound("filing-unknown", filing=filing)
     return row
 
 
 async def _moved(act: Act, filing: str, event: FilingEvent) -> FilingRow:
-    row = await _row(act.session, filing)
+    row = await _row(act.session, filing, lock=True)
     outcome = rules.step(FilingState(row.state), event)
     if isinstance(outcome, Refusal):
         raise Refused(outcome)

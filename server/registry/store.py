@@ -119,9 +119,9 @@ async def certificates(session: AsyncSession, plan: str) -> tuple[Certificate, .
     return tuple(certificate_fact(row) for row in rows)
 
 
-async def case_row(session: AsyncSession, case: str) -> CaseRow:
-    """Return the row of a case."""
-    row = await session.get(CaseRow, case)
+async def case_row(session: AsyncSession, case: str, *, lock: bool = False) -> CaseRow:
+    """Return the row of a case, with `lock` for an act on it."""
+    row = await session.get(CaseRow, case, with_for_update=lock or None)
     if row is None:
         raise NotFound("case-unknown", case=case)
     return row
