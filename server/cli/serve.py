@@ -40,6 +40,7 @@ def _write_address(settings: Settings, port: int) -> None:
     temporary = settings.folder / "address.new"
     temporary.write_text(json.dumps(address), encoding="utf-8")
     temporary.replace(settings.folder / "address.json")
+    print(address["url"], flush=True)
 
 
 def serving(app: Litestar, tls: TlsFiles | None, stop_within_s: int = 5) -> uvicorn.Config:
@@ -77,8 +78,8 @@ def hold_the_loop_free() -> None:
 def serve_until_stopped(
     settings: Settings, clock: Clock, children: Children, *, seats_only: bool = False
 ) -> None:
-    """Serve over TLS until SIGTERM or SIGINT; the address stands in `<data>/address.json` once bound, unless the
-    process is one for seats alone.
+    """Serve over TLS until SIGTERM or SIGINT; once bound the address stands in `<data>/address.json` and on
+    standard output, unless the process is one for seats alone.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     tls = ensure_tls(settings.folder / "tls", settings.listen.names)

@@ -1,7 +1,6 @@
 """A real centre's server process under the accelerated-day clock, and how a test acts at it."""
 
 import asyncio
-import json
 import ssl
 import subprocess
 import sys
@@ -86,23 +85,23 @@ def serving(base: Path, config: Path, clock: Path) -> Iterator[subprocess.Popen[
     """Run a centre's server in a process of its own."""
     log = (base / "server.log").open("wb")
     command = demo_command(clock, "serve", "--role", "centre", "--config", str(config))
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
     try:
         yield process
     finally:
         process.terminate()
         process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
         log.close()
 
 
-async def address(base: Path, process: subprocess.Popen[bytes]) -> str:
-    for _ in range(600):
-        file = base / "data" / "address.json"
-        if await asyncio.to_thread(file.exists):
-            return str(json.loads(await asyncio.to_thread(file.read_text))["url"])
-        assert process.poll() is None, "the server ended"
-        await asyncio.sleep(0.1)
-    raise AssertionError("the server did not come up")
+async def address(process: subprocess.Popen[bytes]) -> str:
+    """Return the address that the server tells once it is bound."""
+    assert process.stdout is not None
+    told = (await asyncio.to_thread(process.stdout.readline)).decode().strip()
+    assert told.startswith("https://"), "the server ended"
+    return told
 
 
 def prepare(base: Path) -> tuple[Path, Path]:
@@ -129,7 +128,7 @@ async def centre(base: Path) -> AsyncIterator[Centre]:
         keys = registry.public
         await register_peer(act, "registry", "registry", keys.signing, keys.receiving, None, ("a", "b"))
     with serving(base, config, clock) as process:
-        url = await address(base, process)
+        url = await address(process)
         context = ssl.create_default_context(cafile=base / "data" / "tls" / "ca.pem")
         async with httpx.AsyncClient(base_url=url, verify=context, timeout=LONG_S) as http:
             await http.get("/api/time")
