@@ -1,5 +1,5 @@
 // The paper on the screen: one question large, what is saved said in words, a palette of all, the hand-in.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isAnswered, isSaved, legalNow, mayHandIn, msUntil, running, unsaved } from "./brain.mjs";
 import { HINTS, Material, Question, TYPES, caseOf, chosen } from "./item.mjs";
 import { Bang, Cut, Dots, Left, Problem, Right, Tick, clockText, grouped, html, span, wait } from "./words.mjs";
@@ -48,7 +48,8 @@ export const Exam = (p) => {
 const useKeys = (p, item, live, asking) => {
   const shown = useRef(null);
   shown.current = { p, item, live, asking };
-  useEffect(() => {
+  // With the question itself: a key pressed in the moment it appears must not be lost.
+  useLayoutEffect(() => {
     const key = (event) => {
       const { p, item, live, asking } = shown.current;
       if (asking || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
