@@ -1,6 +1,8 @@
 """Mutated files of every form: each is read to the last row or refused as bad input; no other error escapes."""
 
+import html
 import io
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from random import Random
@@ -16,6 +18,7 @@ from server.itembank.interchange.reading import Picture, read_rows
 from server.itembank.interchange.rows import RowStatus
 from server.itembank.interchange.sanitising import sanitised
 from server.itembank.items import ItemContent, MarkingPoint, SubItem, fault_of
+from tests.support.measured import append_measured
 from tests.support.papers import small_bank
 
 QTI = (
@@ -141,10 +144,33 @@ def mutated(data: bytes, random: Random) -> bytes:
     return bytes(changed)
 
 
+def well_formed(text: str, random: Random) -> str:
+    """Return an XML text that still is one: words changed, elements without others inside taken out or doubled."""
+    for _ in range(random.randint(1, 6)):
+        if random.random() < 0.5:
+            pieces = re.split(r"(<[^>]*>)", text)
+            worded = [place for place in range(0, len(pieces), 2) if pieces[place].strip()]
+            if worded:
+                place = random.choice(worded)
+                changed = mutated(html.unescape(pieces[place]).encode(), random).decode("utf-8", "replace")
+                pieces[place] = html.escape(_UNWRITTEN.sub("", changed))
+            text = "".join(pieces)
+        elif found := list(_INNER.finditer(text)):
+            one = random.choice(found)
+            text = text[: one.start()] + one.group() * random.choice((0, 2, 3)) + text[one.end() :]
+    return text
+
+
+_INNER = re.compile(r"<([\w:]+)(?:\s[^<>]*)?(?:/>|>[^<>]*</\1>)")
+_UNWRITTEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
 def mutated_parts(random: Random, parts: Mapping[str, str]) -> bytes:
     """Return a container of mutated parts, or a mutated container."""
     if random.random() < 0.2:
         return mutated(container(**parts), random)
+    if random.random() < 0.6:
+        return container(**{name: well_formed(text, random) for name, text in parts.items()})
     return container(
         **{name: mutated(text.encode(), random).decode("utf-8", "replace") for name, text in parts.items()}
     )
@@ -184,7 +210,9 @@ def test_mutated_files_are_read_or_refused(form: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("form", sorted(DOCUMENTS))
-def test_a_hundred_thousand_mutated_files_are_read_or_refused(form: str) -> None:
-    """Of 9,000 mutated files of each of the thirteen forms none raises anything but BadInput."""
-    assert attack(form, 2, 9_000) > 0
+def test_a_hundred_thousand_mutated_files_are_read_or_refused() -> None:
+    """Of 9,000 mutated files of each form, 117,000 of thirteen, none raises anything but BadInput."""
+    read = {form: attack(form, 2, 9_000) for form in sorted(DOCUMENTS)}
+    assert all(read.values())
+    figures = {f"{form}: read of 9,000": count for form, count in read.items()}
+    append_measured("mutated import files", {"files": 9_000 * len(read), **figures, "other errors": 0})
