@@ -52,3 +52,23 @@ async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
         assert (unknown.status_code, unknown.json()["type"]) == (404, "bank-unknown")
         unread = await custodian.post(path, json={"blueprint": "[", "papers": 8})
         assert unread.status_code == 400
+
+
+async def test_the_page_shows_coverage_beside_the_blueprint(tmp_path: Path, clock: FakeClock) -> None:
+    """The page names the short cell with what it needs, has and lacks, passes a blueprint that can be filled, and is
+    not for an invigilator."""
+    greedy = BLUEPRINT.decode().replace("count = 2", "count = 9").replace("pass_mark = 6.0", "pass_mark = 6")
+    async with running("centre", tmp_path / "data", clock) as server:
+        await filled_bank(server.site.db, server.site.journal, clock)
+        office = await server.signed_in("exam_office")
+        path = f"/bank/{BANK}/blueprint"
+        assert "核对双向细目表" in (await office.get(path)).text
+        told = []
+        for text in (greedy, BLUEPRINT.decode()):
+            answer = await office.post(path, files={"file": ("b.toml", text)}, data={"papers": "8"})
+            assert answer.status_code == 200, answer.text
+            told.append(answer.text)
+        assert "1 格不够，至少还缺 3 题" in told[0] and "缺 3 题</span>" in told[0]
+        assert "可以抽卷" in told[1] and "chip bad" not in told[1]
+        stranger = await server.signed_in("invigilator")
+        assert (await stranger.get(path)).status_code == 403

@@ -1,6 +1,6 @@
 """All routes of the desk's process, and the ones among them that a centre serves too."""
 
-from server.web.desk import editor, exports, imports, items, opening, review, standing
+from server.web.desk import checking, editor, exports, imports, items, opening, review, standing
 
 ROUTES = [
     *opening.ROUTES,
@@ -11,4 +11,4 @@ ROUTES = [
     *exports.ROUTES,
     *standing.ROUTES,
 ]
-CENTRE_ROUTES = standing.ROUTES
+CENTRE_ROUTES = [*standing.ROUTES, *checking.ROUTES]

@@ -184,6 +184,7 @@ async def standing_page(bank: FromPath[str], request: Http, site: Here) -> Templ
         slot=slot,
         used=used,
         used_count=used_count,
+        checks=not login_of(request).roles.isdisjoint({Role.CHIEF, Role.CUSTODIAN, Role.EXAM_OFFICE}),
         at_desk=desk_of(request) is not None,
     )
 
