@@ -207,6 +207,8 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("POST", "/technician/codes"): TECHNICIAN,
     ("GET", "/bank"): DESK,
     ("GET", "/bank/{bank:str}"): DESK,
+    ("GET", "/bank/{bank:str}/blueprint"): DRAW,
+    ("POST", "/bank/{bank:str}/blueprint"): DRAW,
 }
 PLAN_ROUTE = "/api/plans/{plan:str}"
 _FILING = "/api/filings/{filing:str}"
