@@ -21,7 +21,7 @@ from server.db.engine import SHIPPING_MARKER, Database
 
 LOOK_S = 0.05
 """Seconds between two looks at how much was stored."""
-ITEMS = 500
+ITEMS = 1_500
 """Items stored from which the log is folded: one to four pages each."""
 PASSES = 8
 """Passes in a row at most: while commits follow one another closely the log may never be found whole."""

@@ -7,6 +7,7 @@ then the whole database goes again.
 """
 
 import logging
+import os
 import socket
 import sqlite3
 import ssl
@@ -86,6 +87,7 @@ class Shipper:
         self._salt = b""
         """The log's generation that is shipped now; `_past` are those before it, `_folded` the last one folded."""
         self._past: set[bytes] = set()
+        self._descriptors: dict[str, int] = {}
         self._folded = b""
         self._sent = 0
         """Bytes of the log that were sent; `_kept` are on the standby's disk, in its log or in its database."""
@@ -137,10 +139,19 @@ class Shipper:
 
     def _stand(self) -> WalStand | None:
         try:
-            with open(f"{self._database}-shm", "rb") as index:
-                return read_stand(index.read(INDEX_BYTES))
+            return read_stand(os.pread(self._descriptor(f"{self._database}-shm"), INDEX_BYTES, 0))
         except OSError:
             return None
+
+    def _descriptor(self, file: str) -> int:
+        """Return a descriptor of one of SQLite's files, which is never closed: to close it would end all locks that
+        this process's connections hold on the file (POSIX), and the next process to leave the database, an opening's
+        child, would delete the log from under this one.
+        """
+        found, known = Path(file).stat(), self._descriptors.get(file)
+        if known is None or not os.path.samestat(found, os.fstat(known)):
+            known = self._descriptors[file] = os.open(file, os.O_RDONLY)
+        return known
 
     def _run(self) -> None:
         while not self._stopping and not self._fenced:
@@ -282,11 +293,11 @@ class Shipper:
             with self._changed:
                 self._changed.wait(LOOK_S)
         size, at = self._database.stat().st_size, 0
-        with self._database.open("rb") as file:
-            while at < size:
-                data = file.read(min(PART, size - at))
-                send(line, Snapshot(at, data, at + len(data) >= size))
-                at += len(data)
+        file = self._descriptor(str(self._database))
+        while at < size:
+            data = os.pread(file, min(PART, size - at), at)
+            send(line, Snapshot(at, data, at + len(data) >= size))
+            at += len(data)
         self._answered(line)
         with self._changed:
             self._past.add(self._salt)
