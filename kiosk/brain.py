@@ -226,7 +226,7 @@ class Brain:
                             sitting=self.seated.sitting,
                             lease=self.seated.lease,
                             token=self.seated.token,
-                            paper=self._sealed and holding(self._sealed.hash, self._sealed.nonce),
+                            paper=holding(self._sealed.hash, self._sealed.nonce) if self._sealed else None,
                         )
                     )
             case exam.Beacon():

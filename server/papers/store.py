@@ -1,4 +1,4 @@
-"""Reads of sealed papers. The only file of this room, with `arriving` and `models`, that the candidates' side may import."""
+"""Reads of sealed papers. With `arriving` and `models` all of this room that the candidates' side may import."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -77,19 +77,16 @@ def receipt_mac(
     receipt_key: bytes, sitting: str, lease: int, seq: int, outcome: str, number: int, digest: bytes
 ) -> str:
     """Return the receipt's HMAC-SHA-256 in hexadecimal; the slot's receipt key never leaves the centre."""
-    covered = receipt_bytes(sitting, lease, seq, outcome, number, digest)
-    inner, outer = (keyed.copy() for keyed in _keyed(receipt_key))
-    inner.update(covered)
-    outer.update(inner.digest())
-    return outer.hexdigest()
+    keyed = _keyed(receipt_key).copy()
+    keyed.update(receipt_bytes(sitting, lease, seq, outcome, number, digest))
+    return keyed.hexdigest()
 
 
 @lru_cache(maxsize=16)
-def _keyed(key: bytes) -> tuple[Any, Any]:
-    """Return HMAC-SHA-256's inner and outer hash with the key in them (RFC 2104). A receipt then costs a third of
-    `hmac.digest`, which also gives the interpreter's lock away and gets it back late."""
-    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Return HMAC-SHA-256 with the key in it, to be copied for each receipt. Unlike `hmac.digest`, which gives the
+    interpreter's lock away and gets it back late, this keeps it."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def resume_token(receipt_key: bytes, sitting: str, lease: int) -> str:
