@@ -33,9 +33,13 @@ from server.affairs.models import (
 from server.errors import NotFound, Unavailable
 
 
-async def organisation_row(session: AsyncSession, organisation: str) -> OrganisationRow:
-    """Return the row of an organisation."""
-    row = await session.get(OrganisationRow, organisation)
+async def organisation_row(
+    session: AsyncSession, organisation: str, *, lock: bool = False
+) -> OrganisationRow:
+    """Return the row of an organisation, with `lock` for an act that counts what the organisation has."""
+    row = await session.get(
+        OrganisationRow, organisation, with_for_update={"key_share": True} if lock else None
+    )
     if row is None:
         raise NotFound("organisation-unknown", organisation=organisation)
     return row
@@ -93,6 +97,14 @@ async def slot(session: AsyncSession, slot: str) -> Slot:
     if row is None:
         raise NotFound("slot-unknown", slot=slot)
     return slot_fact(row)
+
+
+async def lock_slot(session: AsyncSession, slot: str) -> None:
+    """Let acts on a slot that ask this first come one after the other; each then sees what the one before did.
+
+    SQLite has one writer at a time and needs no lock.
+    """
+    await session.execute(select(SlotRow.id).where(SlotRow.id == slot).with_for_update(key_share=True))
 
 
 async def rooms(session: AsyncSession, plan: str) -> tuple[Room, ...]:

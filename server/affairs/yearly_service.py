@@ -18,7 +18,8 @@ from server.law.workdays import legal_day
 
 async def lodge(act: Act, pack: Pack, organisation: str, code: str, year: int, text: str) -> Lodged:
     """Lodge a text for a year; a further one is its next version. A late one is kept and marked."""
-    required(may(ActKind.PUBLICITY, await store.standing(act.session, organisation)))
+    row_of = await store.organisation_row(act.session, organisation, lock=True)
+    required(may(ActKind.PUBLICITY, store.standing_fact(row_of)))
     today = legal_day(act.now)
     required(yearly.may_lodge(pack, code, year, text, today))
     before = [one for one in await lodged(act.session, organisation) if (one.code, one.year) == (code, year)]

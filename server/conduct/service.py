@@ -122,6 +122,7 @@ async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
     """Record that the seals of all papers were shown whole, with the journal's code of the moment; once a
     slot.
     """
+    await affairs.lock_slot(act.session, slot)
     await require_open(act, slot)
     sealed = await papers.sealed_set(act.session, slot)
     if sealed is None:
@@ -294,6 +295,7 @@ async def close_slot(act: Act, slot: str) -> None:
     """Close a slot: refused while a sitting is open, a finding unsettled, or any count does not close;
     the first gap is named with both its sides.
     """
+    await affairs.lock_slot(act.session, slot)
     await require_open(act, slot)
     sittings = await delivery_store.sittings(act.session, slot)
     open_sittings = [s for s in sittings if not s.state.closed]

@@ -72,7 +72,7 @@ async def record_procedure(
 ) -> Procedure:
     """Record the next version of an organisation's procedure; corrections asked for before keep theirs."""
     required(rules.sound(text, periods))
-    await store.organisation(act.session, organisation)
+    await store.organisation_row(act.session, organisation, lock=True)
     before = await correction_store.newest_procedure(act.session, organisation)
     row = ProcedureRow(
         id=str(uuid.uuid4()),

@@ -27,6 +27,7 @@ async def _practical(act: Act, slot: str) -> Slot:
 
 async def make_form(act: Act, slot: str, template: FormTemplate) -> None:
     """Set the form of a practical slot; refused once an entry was made or when it does not add up."""
+    await store.lock(act.session, slot)
     found = await _practical(act, slot)
     required(template_fault(template, points(found.total)))
     if await act.session.scalar(select(EntryRow.id).where(EntryRow.slot == slot).limit(1)):
@@ -61,6 +62,7 @@ async def enter(
     candidate who is not enrolled in the subject, for scores outside the form, and after the notice. A
     second entry of the same examiner is a correction and needs a reason; the earlier one is kept.
     """
+    await store.lock(act.session, slot)
     found = await _practical(act, slot)
     form = await store.form(act.session, slot)
     if form is None:
@@ -129,6 +131,7 @@ async def _next_version(act: Act, slot: str, candidate: str, reason: str) -> int
 async def close_forms(act: Act, plan: str) -> None:
     """Close every practical form of a plan: after the notice a score changes only by `reopen_form`."""
     for slot in await affairs.slots(act.session, plan):
+        await store.lock(act.session, slot.id)
         row = await act.session.get(FormRow, slot.id)
         if row is not None and row.closed_at is None:
             row.closed_at = act.now
@@ -140,6 +143,7 @@ async def reopen_form(act: Act, slot: str, reason: str) -> None:
     """Open a closed form again for a correction with its cause, such as an objection that was upheld."""
     if not reason.strip():
         raise BadInput("reason-needed")
+    await store.lock(act.session, slot)
     row = await act.session.get(FormRow, slot)
     if row is None or row.closed_at is None:
         raise Refused(Refusal("practical-form-not-closed"))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.affairs.models import SlotRow
+from server.affairs.store import lock_slot
 from server.scoring.facts import Entry, Form, Mark, Script
 from server.scoring.models import EntryRow, FormRow, MarkingRunRow, MarkRow, ScriptRow
 from server.scoring.practical import FormItem, FormTemplate
@@ -19,11 +19,8 @@ async def current_run(session: AsyncSession, slot: str) -> MarkingRunRow | None:
 
 
 async def lock(session: AsyncSession, slot: str) -> None:
-    """Let no other transaction change a slot's marks until this one ends; each that does asks this first.
-
-    SQLite has one writer at a time and needs no lock.
-    """
-    await session.execute(select(SlotRow.id).where(SlotRow.id == slot).with_for_update(key_share=True))
+    """Let no other transaction change a slot's marks until this one ends; each that does asks this first."""
+    await lock_slot(session, slot)
 
 
 async def scripts(session: AsyncSession, slot: str) -> tuple[Script, ...]:

@@ -8,14 +8,17 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
 from litestar.response import Redirect
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError
 
-from server.errors import BadInput, GongyuanError, NotFound, NotPermitted, NotSignedIn
+from server.errors import BadInput, GongyuanError, NotFound, NotPermitted, NotSignedIn, Refusal, Refused
 from server.law.loader import article_title
 from server.web.catalogue import Language, language_of, say
 from server.web.pages import page
 
 _log = logging.getLogger("gongyuan.web")
+_MEANWHILE = {"23505", "40001", "40P01", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+"""What a database answers the later of two who do the same at one moment: unique_violation, serialization_failure and
+deadlock_detected of PostgreSQL, and SQLite's names of the first. A missing value or reference is a fault of ours."""
 
 
 def _as_ours(error: Exception) -> GongyuanError | None:
@@ -33,6 +36,9 @@ def _as_ours(error: Exception) -> GongyuanError | None:
     if isinstance(error, DataError | OverflowError):
         _log.warning("a value that nothing can hold", exc_info=error)
         return BadInput("value-out-of-range")
+    if isinstance(error, DBAPIError) and _meanwhile(error):
+        _log.warning("two did the same at once", exc_info=error)
+        return Refused(Refusal("changed-meanwhile"))
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return NotFound("not-found")
@@ -44,6 +50,11 @@ def _as_ours(error: Exception) -> GongyuanError | None:
             reasons = [str(extra.get("message", extra)) for extra in _extras(error)] or [error.detail]
             return _with_status(error.status_code, "bad-input", "; ".join(reasons))
     return None
+
+
+def _meanwhile(error: DBAPIError) -> bool:
+    told = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    return told in _MEANWHILE
 
 
 def _extras(error: HTTPException) -> list[dict[str, Any]]:
