@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,10 +100,12 @@ async def rtsp(cameras: int, size: str, *more: str) -> AsyncIterator[tuple[int, 
         await process.wait()
 
 
-async def writing(session: AsyncSession, room: str, at: datetime) -> RoomExpectation:
+async def writing(
+    session: AsyncSession, rooms: Collection[str], at: datetime
+) -> Mapping[str, RoomExpectation]:
     """Expect everybody to write."""
     seats = tuple(SeatExpectation(str(n), SeatStatus.WRITING) for n in range(1, SEATS + 1))
-    return RoomExpectation(room, seats)
+    return {room: RoomExpectation(room, seats) for room in rooms}
 
 
 def configure(folder: Path, port: int, cameras: int, size: str, workers: int, rooms: int) -> list[Path]:

@@ -23,7 +23,7 @@ from litestar.template import TemplateConfig
 from server.affairs import packaging, taking
 from server.clock import Clock, SystemClock
 from server.conduct.courses import exam_courses
-from server.conduct.expectations import room_expectation
+from server.conduct.expectations import room_expectations
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
@@ -276,7 +276,7 @@ def _furnish_centre(site: Site, children: Children) -> Proctoring:
         site.db,
         site.journal,
         site.feed,
-        room_expectation,
+        room_expectations,
         children("proctor-worker"),
         site.evidence_held,
     )

@@ -1,6 +1,6 @@
 """What the cameras may expect in a room: the exam day's facts of its seats, in the words of proctoring."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -64,9 +64,13 @@ def expectation(
     return RoomExpectation(room, tuple(seats.values())) if seats else None
 
 
-async def room_expectation(session: AsyncSession, room: str, at: datetime) -> RoomExpectation | None:
-    """Return what to expect in a room at a capture time, from the slot whose time it is there: the newest one in which
-    somebody writes, else the newest. An exam that is over does not judge the next one's candidates."""
+async def room_expectations(
+    session: AsyncSession, rooms: Collection[str], at: datetime
+) -> Mapping[str, RoomExpectation]:
+    """Return what to expect in these rooms at a capture time, each from the slot whose time it is there: the newest one
+    in which somebody writes, else the newest. An exam that is over does not judge the next one's candidates. Rooms
+    without a sitting are left out.
+    """
     continued = select(PauseRow.slot).where(
         PauseRow.halt.is_(True), PauseRow.resumes_at.between(at - AFTER, at + BEFORE)
     )
@@ -75,11 +79,17 @@ async def room_expectation(session: AsyncSession, room: str, at: datetime) -> Ro
         .where(or_(SlotRow.starts_at.between(at - AFTER, at + BEFORE), SlotRow.id.in_(continued)))
         .order_by(SlotRow.starts_at.desc())
     )
-    newest: RoomExpectation | None = None
+    found: dict[str, RoomExpectation] = {}
     for slot in await session.scalars(near):
-        facts = await delivery.room_facts(session, slot, room, at)
-        found = expectation(room, facts, await delivery.moves(session, slot, from_room=room), at)
-        if found is not None and found.running:
-            return found
-        newest = newest or found
-    return newest
+        asked = [room for room in rooms if room not in found or not found[room].running]
+        if not asked:
+            break
+        facts: dict[str, list[RoomFact]] = {}
+        for fact in await delivery.room_facts(session, slot, asked, at):
+            facts.setdefault(fact.room, []).append(fact)
+        moves = await delivery.moves(session, slot, from_rooms=asked)
+        for room in asked:
+            one = expectation(room, facts.get(room, ()), moves, at)
+            if one is not None and (one.running or room not in found):
+                found[room] = one
+    return found

@@ -1,6 +1,6 @@
 """Reads of delivery: rows in, facts out. Times are aware UTC."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -252,16 +252,18 @@ async def ending(session: AsyncSession, sitting: str) -> Ending | None:
     return None if row is None else ending_fact(row)
 
 
-async def moves(session: AsyncSession, slot: str, *, from_room: str | None = None) -> tuple[Move, ...]:
-    """Return the moves of a slot in order of time: all, or those away from one room."""
+async def moves(
+    session: AsyncSession, slot: str, *, from_rooms: Collection[str] | None = None
+) -> tuple[Move, ...]:
+    """Return the moves of a slot in order of time: all, or those away from these rooms."""
     query = (
         select(MoveRow)
         .join(SittingRow, SittingRow.id == MoveRow.sitting)
         .where(SittingRow.slot == slot)
         .order_by(MoveRow.at, MoveRow.id)
     )
-    if from_room is not None:
-        query = query.where(MoveRow.from_room == from_room)
+    if from_rooms is not None:
+        query = query.where(MoveRow.from_room.in_(from_rooms))
     rows = await session.scalars(query)
     return tuple(
         Move(row.sitting, row.at, row.from_room, row.from_seat, row.to_room, row.to_seat, row.reason)
@@ -376,9 +378,11 @@ async def hall_facts(session: AsyncSession, slot: str, now: datetime) -> tuple[S
     return tuple(lines)
 
 
-async def room_facts(session: AsyncSession, slot: str, room: str, now: datetime) -> tuple[RoomFact, ...]:
-    """Return the sittings of one room of a slot, with phases at `now`. Rooms are asked every few seconds each: nothing
-    is read of other rooms, and of answers only the last receipt of each sitting.
+async def room_facts(
+    session: AsyncSession, slot: str, rooms: Collection[str], now: datetime
+) -> tuple[RoomFact, ...]:
+    """Return the sittings of these rooms of a slot, with phases at `now`. They are asked every few seconds: of answers
+    nothing is read but the last receipt of each sitting.
     """
     times = await slot_times(session, slot)
     away = await open_breaks(session, slot)
@@ -389,23 +393,17 @@ async def room_facts(session: AsyncSession, slot: str, room: str, now: datetime)
         .limit(1)
         .scalar_subquery()
     )
+    columns = (SittingRow.id, SittingRow.room, SittingRow.time_room, SittingRow.seat, SittingRow.state)
     rows = await session.execute(
-        select(SittingRow.id, SittingRow.time_room, SittingRow.seat, SittingRow.state, newest)
-        .where(SittingRow.slot == slot, SittingRow.room == room)
-        .order_by(SittingRow.seat, SittingRow.id)
+        select(*columns, newest)
+        .where(SittingRow.slot == slot, SittingRow.room.in_(rooms))
+        .order_by(SittingRow.room, SittingRow.seat, SittingRow.id)
     )
-    return tuple(
-        RoomFact(
-            sitting,
-            room,
-            seat,
-            State(state),
-            phase_of(times.of(sitting, time_room), now),
-            away.get(sitting),
-            last,
-        )
-        for sitting, time_room, seat, state, last in rows
-    )
+    facts = []
+    for sitting, room, time_room, seat, state, answered_at in rows:
+        phase = phase_of(times.of(sitting, time_room), now)
+        facts.append(RoomFact(sitting, room, seat, State(state), phase, away.get(sitting), answered_at))
+    return tuple(facts)
 
 
 def _terms(row: SlotRow) -> SlotTerms:

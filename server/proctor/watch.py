@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,13 +35,13 @@ from server.protocol.proctoring import (
     WorkerReady,
 )
 
-Expectations = Callable[[AsyncSession, str, datetime], Awaitable[RoomExpectation | None]]
-"""What to expect in a room at a capture time; None while no sitting is there: then only cameras are judged.
+Expectations = Callable[[AsyncSession, Collection[str], datetime], Awaitable[Mapping[str, RoomExpectation]]]
+"""What to expect in rooms at a capture time; a room without a sitting is left out: then only cameras are judged.
 """
 
 # Alerts of the last day are known again after a restart.
 KNOWN_BACK = timedelta(hours=24)
-# What the exam expects in a room is asked again after this much capture time; every finding is held far longer.
+# What the exam expects in the rooms is asked again after this much capture time; every finding is held far longer.
 ASKED_AGAIN = timedelta(seconds=2)
 
 
@@ -216,16 +216,17 @@ class Watch:
         )
 
     async def _expected(self, room: str, at: datetime) -> RoomExpectation | None:
-        """What the exam expects in a room; an answer stands for a moment of capture time, so that many cameras do
-        not ask the database at each picture.
+        """What the exam expects in a room. All rooms seen so far are asked for at once and the answer stands for a
+        moment of capture time: what serves the answers must not be busy with questions of every camera.
         """
         known = self._known_rooms.get(room)
-        if known is not None and timedelta(0) <= at - known[0] < ASKED_AGAIN:
+        if known is not None and abs(at - known[0]) < ASKED_AGAIN:
             return known[1]
+        rooms = {room, *self._known_rooms}
         async with self._db.reading() as session:
-            expected = await self._expectations(session, room, at)
-        self._known_rooms[room] = (at, expected)
-        return expected
+            expected = await self._expectations(session, rooms, at)
+        self._known_rooms |= {one: (at, expected.get(one)) for one in rooms}
+        return expected.get(room)
 
     async def _write_health(self, act: Act, sample: RoomSample) -> None:
         await store.add_health(act.session, sample.quality)

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.cameras import CHILD, writing
 from benchmarks.drawn import write_setup
 from benchmarks.measure import memory_of
 from server.clock import SystemClock
 from server.db.journal import Journal
-from server.proctor.anomalies import RoomExpectation
 from server.proctor.capture import SourceConfig
 from server.proctor.detectors.yunet import MODEL
 from server.proctor.evidence import AnomalyKind
@@ -84,7 +82,7 @@ async def hall(folder: Path, cameras: int, workers: int) -> AsyncIterator[Hall]:
     feed, clock = Feed(), SystemClock()
     made = Hall(server.stdin, feed, [])
     async with database(f"sqlite:///{folder / 'watch.db'}") as db:
-        watch = Watch(db, Journal("test"), clock, feed, expected)
+        watch = Watch(db, Journal("test"), clock, feed, writing)
 
         async def take(message: FromWorker) -> None:
             await watch.take(message)
@@ -112,10 +110,6 @@ async def hall(folder: Path, cameras: int, workers: int) -> AsyncIterator[Hall]:
             await asyncio.gather(*tasks, return_exceptions=True)
             server.kill()
             await server.wait()
-
-
-async def expected(session: AsyncSession, room: str, at: object) -> RoomExpectation:
-    return await writing(session, room, SystemClock().legal())
 
 
 async def goes_on(made: Hall, camera: str, more: int = 2) -> None:

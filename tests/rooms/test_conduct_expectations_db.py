@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from server.conduct.expectations import room_expectation
+from server.conduct.expectations import room_expectations
 from server.delivery import service, store
 from server.delivery.facts import Place, SlotTerms
 from server.delivery.models import AnswerEventRow, SittingRow
@@ -35,9 +35,9 @@ async def test_an_exam_that_is_over_does_not_judge_the_next(tmp_path: Path, cloc
                     assert row is not None
                     row.state = state.value
             async with db.reading() as session:
-                found = await room_expectation(session, "1", clock.legal())
-            assert found is not None
-            return [seat.status for seat in found.seats if seat.seat == "1"]
+                found = await room_expectations(session, ("1", "nowhere"), clock.legal())
+            assert set(found) == {"1"}
+            return [seat.status for seat in found["1"].seats if seat.seat == "1"]
 
         assert await seen(State.OPENED) == [SeatStatus.ABSENT]
         assert await seen(State.HANDED_IN) == [SeatStatus.NOT_DUE]
@@ -62,7 +62,7 @@ async def test_a_room_is_told_of_its_own_seats_and_their_newest_answer(
                     )
                 )  # fmt: skip
         async with db.reading() as session:
-            facts = await store.room_facts(session, SLOT, "1", now)
+            facts = await store.room_facts(session, SLOT, ["1"], now)
         assert {fact.sitting for fact in facts} == {
             s for (room, _), s in scene.sittings.items() if room == "1"
         }

@@ -5,6 +5,7 @@ feed.
 import asyncio
 import sys
 import threading
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,8 +73,11 @@ async def test_absence_and_stranger_reach_the_feed(tmp_path: Path) -> None:
     )
     settings = Settings(role="centre", data=str(tmp_path), cameras=(camera,))
 
-    async def expected(session: AsyncSession, room: str, moment: datetime) -> RoomExpectation | None:
-        return RoomExpectation(room, tuple(SeatExpectation(str(n), SeatStatus.WRITING) for n in range(1, 13)))
+    async def expected(
+        session: AsyncSession, rooms: Collection[str], moment: datetime
+    ) -> Mapping[str, RoomExpectation]:
+        seats = tuple(SeatExpectation(str(n), SeatStatus.WRITING) for n in range(1, 13))
+        return {room: RoomExpectation(room, seats) for room in rooms}
 
     feed, evidence = Feed(), EvidenceStore(tmp_path / "evidence", lambda b, _: b, lambda b, _: b)
     async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:

@@ -1,6 +1,7 @@
 """From a worker's messages to rows, journal and feed, and what people do with alerts."""
 
 import threading
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,8 +62,10 @@ def sample(second: float, state: str, since: float, faults: tuple[str, ...] = ()
     )
 
 
-async def writing(session: AsyncSession, room: str, now: datetime) -> RoomExpectation | None:
-    return RoomExpectation(room, (SeatExpectation("5", SeatStatus.WRITING, 2.0),))
+async def writing(
+    session: AsyncSession, rooms: Collection[str], now: datetime
+) -> Mapping[str, RoomExpectation]:
+    return {room: RoomExpectation(room, (SeatExpectation("5", SeatStatus.WRITING, 2.0),)) for room in rooms}
 
 
 def watch_on(db: Database, clock: FakeClock, folder: Path, journal: Journal) -> tuple[Watch, Feed]:
@@ -219,9 +222,11 @@ async def test_rooms_are_not_asked_at_every_picture(db: Database, clock: FakeClo
     """What the exam expects is asked once in two seconds of a room's pictures, and again after them."""
     asked: list[datetime] = []
 
-    async def expecting(session: AsyncSession, room: str, now: datetime) -> RoomExpectation | None:
+    async def expecting(
+        session: AsyncSession, rooms: Collection[str], now: datetime
+    ) -> Mapping[str, RoomExpectation]:
         asked.append(now)
-        return await writing(session, room, now)
+        return await writing(session, rooms, now)
 
     watch = Watch(db, Journal("test"), clock, Feed(), expecting)
     for second in (0, 1, 1.9, 2, 3.5, 30):
