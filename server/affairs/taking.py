@@ -8,18 +8,30 @@ exam waited behind it.
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
 from server.affairs import store
+from server.affairs.candidate_rows import (
+    Differences,
+    Values,
+    admit,
+    change,
+    compare,
+    give_up,
+    giving_up,
+    insert_new,
+    set_aside,
+    write_changed,
+)
 from server.affairs.facts import Plan, Room, Slot, Staff
 from server.affairs.models import (
     ARRIVING,
-    CandidateRow,
     OrganisationRow,
     PlanRow,
     RoomRow,
@@ -33,7 +45,7 @@ from server.affairs.service import slot_row
 from server.affairs.viewers import take_viewers
 from server.db.act import Act
 from server.errors import Refusal, Refused
-from server.packages.contents import CandidateContent, ExamContent, SlotContent, StandingContent, encode
+from server.packages.contents import ExamContent, SlotContent, StandingContent, encode
 
 ROWS_TOGETHER = 200
 """Rows that one transaction writes at most ahead of the acceptance, some five milliseconds."""
@@ -42,7 +54,6 @@ REST_S = 0.02
 the answer writer asks more seldom the longer it has waited."""
 Acting = Callable[[], AbstractAsyncContextManager[Act]]
 """Opens one act: a transaction of its own."""
-_Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Ahead:
     """
 
     edition: str
-    changed: tuple[_Values, ...]
+    changed: tuple[Values, ...]
     arriving: bool
 
 
@@ -76,26 +87,26 @@ async def write_ahead(acting: Acting, content: ExamContent) -> Ahead | None:
             slot_row(_slot_fact(content.plan, slot)) for slot in content.slots if slot.id not in known
         )
     await _clear(acting, content.plan, live)
-    # The candidates of a plan that is not there yet are found by nobody; those of one in use wait for its acceptance.
-    state = "confirmed" if live == ARRIVING else ARRIVING
-    changed: list[_Values] = []
-    arriving = False
+    found = Differences()
     for some in _parts(content.candidates):
         async with acting() as act:
-            new, other = await _candidates(act, content.plan, some, state)
-            if len(changed) + len(other) > ROWS_TOGETHER:
-                await _change(act, other)
-            else:
-                changed += other
-        arriving = arriving or new > 0
+            await compare(act, content.plan, some, found)
         await asyncio.sleep(REST_S)
+    # The candidates of a plan that is not there yet are found by nobody; those of one in use wait for its acceptance.
+    state = "confirmed" if live == ARRIVING else ARRIVING
+    arriving = bool(found.new)
+    if len(found.changed) > ROWS_TOGETHER:
+        # More than an acceptance may write. All numbers are given up before the first is given on.
+        await _in_parts(acting, giving_up(found), give_up)
+        await _in_parts(acting, found.changed, write_changed)
+        found.changed = []
+    else:
+        set_aside(found)
+    await _in_parts(acting, found.new, partial(insert_new, state=state))
     if edition != live:
         for table, values in _of_edition(content, edition):
-            for part in _parts(values):
-                async with acting() as act:
-                    await act.session.execute(insert(table), part)
-                await asyncio.sleep(REST_S)
-    return Ahead(edition, tuple(changed), arriving and live != ARRIVING)
+            await _in_parts(acting, values, partial(_insert, table=table))
+    return Ahead(edition, tuple(found.changed), arriving and live != ARRIVING)
 
 
 async def accept_exam(act: Act, content: ExamContent, ahead: Ahead | None = None) -> Plan:
@@ -117,9 +128,9 @@ async def accept_exam(act: Act, content: ExamContent, ahead: Ahead | None = None
         await _write(act, content)
         row.edition = _edition(content)
     else:
-        await _change(act, ahead.changed)
+        await change(act, ahead.changed)
         if ahead.arriving:
-            await _admit(act, content.plan)
+            await admit(act, content.plan)
         row.edition = ahead.edition
     await take_viewers(act, content)
     await act.record(
@@ -185,7 +196,7 @@ def _edition(content: ExamContent) -> str:
     return hashlib.sha256(encode(content)).hexdigest()[:16]
 
 
-def _of_edition(content: ExamContent, edition: str) -> list[tuple[Any, list[_Values]]]:
+def _of_edition(content: ExamContent, edition: str) -> list[tuple[Any, list[Values]]]:
     """Return what an edition replaces, by table, with the column values of each row."""
     rooms = [
         room_values(Room(str(uuid.uuid4()), content.plan, room.number, room.name, room.seats))
@@ -195,7 +206,7 @@ def _of_edition(content: ExamContent, edition: str) -> list[tuple[Any, list[_Val
         staff_values(Staff(one.id, content.plan, one.name, one.role, one.room, one.username))
         for one in content.staff
     ]
-    seats: list[_Values] = [
+    seats: list[Values] = [
         {
             "sitting": one.sitting,
             "slot": one.slot,
@@ -221,21 +232,15 @@ async def _write(act: Act, content: ExamContent) -> None:
     )
     await act.session.execute(delete(RoomRow).where(RoomRow.plan == content.plan))
     await act.session.execute(delete(StaffRow).where(StaffRow.plan == content.plan))
+    found = Differences()
     for some in _parts(content.candidates):
-        _, changed = await _candidates(act, content.plan, some, "confirmed")
-        await _change(act, changed)
-    await _admit(act, content.plan)
+        await compare(act, content.plan, some, found)
+    await give_up(act, giving_up(found))
+    await write_changed(act, found.changed)
+    await insert_new(act, found.new, "confirmed")
+    await admit(act, content.plan)
     for table, values in _of_edition(content, _edition(content)):
         await act.session.execute(insert(table), values)
-
-
-async def _admit(act: Act, plan: str) -> None:
-    await act.session.execute(
-        update(CandidateRow)
-        .where(CandidateRow.plan == plan, CandidateRow.state == ARRIVING)
-        .values(state="confirmed")
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def _seated(act: Act, content: ExamContent, edition: str) -> int:
@@ -264,65 +269,6 @@ async def _clear(acting: Acting, plan: str, live: str) -> None:
             await asyncio.sleep(REST_S)
 
 
-async def _candidates(
-    act: Act, plan: str, some: Sequence[CandidateContent], state: str
-) -> tuple[int, list[_Values]]:
-    """Insert those of the candidates that are new; return how many were, and what differs of the known ones."""
-    columns = CandidateRow.__table__.c
-    kept = [columns[name] for name in _candidate_values(plan, None)]
-    rows = await act.session.execute(select(*kept).where(columns.id.in_([one.id for one in some])))
-    known = {row.id: dict(row._mapping) for row in rows}
-    wanted = [_candidate_values(plan, one) for one in some]
-    new = [
-        values | {"state": state, "enrolled_at": act.now} for values in wanted if values["id"] not in known
-    ]
-    if new:
-        await act.session.execute(insert(cast(Table, CandidateRow.__table__)), new)
-    return len(new), [values for values in wanted if _differs(known.get(values["id"]), values)]
-
-
-async def _change(act: Act, changed: Sequence[_Values]) -> None:
-    """Write what differs of known candidates. A number may go from one of them to another, and is held once in a
-    plan, so those who change theirs give it up first."""
-    if not changed:
-        return
-    columns = CandidateRow.__table__.c
-    wanted = {values["id"]: (values["ticket"], values["id_number"]) for values in changed}
-    held = await act.session.execute(
-        select(columns.id, columns.ticket, columns.id_number).where(columns.id.in_(wanted))
-    )
-    given_up = [
-        {"id": one, "ticket": f"~{one}", "id_number": f"~{one}"}
-        for one, *numbers in held
-        if tuple(numbers) != wanted[one]
-    ]
-    if given_up:
-        await act.session.execute(update(CandidateRow), given_up)
-    await act.session.execute(update(CandidateRow), list(changed))
-
-
-def _differs(known: _Values | None, wanted: _Values) -> bool:
-    if known is None:
-        return False
-    return known != (wanted | {"state": ARRIVING} if known["state"] == ARRIVING else wanted)
-
-
-def _candidate_values(plan: str, content: CandidateContent | None) -> _Values:
-    """Return what a package says of a candidate, by column; without a candidate only the names count."""
-    return {
-        "id": content and content.id,
-        "plan": plan,
-        "ticket": content and content.ticket,
-        "name": content and content.name,
-        "id_kind": content and content.id_kind,
-        "id_number": content and content.id_number,
-        "subjects": content and ",".join(content.subjects),
-        "state": "confirmed",
-        "condition": "",
-        "committed": True,
-    }
-
-
 def _slot_fact(plan: str, content: SlotContent) -> Slot:
     return Slot(
         id=content.id,
@@ -339,6 +285,20 @@ def _slot_fact(plan: str, content: SlotContent) -> Slot:
         policy=content.policy,
         entry=content.latest_entry,
     )
+
+
+async def _insert(act: Act, rows: Sequence[Values], table: Any) -> None:
+    await act.session.execute(insert(table), rows)
+
+
+async def _in_parts(
+    acting: Acting, many: Sequence[Any], write: Callable[[Act, Sequence[Any]], Awaitable[None]]
+) -> None:
+    """Write rows in transactions of at most `ROWS_TOGETHER`, with a rest after each."""
+    for some in _parts(many):
+        async with acting() as act:
+            await write(act, some)
+        await asyncio.sleep(REST_S)
 
 
 def _parts(many: Sequence[Any]) -> Iterator[Any]:

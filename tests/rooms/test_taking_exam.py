@@ -120,3 +120,27 @@ async def test_an_import_that_broke_off_is_written_over(tmp_path: Path) -> None:
         await _take(counted, content)
         async with db.reading() as session:
             assert len(await store.seating(session, "slot")) == CANDIDATES
+
+
+async def test_numbers_change_hands_between_candidates_far_apart(tmp_path: Path) -> None:
+    """Tickets that go round more candidates than one transaction writes, the last to a new one, are taken in; so is a
+    ticket that goes from one known candidate to a new one."""
+    async with database(f"sqlite:///{tmp_path / 'centre.db'}") as db:
+        counted = _Counted(db)
+        await _take(counted, exam_of("plan", "slot", "", CANDIDATES, START))
+        tickets = [f"T{n}" for n in range(CANDIDATES + 2)]
+        round_all = (*tickets[1 : CANDIDATES + 1], tickets[0])
+        first_to_new = (tickets[CANDIDATES + 1], *round_all[1:], round_all[0])
+        for given in (round_all, first_to_new):
+            content = exam_of("plan", "slot", "", len(given), START)
+            people = zip(content.candidates, given, strict=True)
+            await _take(
+                counted,
+                msgspec.structs.replace(
+                    content, candidates=tuple(msgspec.structs.replace(one, ticket=t) for one, t in people)
+                ),
+            )
+            async with db.reading() as session:
+                stand = {one.id: one.ticket for one in await store.candidates(session, "plan")}
+            assert stand == {f"c{n}": ticket for n, ticket in enumerate(given)}
+        assert max(counted.rows) <= taking.ROWS_TOGETHER + 20
