@@ -226,18 +226,32 @@ def home(folder: Path, addresses: Sequence[str], answering: str = "") -> str:
 
 
 def own_key(folder: Path) -> SeatKey:
-    """Return the launcher's key, kept in `<folder>/launcher.key` (0600); made at the first start."""
+    """Return the launcher's key, kept in `<folder>/launcher.key` (0600); made at the first start.
+
+    An empty file is what a power cut left before any key was in it: no page was ever given one, so a new one is made.
+    """
     path = folder / "launcher.key"
-    if path.exists():
+    if path.exists() and path.stat().st_size:
         return SeatKey.load(path.read_bytes())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = SeatKey.generate()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(key.raw())
-        out.flush()
-        os.fsync(out.fileno())
+    making = folder / "launcher.key.new"
+    making.unlink(missing_ok=True)
+    _write_through(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, key.raw())
+    making.replace(path)
+    _write_through(folder, os.O_RDONLY)
     return key
+
+
+def _write_through(path: Path, flags: int, data: bytes = b"") -> None:
+    """Write data to a file, or nothing to a folder, and return once the disk has it."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _signal_group(leader: int, what: signal.Signals) -> None:

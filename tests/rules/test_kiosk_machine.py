@@ -10,6 +10,7 @@ import pytest
 from kiosk.doctor import input_method, policies
 from kiosk.finding import Found, scanned, sheet_text
 from kiosk.kit import KitOrder, make_kit
+from kiosk.launcher import own_key
 from kiosk.policies import flags_for, policies_for
 from kiosk.restarts import BUDGET, MOST_S, over_budget, wait_before
 from kiosk.seb import read_seb
@@ -115,3 +116,15 @@ def test_the_check_knows_input_methods_and_policies(tmp_path: Path) -> None:
     assert policies(path, tmp_path).fault is None
     path.write_text(json.dumps(policies_for("https://other.lan:1", b"der")), encoding="utf-8")
     assert policies(path, tmp_path).fault == "kiosk-policy-other"
+
+
+def test_a_power_cut_at_the_first_start_costs_no_machine(tmp_path: Path) -> None:
+    """The launcher's key is the same at every start; an empty file, and a half-made one beside it, are made anew."""
+    folder = tmp_path / "kiosk"
+    folder.mkdir()
+    (folder / "launcher.key").touch()
+    (folder / "launcher.key.new").write_bytes(b"half")
+    first = own_key(folder)
+    assert own_key(folder).public == first.public
+    assert [path.name for path in folder.iterdir()] == ["launcher.key"]
+    assert (folder / "launcher.key").stat().st_mode & 0o777 == 0o600
