@@ -22,6 +22,8 @@ from server.itembank.review_models import ReviewRow
 from server.itembank.service import sealed_columns
 
 _TYPED_BLANK = re.compile(r"\[\[\s*\d*\s*\]\]")
+_OURS = re.compile(r"[\ue000\ue001]|&#(?:x0*e00[01](?![0-9a-f])|0*5734[45](?![0-9]));?", re.IGNORECASE)
+"""The characters that hold a blank's place while its stem is cleaned, typed as they are or by number."""
 LONGEST_LABEL, LONGEST_POINT, LONGEST_ANSWER = 100, 200, 500
 Asked = TypeVar("Asked", ItemContent, SubItem)
 """What asks something: an item, or a sub-item of a case."""
@@ -35,9 +37,9 @@ def typed_stem(stem: str) -> str:
 
 def stored_stem(stem: str) -> str:
     """Return a typed stem as it is stored: cleaned, its blanks `[[…]]` numbered from 1 in their order."""
-    pieces = _TYPED_BLANK.split(stem)
+    pieces = _TYPED_BLANK.split(_OURS.sub(" ", stem))
     if len(pieces) == 1:
-        return sanitised(stem)
+        return sanitised(pieces[0])
     with_blanks = pieces[0]
     for number, piece in enumerate(pieces[1:], start=1):
         with_blanks += f"\ue000{number}\ue001{piece}"

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import BadInput
+from server.itembank.editing_service import stored_stem
+from server.itembank.interchange.blanks import STORED_BLANK
 from server.itembank.interchange.files import read_file
 from server.itembank.interchange.forms import format_of
 from server.itembank.interchange.mapping import columns_of, read_mapping
@@ -183,3 +185,9 @@ def test_the_defaults_of_a_mapping_hold_for_typed_items(tmp_path: Path) -> None:
     content = read_file(path, saved=read_mapping(mapping)).reading.outcomes[0].content
     assert content is not None
     assert (content.point, content.difficulty, content.score) == ("1.1", 0.7, 2.0)
+
+
+def test_only_typed_brackets_make_a_blank() -> None:
+    """The characters by which the program keeps a blank's place, typed as they are or by number, make none."""
+    for place in ("\ue0002\ue001", "&#xE000;2&#xE001;", "&#57344;2&#57345;", "&#xE0\ue00000;2&#xE001;"):
+        assert len(STORED_BLANK.findall(stored_stem(f"甲[[]]乙{place}"))) == 1, place

@@ -28,6 +28,7 @@ _WEIGHT = re.compile(r"^%(-?\d+(?:\.\d+)?)%")
 _NUMBER = re.compile(r"^-?\d+(?:\.\d+)?$")
 # Escaped characters stand as single private-use characters while a question is taken apart.
 _HIDDEN = {mark: chr(0xE000 + place) for place, mark in enumerate("~=#{}:\\n*")}
+_OURS = re.compile(f"[{''.join(_HIDDEN.values())}]")
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ def _told(comments: str) -> dict[str, Cell]:
 
 
 def _hidden(text: str) -> str:
-    return _ESCAPE.sub(lambda found: _HIDDEN[found[1]], text)
+    return _ESCAPE.sub(lambda found: _HIDDEN[found[1]], _OURS.sub(" ", text))
 
 
 def _shown(text: str, strip: bool = True) -> str:
