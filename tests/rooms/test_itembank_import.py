@@ -258,7 +258,7 @@ async def test_a_wrong_key_opens_nothing(db: Database, journal: Journal, clock: 
     """Another bank key makes the import itself fail: it cannot read what the bank holds."""
     await filled_bank(db, journal, clock)
     with pytest.raises(Tampered, match="item-broken"):
-        await service.import_items(db, journal, clock, "t", BANK, bytes(32), reading_of(small_bank()), SOURCE)
+        await service.import_items(db, journal, clock, "t", BANK, b"k" * 32, reading_of(small_bank()), SOURCE)
 
 
 async def test_a_ciphertext_moved_to_another_item_does_not_open(

@@ -54,7 +54,7 @@ def read(data: bytes) -> Reading:
         (question("numerical", "Q", answer("100", "3.14", "<tolerance>0.01</tolerance>")),
          "fill", (), (("3.14±0.01",),)),
         (question("numerical", "Q", answer("100", "4", "<tolerance>0</tolerance>")), "fill", (), (("4",),)),
-        (question("cloze", "a {1:SHORTANSWER:=x~=y} b {2:NM:=2:0.5}"), "fill", (), (("x", "y"), ("2±0.5",))),
+        (question("cloze", "a {1:SHORTANSWER:=x~=y} b {1:NM:=2:0.5}"), "fill", (), (("x", "y"), ("2±0.5",))),
     ],
 )  # fmt: skip
 def test_a_moodle_question_becomes_an_item(
@@ -71,8 +71,17 @@ def test_a_moodle_question_becomes_an_item(
     [
         (question("matching", "Q"), "matching"),
         (question("ddmarker", "Q"), "ddmarker"),
-        (question("cloze", "{1:MULTICHOICE:=a~b}"), "cloze"),
-        (question("cloze", "no gaps"), "cloze"),
+        (question("cloze", "no gaps"), "cloze (no gap)"),
+        (question("cloze", "{1:MULTICHOICE}"), "cloze (unreadable gap)"),
+        (question("cloze", "{1:MULTICHOICE:%50%a~=b}"), "cloze (part credit)"),
+        (question("cloze", "{1:MCV:~%50%a~b}"), "cloze (part credit)"),
+        (question("cloze", "{1:MC:~=a~%-50%b} {1:SA:=c}"), "cloze (penalty)"),
+        (question("cloze", "{1:SA:=a~%50%b}"), "cloze (part credit)"),
+        (question("cloze", "{1:SA:=a*}"), "cloze (pattern)"),
+        (question("cloze", "{1:NM:=two}"), "cloze (pattern)"),
+        (question("cloze", "{1:SA:a}"), "cloze (gap without an answer)"),
+        (question("cloze", "{0:SA:=a} {1:SA:=b}"), "cloze (gap without a score)"),
+        (question("cloze", "{1:MATCH:=a}"), "cloze (MATCH)"),
         (question("shortanswer", "Q", answer("100", "a*")), "shortanswer (pattern)"),
         (question("shortanswer", "Q", answer("100", "a"), answer("50", "b")), "shortanswer (part credit)"),
         (question("multichoice", "Q", "<single>true</single>", answer("100", "a"), answer("50", "b")),
@@ -171,10 +180,63 @@ def test_every_question_of_the_real_moodle_files_is_accounted_for(shared: Path) 
             counts[outcome.status.value] += 1
             kinds.update(str(one.facts["type"]) for one in outcome.remarks if one.code == "type-not-held")
     assert sum(counts.values()) == 25
-    assert kinds == {"cloze": 7}
-    assert counts["skipped"] == 7
+    assert kinds == {
+        "cloze (no gap)": 1,
+        "cloze (part credit)": 3,
+        "cloze (pattern)": 1,
+        "cloze (unreadable gap)": 1,
+    }
+    assert counts["skipped"] == 6
 
 
 def test_a_flood_of_open_gaps_is_no_cloze() -> None:
     """A text of forty thousand gaps that never close is skipped as cloze without a search from each of them."""
-    assert read(quiz(question("cloze", "{1:SA:" * 40_000))).outcomes[0].remarks[-1].facts["type"] == "cloze"
+    outcome = read(quiz(question("cloze", "{1:SA:" * 40_000))).outcomes[0]
+    assert outcome.remarks[-1].facts["type"] == "cloze (unreadable gap)"
+
+
+def test_a_cloze_with_choices_is_a_case() -> None:
+    """Each gap becomes a sub-item worth its weight, and a number stands in its place; all variants of Moodle's
+    choices are read, with feedback, escapes and entities."""
+    text = (
+        "<p>x &lt; 2: {2:MULTICHOICE:~=a &amp; b#well done~%0%c~d\\}} and {1:MCVS:e~%100%&#60;f#no}, "
+        "{:MULTIRESPONSE_H:%50%g~%50%h~%-100%i}, {3:SHORTANSWER:=R&amp;D~=&#39;q&#39;#yes~*#wrong}, "
+        "{1:NUMERICAL:=2:0.5~=3}</p>"
+    )
+    outcome = read(quiz(question("cloze", text))).outcomes[0]
+    content = outcome.content
+    assert content is not None
+    assert not [one for one in outcome.remarks if one.doubt]
+    assert (content.type, content.score) == ("case", 8.0)
+    assert (
+        content.stem
+        == "<p>x &lt; 2: <b>（1）</b> and <b>（2）</b>, <b>（3）</b>, <b>（4）</b>, <b>（5）</b></p>"
+    )
+    assert [(one.type, one.options, one.key, one.accepted, one.score) for one in content.parts] == [
+        ("single", ("a &amp; b", "c", "d}"), ("A",), (), 2.0),
+        ("single", ("e", "&lt;f"), ("B",), (), 1.0),
+        ("multiple", ("g", "h", "i"), ("A", "B"), (), 1.0),
+        ("fill", (), (), (("R&D", "'q'"),), 3.0),
+        ("fill", (), (), (("2±0.5", "3"),), 1.0),
+    ]
+
+
+def test_a_cloze_of_one_choice_is_that_choice_and_uneven_gaps_are_a_case() -> None:
+    """One gap to choose in is a choice with brackets in its sentence; blanks that weigh differently keep their weights,
+    scaled to the grade that the question states."""
+    one, uneven, even = read(
+        quiz(
+            question("cloze", "The sky is {1:MC:red~=blue}."),
+            question("cloze", "a {1:SA:=x} b {3:SA:=y}", "<defaultgrade>2</defaultgrade>"),
+            question("cloze", "a {2:SA:=x} b {2:SA:=y}"),
+        )
+    ).outcomes
+    assert one.content is not None and uneven.content is not None and even.content is not None
+    assert (one.content.type, one.content.stem, one.content.options, one.content.key) == (
+        "single", "The sky is （　）.", ("red", "blue"), ("B",)
+    )  # fmt: skip
+    assert [(part.accepted, part.score) for part in uneven.content.parts] == [
+        ((("x",),), 0.5),
+        ((("y",),), 1.5),
+    ]
+    assert (even.content.type, even.content.score) == ("fill", 4.0)

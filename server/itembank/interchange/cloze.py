@@ -1,30 +1,51 @@
-"""Gaps within a text as Moodle writes them, `{1:SHORTANSWER:=a~=b}` and `{1:NUMERICAL:=3.14:0.01}`."""
+"""Gaps within a text as Moodle writes them: `{1:SHORTANSWER:=a~=b}`, `{1:NUMERICAL:=3.14:0.01}`,
+`{2:MULTICHOICE:=a~b}`, `{1:MULTIRESPONSE:=a~=b~c}`; the number is what the gap is worth."""
 
+import html
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 from server.itembank.interchange.blanks import STORED_BLANK, blank
 
-_GAP = re.compile(r"\{(\d{0,4}):([A-Z_]{1,20}):((?:\\.|[^\\{}]){0,4000})\}", re.DOTALL)
+_GAP = re.compile(r"\{(\d{0,4}):([A-Z_]{1,20}):((?:\\.|[^\\{}])*+)\}", re.DOTALL)
 _ANY = re.compile(r"\{\d{0,4}:[A-Z_]{1,20}[:}]")
 _SHORT = frozenset({"SHORTANSWER", "SA", "MW", "SHORTANSWER_C", "SAC", "MWC"})
 _NUMBERS = frozenset({"NUMERICAL", "NM"})
+_ONE_OF = frozenset(
+    {"MULTICHOICE", "MC", "MULTICHOICE_V", "MCV", "MULTICHOICE_H", "MCH", "MULTICHOICE_S", "MCS",
+     "MULTICHOICE_VS", "MCVS", "MULTICHOICE_HS", "MCHS"}
+)  # fmt: skip
+_SOME_OF = frozenset({"MULTIRESPONSE", "MR", "MULTIRESPONSE_H", "MRH", "MULTIRESPONSE_S", "MRS",
+                      "MULTIRESPONSE_HS", "MRHS"})  # fmt: skip
 _PARTS = re.compile(r"(?:\\.|[^\\~])+", re.DOTALL)
-_FEEDBACK = re.compile(r"(?<!\\)#.*$", re.DOTALL)
+# What follows `#` is feedback, unless it is escaped or within an entity.
+_FEEDBACK = re.compile(r"(?<!\\)(?<!&)(?<!&amp;)#.*$", re.DOTALL)
+_SHARE = re.compile(r"^%(-?\d{1,3}(?:\.\d{0,7})?)%")
 _SPECIAL = re.compile(r'([}#~/"\\*=%{])')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NUMBER = re.compile(r"^-?\d{1,30}(?:\.\d{1,30})?$")
 _TOLERANT = re.compile(r"^(-?\d{1,30}(?:\.\d{1,30})?)±(\d{1,30}(?:\.\d{1,30})?)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One gap: where it stands in the text, and what is accepted in it."""
+    """One gap: where it stands in the text, what it is worth beside the others, and what is right in it: texts, or
+    places (from 0) of options in HTML."""
 
     start: int
     end: int
-    accepted: tuple[str, ...]
+    weight: int
+    kind: Literal["fill", "single", "multiple"]
+    accepted: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    right: tuple[int, ...] = ()
+
+
+class _NotHeld(Exception):
+    """A gap of a kind that the bank does not hold, by name."""
 
 
 def is_number(text: str) -> bool:
@@ -43,52 +64,94 @@ def tolerant(text: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found is not None and float(found[2]) else None
 
 
-def gaps_in(text: str) -> tuple[Gap, ...] | None:
-    """Return the gaps of a text, or None when there is none or one of them is of another kind."""
+def gaps_in(text: str) -> tuple[Gap, ...] | str:
+    """Return the gaps of a text (at least one), or the name of what the bank does not hold in them."""
     found: list[Gap] = []
-    for one in _GAP.finditer(text):
-        accepted = _accepted(one[2], one[3])
-        if accepted is None:
-            return None
-        found.append(Gap(one.start(), one.end(), accepted))
-    return tuple(found) if found and len(found) == len(_ANY.findall(text)) else None
+    try:
+        for one in _GAP.finditer(text):
+            found.append(_gap_of(one))
+    except _NotHeld as reason:
+        return str(reason)
+    if len(found) != len(_ANY.findall(text)):
+        return "unreadable gap"
+    return tuple(found) or "no gap"
 
 
-def _accepted(kind: str, body: str) -> tuple[str, ...] | None:
-    right: list[str] = []
-    for part in _PARTS.findall(body):
-        text = _FEEDBACK.sub("", part).strip()
-        if text.startswith("%100%"):
-            text = f"={text.removeprefix('%100%')}"
-        elif text.startswith("%0%"):
-            continue
-        elif text.startswith("%"):
-            return None  # part credit
-        if not text.startswith("="):
-            continue  # a wrong answer with its feedback
-        text = text[1:]
-        if kind in _NUMBERS:
-            value, _, within = text.partition(":")
-            if not is_number(value) or not is_number(within or "0"):
-                return None
-            right.append(with_tolerance(value, within or "0"))
-        elif kind in _SHORT:
-            if re.search(r"(?<!\\)\*", text):
-                return None  # a pattern
-            right.append(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL).strip())
-        else:
-            return None
-    return tuple(right) or None
+def _gap_of(found: re.Match[str]) -> Gap:
+    weight = int(found[1] or "1")
+    if not weight:
+        raise _NotHeld("gap without a score")
+    kind = found[2]
+    answers = [_share(part) for part in _PARTS.findall(found[3])]
+    if kind in _ONE_OF or kind in _SOME_OF:
+        several = kind in _SOME_OF
+        right = tuple(place for place, (share, _) in enumerate(answers) if share > 0)
+        options = tuple(_ESCAPED.sub(r"\1", option) for _, option in answers)
+        shares = {answers[place][0] for place in right}
+        if len(shares) > 1 or (shares - {100.0} and not several):
+            raise _NotHeld("part credit")
+        if not several and any(share < 0 for share, _ in answers):
+            raise _NotHeld("penalty")
+        return Gap(*found.span(), weight, "multiple" if several else "single", (), options, right)
+    if any(0 < share < 100 for share, _ in answers):
+        raise _NotHeld("part credit")
+    right_texts = [one for share, one in answers if share > 0]
+    if kind in _NUMBERS:
+        accepted = tuple(map(_numbered, right_texts))
+    elif kind in _SHORT:
+        if any(re.search(r"(?<!\\)\*", one) for one in right_texts):
+            raise _NotHeld("pattern")
+        accepted = tuple(html.unescape(_ESCAPED.sub(r"\1", one)).strip() for one in right_texts)
+    else:
+        raise _NotHeld(kind)
+    if not accepted:
+        raise _NotHeld("gap without an answer")
+    return Gap(*found.span(), weight, "fill", accepted)
+
+
+def _share(part: str) -> tuple[float, str]:
+    """Return (per cent of the gap's score, text) of one answer within a gap, without its feedback."""
+    text = _FEEDBACK.sub("", part).strip()
+    if text.startswith("="):
+        return 100.0, text[1:].strip()
+    told = _SHARE.match(text)
+    if told is not None:
+        return float(told[1]), text[told.end() :].strip()
+    return 0.0, text
+
+
+def _numbered(text: str) -> str:
+    value, _, within = text.partition(":")
+    if not is_number(value) or not is_number(within or "0"):
+        raise _NotHeld("pattern")
+    return with_tolerance(value, within or "0")
 
 
 def with_blanks(text: str, gaps: tuple[Gap, ...], stored: bool) -> tuple[str, tuple[tuple[str, ...], ...]]:
     """Return (text with a blank for each gap, what is accepted in each)."""
+    marks = [blank(number) if stored else "____" for number in range(1, len(gaps) + 1)]
+    return _marked(text, gaps, marks), tuple(gap.accepted for gap in gaps)
+
+
+def with_numbers(text: str, gaps: tuple[Gap, ...]) -> str:
+    """Return the text with （1）, （2）, … where its gaps stand; a text with markup shows them bold."""
+    bold = "</" in text
+    marks = [f"<b>（{number}）</b>" if bold else f"（{number}）" for number in range(1, len(gaps) + 1)]
+    return _marked(text, gaps, marks)
+
+
+def with_bracket(text: str, gap: Gap) -> str:
+    """Return the text of a single choice with empty brackets where its gap stands."""
+    return _marked(text, (gap,), ["（　）"])
+
+
+def _marked(text: str, gaps: tuple[Gap, ...], marks: list[str]) -> str:
     pieces: list[str] = []
     last = 0
-    for number, gap in enumerate(gaps, start=1):
-        pieces += [text[last : gap.start], blank(number) if stored else "____"]
+    for gap, mark in zip(gaps, marks, strict=True):
+        pieces += [text[last : gap.start], mark]
         last = gap.end
-    return "".join([*pieces, text[last:]]), tuple(gap.accepted for gap in gaps)
+    return "".join([*pieces, text[last:]])
 
 
 def json_of(accepted: tuple[tuple[str, ...], ...]) -> str:
@@ -107,5 +170,5 @@ def _gap(accepted: tuple[str, ...]) -> str:
     if numbers and all(numbers):
         body = "~".join(f"={one[0]}:{one[1]}" for one in numbers if one is not None)
         return f"{{1:NUMERICAL:{body}}}"
-    escaped = (_SPECIAL.sub(r"\\\1", text) for text in accepted)
+    escaped = (_SPECIAL.sub(r"\\\1", html.escape(text, quote=False)) for text in accepted)
     return "{1:SHORTANSWER:" + "~".join(f"={text}" for text in escaped) + "}"

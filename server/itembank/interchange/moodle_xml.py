@@ -1,7 +1,9 @@
 """Moodle XML: a `quiz` of questions. Read into rows like any other file.
 
 Taken: multichoice with one or several wholly right answers, truefalse, shortanswer and numerical (as
-fill-in), cloze whose gaps are all short answers or numbers, essay (what graders are told is the model answer).
+fill-in), cloze, essay (what graders are told is the model answer). A cloze whose gaps are all short answers or
+numbers of one weight is a fill-in item, one with a single gap to choose in is a choice, every other is a case with
+a sub-item for each gap.
 Every other kind, part credit for one answer and patterns (`*`) are rows of a type that is not held. Categories
 name the knowledge point.
 """
@@ -17,10 +19,11 @@ from server.itembank.interchange.blanks import BLANK
 from server.itembank.interchange.categories import point_in
 from server.itembank.interchange.cells import MARK, STORED
 from server.itembank.interchange.in_words import rubric_in_list
-from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable
+from server.itembank.interchange.rows import Cell, Remark, SourceRow, SourceTable, text_of
 from server.itembank.interchange.sanitising import picture_html, plain_of
 from server.itembank.interchange.xml_tree import Element, parsed
 from server.itembank.items import LABELS
+from server.itembank.showing import shares
 
 COLUMNS = (
     "label", "type", "stem", "options", "answer", "explanation", "category", "rubric", "score", "difficulty",
@@ -60,6 +63,7 @@ class _Question:
         self.tags = [tag.text_at("text") for tag in _within(element, "tags", "tag")]
         self.stored = MARK in self.tags
         self.cells: dict[str, Cell] = {"category": category}
+        self.parts: tuple[SourceRow, ...] = ()
 
     def row(self) -> SourceRow:
         stem = self._html(self.element.first("questiontext"))
@@ -82,7 +86,9 @@ class _Question:
         if self.element.text_at("image_base64"):
             self._old_picture()
         not_held = self._answers(stem)
-        return SourceRow(self.place, self.cells, remarks=tuple(self.remarks), not_held=not_held)
+        return SourceRow(
+            self.place, self.cells, remarks=tuple(self.remarks), not_held=not_held, parts=self.parts
+        )
 
     def _answers(self, stem: str) -> str:
         """Fill the cells of type and key; return the name of a kind that is not held, or an empty text."""
@@ -162,14 +168,32 @@ class _Question:
 
     def _gaps(self, stem: str) -> str:
         found = cloze.gaps_in(stem)
-        if found is None:
-            return "cloze"
-        self.cells["type"] = "fill"
-        self.cells["stem"], accepted = cloze.with_blanks(stem, found, self.stored)
-        if self.stored:
-            self.cells["answer"] = cloze.json_of(accepted)
+        if isinstance(found, str):
+            return f"cloze ({found})"
+        weights = [gap.weight for gap in found]
+        total = self.cells["score"] = text_of(self.cells["score"]) or str(sum(weights))
+        if all(gap.kind == "fill" for gap in found) and len(set(weights)) == 1:
+            self.cells["type"] = "fill"
+            self.cells["stem"], accepted = cloze.with_blanks(stem, found, self.stored)
+            if self.stored:
+                self.cells["answer"] = cloze.json_of(accepted)
+            else:
+                self.cells["answer"] = tuple(" / ".join(texts) for texts in accepted)
+        elif len(found) == 1:
+            self.cells |= _asked(found[0])
+            self.cells["stem"] = cloze.with_bracket(stem, found[0])
         else:
-            self.cells["answer"] = tuple(" / ".join(texts) for texts in accepted)
+            self.cells["type"] = "case"
+            self.cells["stem"] = cloze.with_numbers(stem, found)
+            split = shares(float(total), weights) if cloze.is_number(total) else weights
+            self.parts = tuple(
+                SourceRow(
+                    f"{self.place}/{number}",
+                    _asked(gap)
+                    | {"stem": f"（{number}）{' ____' if gap.kind == 'fill' else ''}", "score": f"{score:g}"},
+                )
+                for number, (gap, score) in enumerate(zip(found, split, strict=True), start=1)
+            )
         return ""
 
     def _html(self, element: Element | None) -> str:
@@ -205,6 +229,14 @@ class _Question:
 
     def _doubt(self, code: str, **facts: str) -> None:
         self.remarks.append(Remark(code, self.place, True, facts))
+
+
+def _asked(gap: cloze.Gap) -> dict[str, Cell]:
+    """Return type, options and key of one gap."""
+    if gap.kind == "fill":
+        return {"type": "fill", "answer": (" / ".join(gap.accepted),)}
+    key = "".join(LABELS[place] for place in gap.right if place < len(LABELS))
+    return {"type": gap.kind, "options": gap.options, "answer": key}
 
 
 def _within(element: Element, *path: str) -> list[Element]:
