@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("answers", "bell", "reconnect", "imports", "draw", "journal", "cameras")
+NAMES = ("answers", "bell", "reconnect", "imports", "draw", "journal", "cameras", "beside")
 """In the order of the day; each is `python -m benchmarks.NAME [--quick]`."""
 QUICK_S, FULL_S = 180, 3600
 """When a run is ended as failed; the short forms are made for 45 s on a quiet machine with two processors."""

@@ -139,10 +139,10 @@ async def measure(folder: Path, kiosks: int, rate: float, seconds: float, messag
                 kiosk.socket.abort()
     if refusals := refused(seated):
         raise RuntimeError(f"answers were refused: {refusals}")
-    stored, wanted = _stored(folder), steady.answers + ceiling.answers
-    if stored != wanted:
-        raise RuntimeError(f"{wanted} answers were acknowledged and {stored} are on disk")
-    conditions = machine() | {"kiosks": kiosks, "tls": False, "on_disk": stored}
+    on_disk, wanted = stored(folder), steady.answers + ceiling.answers
+    if on_disk != wanted:
+        raise RuntimeError(f"{wanted} answers were acknowledged and {on_disk} are on disk")
+    conditions = machine() | {"kiosks": kiosks, "tls": False, "on_disk": on_disk}
     offered = conditions | {"offered_per_s": rate}
     per_s, closed = ceiling.answers / ceiling.wall_s, conditions | {"load": "closed loop"}
     print_figure("durable_answers_per_s", per_s, "1/s", raw, closed)
@@ -156,7 +156,8 @@ async def measure(folder: Path, kiosks: int, rate: float, seconds: float, messag
     print_figure("sign_ins_per_s", kiosks / signed_in, "1/s", None, conditions)
 
 
-def _stored(folder: Path) -> int:
+def stored(folder: Path) -> int:
+    """Return how many answers the hall's disk holds."""
     with contextlib.closing(sqlite3.connect(folder / "gongyuan.db")) as disk:
         return int(disk.execute("select count(*) from delivery_answer_event").fetchone()[0])
 
