@@ -25,7 +25,7 @@ from server.clock import Clock, SystemClock
 from server.conduct.courses import exam_courses
 from server.conduct.expectations import room_expectations
 from server.db.act import Act
-from server.db.engine import Database
+from server.db.engine import CHECKPOINT_PAGES, WRITER_CHECKPOINT_PAGES, Database
 from server.db.journal import Journal
 from server.db.migrate import upgrade
 from server.db.signals import Signals
@@ -328,7 +328,9 @@ def create_app(settings: Settings, clock: Clock, children: Children, *, seats_on
     """
     load_models()
     may_serve(settings)
-    db = Database(settings.database_url)
+    # Where answers are written a thread of its own folds the log, and nobody's commit waits for it.
+    pages = WRITER_CHECKPOINT_PAGES if settings.role == "centre" else CHECKPOINT_PAGES
+    db = Database(settings.database_url, checkpoint_pages=pages)
     upgrade(db)
     journal = Journal(f"{settings.role}-server")
     identity = Identity.open_or_create(settings.folder)

@@ -19,7 +19,8 @@ SHIPPING_MARKER = "shipping"
 CHECKPOINT_PAGES = 4_000
 """Pages in SQLite's log from which whoever commits folds it into the database file."""
 WRITER_CHECKPOINT_PAGES = 64_000
-"""The same for the answer writer, which leaves it to `db/checkpoint`: a quarter of a gigabyte, in case that fails."""
+"""The same for all of a centre's serving process, which leaves it to `db/checkpoint`: a quarter of a gigabyte, in case
+that fails."""
 LEAST_SQLITE = (3, 35, 0)  # RETURNING and UPSERT as used by the stores
 
 
@@ -74,7 +75,8 @@ class Database:
     (BEGIN IMMEDIATE on SQLite), commits at a clean exit and rolls back at an exception.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, checkpoint_pages: int = CHECKPOINT_PAGES) -> None:
+        """On SQLite a commit of `reading()` or `writing()` folds the log from so many pages on."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -88,7 +90,7 @@ class Database:
         pool = {} if self.url.database in (None, "", ":memory:") else {"pool_size": 15, "max_overflow": 5}
         self.engine: AsyncEngine = create_async_engine(self._async_url, **pool)
         if self.is_sqlite:
-            _prepare_sqlite(self.engine.sync_engine)
+            _prepare_sqlite(self.engine.sync_engine, checkpoint_pages)
         self._read = async_sessionmaker(self.engine, expire_on_commit=False)
         writing = self.engine.execution_options(begin="IMMEDIATE") if self.is_sqlite else self.engine
         self._write = async_sessionmaker(writing, expire_on_commit=False)
