@@ -60,6 +60,7 @@ class MarkerRow(Base):
     assigned_at: Mapped[datetime]
     assigned_by: Mapped[str] = mapped_column(String(120))
     ended_at: Mapped[datetime | None]
+    """When the assignment was ended; the marks given before stand."""
 
 
 class GradeRow(Base):
@@ -74,3 +75,5 @@ class GradeRow(Base):
     points: Mapped[int]
     note: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
+    set_aside_at: Mapped[datetime | None]
+    """When its marker was recused from the candidate: it is kept and counts no more."""

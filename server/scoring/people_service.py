@@ -25,13 +25,14 @@ from server.scoring.facts import Mark
 from server.scoring.people import (
     DEFAULT_SPREAD,
     AnswerState,
+    Verdict,
     allowed_spread,
     grade_fault,
     points_fault,
     verdict,
 )
 from server.scoring.people_models import GradeRow, GuideRow, MarkerRow, WrittenRow
-from server.scoring.people_store import Marker
+from server.scoring.people_store import Marker, Written
 
 CHUNK = 200
 
@@ -130,8 +131,11 @@ async def assign(
 ) -> None:
     """Assign a marker or arbiter to a slot, recused from the candidates named by their tickets.
 
-    Again for the same person: the newer assignment stands. NotFound for a ticket that the slot does not hold.
+    Again for the same person: the newer assignment stands, and the marks that the person gave to candidates from whom
+    he is now recused count no more: those answers go to somebody else. NotFound for a ticket that the slot does not
+    hold; refused `marks-closed` where such marks are published.
     """
+    await store.lock(act.session, slot)
     await affairs.slot(act.session, slot)
     by_ticket = {one.ticket: one.id for one in await delivery.sittings(act.session, slot)}
     unknown = next((ticket for ticket in recused_tickets if ticket not in by_ticket), None)
@@ -153,6 +157,64 @@ async def assign(
     await act.record(
         "scoring:marker:assigned", {"slot": slot, "marker": marker, "arbiter": arbiter, "recused": recused}
     )
+    if recused:
+        await _set_aside(act, slot, marker, recused)
+
+
+async def _set_aside(act: Act, slot: str, marker: str, recused: Sequence[str]) -> None:
+    """Let a recused person's marks count no more, and bring each answer to what the others come to.
+
+    An answer that waits for an arbiter, or that the recused decided as one, needs an arbiter: it may have been sent to
+    review, which marks that agree do not answer.
+    """
+    rows = list(
+        await act.session.scalars(
+            select(GradeRow)
+            .join(WrittenRow, WrittenRow.code == GradeRow.code)
+            .where(
+                WrittenRow.slot == slot,
+                WrittenRow.sitting.in_(recused),
+                GradeRow.marker == marker,
+                GradeRow.set_aside_at.is_(None),
+            )
+        )
+    )
+    if not rows:
+        return
+    await _not_closed(act.session, slot)
+    for row in rows:
+        row.set_aside_at = act.now
+    await act.session.flush()
+    for code in sorted({row.code for row in rows}):
+        before = await people_store.written(act.session, code)
+        if before.state is AnswerState.DISPUTED or any(row.code == code and row.arbiter for row in rows):
+            came_to = Verdict(AnswerState.DISPUTED, None)
+            await _state(act, code, came_to)
+        else:
+            came_to = await _brought(act, before)
+        await act.record(
+            "scoring:answer:set-aside",
+            {
+                "slot": slot,
+                "code": code,
+                "marker": marker,
+                "before": before.points,
+                "state": came_to.state.value,
+            },
+        )
+
+
+async def end_assignment(act: Act, slot: str, marker: str, reason: str) -> None:
+    """End a marker's or arbiter's assignment to a slot; the marks given so far stand. Assigned again it goes on."""
+    if not reason.strip():
+        raise BadInput("reason-needed")
+    await store.lock(act.session, slot)
+    row = await act.session.get(MarkerRow, (slot, marker))
+    if row is None or row.ended_at is not None:
+        raise NotFound("assignment-unknown", marker=marker.removeprefix("staff:"))
+    row.ended_at = act.now
+    await act.session.flush()
+    await act.record("scoring:marker:ended", {"slot": slot, "marker": marker, "reason": reason.strip()})
 
 
 async def set_spread(act: Act, slot: str, percent: int) -> None:
@@ -235,15 +297,7 @@ async def grade(act: Act, code: str, points: int, note: str = "") -> tuple[Answe
         )
     )
     await act.session.flush()
-    question = found.question
-    row = await act.session.get(GuideRow, (found.slot, question.item, question.version, question.part))
-    spread = row.spread if row is not None else allowed_spread(found.most, DEFAULT_SPREAD)
-    came_to = verdict(await people_store.grades(act.session, code), spread)
-    await act.session.execute(
-        update(WrittenRow)
-        .where(WrittenRow.code == code)
-        .values(state=came_to.state.value, points=came_to.points)
-    )
+    came_to = await _brought(act, found)
     await act.record(
         "scoring:answer:marked",
         {
@@ -257,6 +311,24 @@ async def grade(act: Act, code: str, points: int, note: str = "") -> tuple[Answe
         },
     )
     return came_to.state, await people_store.left(act.session, found.slot)
+
+
+async def _brought(act: Act, found: Written) -> Verdict:
+    """Bring an answer to what the marks that count come to."""
+    question = found.question
+    row = await act.session.get(GuideRow, (found.slot, question.item, question.version, question.part))
+    spread = row.spread if row is not None else allowed_spread(found.most, DEFAULT_SPREAD)
+    came_to = verdict(await people_store.grades(act.session, found.code), spread)
+    await _state(act, found.code, came_to)
+    return came_to
+
+
+async def _state(act: Act, code: str, came_to: Verdict) -> None:
+    await act.session.execute(
+        update(WrittenRow)
+        .where(WrittenRow.code == code)
+        .values(state=came_to.state.value, points=came_to.points)
+    )
 
 
 async def review(act: Act, slot: str, sitting: str, number: int, reason: str) -> str:

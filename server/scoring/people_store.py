@@ -100,8 +100,12 @@ async def written_at(session: AsyncSession, slot: str, sitting: str, number: int
 
 
 async def grades(session: AsyncSession, code: str) -> tuple[Grade, ...]:
-    """Return the newest mark of each person for one answer, in order of time."""
-    rows = await session.scalars(select(GradeRow).where(GradeRow.code == code).order_by(GradeRow.version))
+    """Return the newest mark of each person for one answer that counts, in order of time."""
+    rows = await session.scalars(
+        select(GradeRow)
+        .where(GradeRow.code == code, GradeRow.set_aside_at.is_(None))
+        .order_by(GradeRow.version)
+    )
     newest = {row.marker: row for row in rows}
     ordered = sorted(newest.values(), key=lambda row: (row.at, row.marker))
     return tuple(Grade(row.marker, row.arbiter, row.points) for row in ordered)
@@ -149,10 +153,13 @@ async def progress(session: AsyncSession, slot: str) -> tuple[Progress, ...]:
         .group_by(WrittenRow.item, WrittenRow.version, WrittenRow.part, WrittenRow.state)
     )
     by_state = {(Question(i, v, p), AnswerState(state)): n for i, v, p, state, n in counted}
+    counting = (
+        select(GradeRow.code, GradeRow.marker).where(GradeRow.set_aside_at.is_(None)).distinct().subquery()
+    )
     marked = await session.execute(
         select(WrittenRow.item, WrittenRow.version, WrittenRow.part, func.count())
-        .join(GradeRow, GradeRow.code == WrittenRow.code)
-        .where(WrittenRow.slot == slot, GradeRow.version == 1)
+        .join(counting, counting.c.code == WrittenRow.code)
+        .where(WrittenRow.slot == slot)
         .group_by(WrittenRow.item, WrittenRow.version, WrittenRow.part)
     )
     marks = {Question(i, v, p): n for i, v, p, n in marked}
@@ -223,9 +230,14 @@ async def short(session: AsyncSession, slot: str) -> Short:
     )
     waiting = [one for one in map(_written, rows) if not covered(gone, one.question)]
     gave: dict[str, set[str]] = {}
-    given = select(GradeRow.code, GradeRow.marker).join(WrittenRow, WrittenRow.code == GradeRow.code)
-    for code, who in await session.execute(given.where(WrittenRow.slot == slot).distinct()):
+    counting: dict[str, set[str]] = {}
+    given = select(GradeRow.code, GradeRow.marker, GradeRow.set_aside_at).join(
+        WrittenRow, WrittenRow.code == GradeRow.code
+    )
+    for code, who, set_aside in await session.execute(given.where(WrittenRow.slot == slot)):
         gave.setdefault(code, set()).add(who)
+        if set_aside is None:
+            counting.setdefault(code, set()).add(who)
     lacking = {AnswerState.OPEN: 0, AnswerState.DISPUTED: 0}
     for one in waiting:
         before, disputed = gave.get(one.code, set()), one.state is AnswerState.DISPUTED
@@ -233,7 +245,7 @@ async def short(session: AsyncSession, slot: str) -> Short:
             who.arbiter is disputed and who.marker not in before and one.sitting not in who.recused
             for who in assigned
         )
-        lacking[one.state] += able < (1 if disputed else MARKERS - len(before))
+        lacking[one.state] += able < (1 if disputed else MARKERS - len(counting.get(one.code, ())))
     return Short(lacking[AnswerState.OPEN], lacking[AnswerState.DISPUTED])
 
 
@@ -246,9 +258,9 @@ async def next_answer(session: AsyncSession, marker: Marker, question: Question)
     mine = select(GradeRow.code).where(GradeRow.marker == marker.marker)
     full = (
         select(GradeRow.code)
-        .where(GradeRow.version == 1, GradeRow.arbiter.is_(False))
+        .where(GradeRow.set_aside_at.is_(None), GradeRow.arbiter.is_(False))
         .group_by(GradeRow.code)
-        .having(func.count() >= MARKERS)
+        .having(func.count(GradeRow.marker.distinct()) >= MARKERS)
     )
     query = (
         select(WrittenRow)
@@ -274,7 +286,8 @@ async def next_answer(session: AsyncSession, marker: Marker, question: Question)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One mark as the records keep it: which answer by its code, who, in which capacity, when, and the note."""
+    """One mark as the records keep it: which answer by its code, who, in which capacity, when, the note, and when it
+    was set aside."""
 
     code: str
     item: str
@@ -286,6 +299,7 @@ class Kept:
     points: int
     at: datetime
     note: str
+    set_aside_at: datetime | None
 
 
 async def kept_grades(session: AsyncSession, slot: str) -> tuple[Kept, ...]:
@@ -302,6 +316,7 @@ async def kept_grades(session: AsyncSession, slot: str) -> tuple[Kept, ...]:
             GradeRow.points,
             GradeRow.at,
             GradeRow.note,
+            GradeRow.set_aside_at,
         )
         .join(WrittenRow, WrittenRow.code == GradeRow.code)
         .where(WrittenRow.slot == slot)

@@ -206,6 +206,67 @@ async def test_answers_that_would_share_a_code_all_come_to_the_markers(
         assert len({row.code for row in rows}) == len(rows) == 5
 
 
+async def test_marks_of_whom_is_recused_later_count_no_more(day: HallDay) -> None:
+    """A recusal decided after marking began sends the answers that the recused had marked, settled ones too, to
+    another marker; the marks are kept as set aside, and counts close only when the other has marked."""
+    assert await mark_all(day, "staff:zhao", 300) == 5
+    (settled,) = (await waiting(day, "staff:qian"))[:1]
+    assert (await give(day, "staff:qian", settled, 300))[0] is AnswerState.SETTLED
+    async with day.act("staff:office") as act:
+        await people.assign(act, SLOT, "staff:zhao", recused_tickets=[f"T{n:04d}" for n in range(8)])
+    async with day.db.reading() as session:
+        again = await people_store.written(session, settled)
+        assert (again.state, again.points) == (AnswerState.OPEN, None)
+        assert await people_store.short(session, SLOT) == Short(of_markers=5, of_arbiters=0)
+        kept = await people_store.kept_grades(session, SLOT)
+    assert {(one.marker, one.set_aside_at is None) for one in kept} == {
+        ("staff:zhao", False),
+        ("staff:qian", True),
+    }
+    async with day.act("staff:office") as act:
+        await people.assign(act, SLOT, "staff:sun")
+    assert await mark_all(day, "staff:sun", 200) == 5
+    assert await mark_all(day, "staff:qian", 200) == 4
+    async with day.db.reading() as session:
+        assert await people_store.left(session, SLOT) == 1  # settled: 300 and 200 differ too much
+
+
+async def test_what_a_recused_arbiter_decided_goes_to_another(day: HallDay) -> None:
+    """An answer that its arbiter may not have judged waits for an arbiter again, and marks that agree do not settle an
+    answer sent to review when one of their markers is recused."""
+    (code, other) = (await waiting(day, "staff:zhao"))[:2]
+    for one, points in ((code, 100), (other, 350)):
+        await give(day, "staff:zhao", one, points)
+        await give(day, "staff:qian", one, 350)
+    assert (await give(day, "staff:sun", code, 200))[0] is AnswerState.SETTLED
+    async with day.act() as act:
+        found = await people_store.written(act.session, other)
+        await people.review(act, SLOT, found.sitting, found.number, "a re-check")
+    tickets = [f"T{n:04d}" for n in range(8)]
+    async with day.act("staff:office") as act:
+        await people.assign(act, SLOT, "staff:sun", arbiter=True, recused_tickets=tickets)
+        await people.assign(act, SLOT, "staff:zhao", recused_tickets=tickets)
+        for one in (code, other):
+            assert (await people_store.written(act.session, one)).state is AnswerState.DISPUTED
+
+
+async def test_an_assignment_is_ended_by_an_act(day: HallDay) -> None:
+    """Who is assigned no longer gives no mark, the marks given before stand, and assigned again he goes on."""
+    (code, other) = (await waiting(day, "staff:zhao"))[:2]
+    await give(day, "staff:zhao", code, 300)
+    async with day.act("staff:office") as act:
+        await people.end_assignment(act, SLOT, "staff:zhao", "ill")
+    with pytest.raises(NotFound, match="assignment-unknown"):
+        async with day.act("staff:office") as act:
+            await people.end_assignment(act, SLOT, "staff:zhao", "ill")
+    with pytest.raises(Refused, match="marker-not-assigned"):
+        await give(day, "staff:zhao", other, 300)
+    assert (await give(day, "staff:qian", code, 300))[0] is AnswerState.SETTLED
+    async with day.act("staff:office") as act:
+        await people.assign(act, SLOT, "staff:zhao")
+    await give(day, "staff:zhao", other, 300)
+
+
 async def _a_recused_code(day: HallDay) -> str:
     own = await marker(day, "staff:zhao")
     async with day.db.reading() as session:

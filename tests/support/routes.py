@@ -156,6 +156,7 @@ CENTRE: Mapping[Route, frozenset[Role]] = {
     ("GET", "/api/slots/{slot:str}/marking"): MARK_READERS,
     ("GET", "/api/slots/{slot:str}/marking.csv"): MARK_READERS,
     ("POST", "/api/slots/{slot:str}/markers"): RESULT_OFFICE,
+    ("POST", "/api/slots/{slot:str}/markers/{username:str}/end"): RESULT_OFFICE,
     ("POST", "/api/slots/{slot:str}/spread"): CHIEF,
     ("POST", "/api/slots/{slot:str}/review"): CHIEF,
     ("GET", "/api/slots/{slot:str}/statistics.csv"): MARK_READERS,

@@ -1,9 +1,7 @@
 """Import at the desk: a file comes into memory, its columns are named, every row is reported, then it is stored."""
 
 import asyncio
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
@@ -31,6 +29,7 @@ from server.web.desk.items import TYPES
 from server.web.desk.scope import WRITERS, Desk, Form, Http, login_of, opened
 from server.web.desk.workplace import Upload
 from server.web.pages import page
+from server.web.sheets import csv_file
 from server.web.site import Site
 
 Here = NamedDependency[Site]
@@ -289,14 +288,17 @@ async def report_file(upload: FromPath[str], request: Http, site: Here, desk: De
     label."""
     found = desk.upload(upload, login_of(request).username)
     language = language_of(request)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["place", "label", "status", "remarks"])
-    for one in _outcomes(found):
-        said = "；".join(say(language, remark.code, remark.facts) for remark in one.remarks)
-        writer.writerow([quoted(text) for text in (one.place, one.label, one.status.value, said)])
-    headers = {"content-disposition": 'attachment; filename="import-report.csv"'}
-    return Response(b"\xef\xbb\xbf" + out.getvalue().encode(), media_type="text/csv", headers=headers)
+    rows = (
+        (
+            one.place,
+            one.label,
+            one.status.value,
+            "；".join(say(language, r.code, r.facts) for r in one.remarks),
+        )
+        for one in _outcomes(found)
+    )
+    header = ("place", "label", "status", "remarks")
+    return csv_file("import-report.csv", header, ([quoted(text) for text in row] for row in rows))
 
 
 @post("/desk/import/{upload:str}/store", guards=[WRITERS, opened], status_code=200)

@@ -1,7 +1,5 @@
 """Item statistics of a marked slot and of a bank over all its exams: JSON, CSV and a page."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from typing import Any
@@ -23,6 +21,7 @@ from server.scoring.points import as_number, mean
 from server.scoring.similarity_service import Similar, similar
 from server.web.guards import requires
 from server.web.pages import page
+from server.web.sheets import csv_file
 from server.web.site import Site
 
 Here = NamedDependency[Site]
@@ -133,18 +132,10 @@ def _bars(totals: Iterable[int], most: int) -> tuple[int, ...]:
 
 
 def _csv(kind: type[ItemStatistics] | type[Accumulated], rows: Iterable[Any]) -> Response[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([field.name for field in fields(kind)])
-    for row in rows:
-        writer.writerow(
-            ["" if v is None else f"{v:.4f}" if isinstance(v, float) else v for v in astuple(row)]
-        )
-    return Response(
-        b"\xef\xbb\xbf" + text.getvalue().encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": 'attachment; filename="statistics.csv"'},
+    shown = (
+        ["" if v is None else f"{v:.4f}" if isinstance(v, float) else v for v in astuple(r)] for r in rows
     )
+    return csv_file("statistics.csv", [field.name for field in fields(kind)], shown)
 
 
 ROUTES = [statistics, statistics_csv, bank_statistics, bank_statistics_csv, similarity, figures_page]

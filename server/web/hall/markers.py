@@ -1,7 +1,5 @@
 """Who marks answers in words and how far they are, for chief and office. No route here returns an answer's text."""
 
-import csv
-import io
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,10 +15,24 @@ from server.scoring import people_service, people_store
 from server.scoring.people_store import Marker, Progress, Short
 from server.scoring.points import as_text
 from server.web.guards import requires
+from server.web.sheets import csv_file
 from server.web.site import Site
 
 Here = NamedDependency[Site]
 Http = Request[Any, Any, Any]
+_COLUMNS = (
+    "code",
+    "item",
+    "version",
+    "part",
+    "marker",
+    "arbiter",
+    "correction",
+    "points",
+    "at",
+    "note",
+    "set_aside_at",
+)
 READERS = requires(Role.CHIEF, Role.DEPUTY, Role.EXAM_OFFICE, Role.QUALITY, Role.SUPERVISOR)
 
 
@@ -30,6 +42,12 @@ class Assigned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     username: Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
     role: Literal["marker", "arbiter"] = "marker"
     recused: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+
+
+class Ended(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody marks a slot no longer."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,33 +90,24 @@ async def marking_csv(slot: FromPath[str], site: Here) -> Response[bytes]:
     async with site.db.reading() as session:
         await affairs.slot(session, slot)
         kept = await people_store.kept_grades(session, slot)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["code", "item", "version", "part", "marker", "arbiter", "correction", "points", "at", "note"]
-    )
-    for one in kept:
-        # A note that begins like a formula is shown as text by spreadsheets.
-        note = f"'{one.note}" if one.note[:1] in ("=", "+", "-", "@") else one.note
-        writer.writerow(
-            [
-                one.code,
-                one.item,
-                one.version,
-                one.part,
-                one.marker,
-                int(one.arbiter),
-                one.correction,
-                as_text(one.points),
-                one.at.isoformat(),
-                note,
-            ]
+    rows = (
+        (
+            one.code,
+            one.item,
+            one.version,
+            one.part,
+            one.marker,
+            int(one.arbiter),
+            one.correction,
+            as_text(one.points),
+            one.at.isoformat(),
+            # A note that begins like a formula is shown as text by spreadsheets.
+            f"'{one.note}" if one.note[:1] in ("=", "+", "-", "@") else one.note,
+            one.set_aside_at.isoformat() if one.set_aside_at else "",
         )
-    return Response(
-        b"\xef\xbb\xbf" + text.getvalue().encode(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": 'attachment; filename="marking.csv"'},
+        for one in kept
     )
+    return csv_file("marking.csv", _COLUMNS, rows)
 
 
 @post("/api/slots/{slot:str}/markers", guards=[requires(Role.EXAM_OFFICE, Role.CHIEF)], status_code=204)
@@ -119,6 +128,19 @@ async def assign(slot: FromPath[str], data: JSONBody[Assigned], site: Here, requ
         )
 
 
+@post(
+    "/api/slots/{slot:str}/markers/{username:str}/end",
+    guards=[requires(Role.EXAM_OFFICE, Role.CHIEF)],
+    status_code=204,
+)
+async def end(
+    slot: FromPath[str], username: FromPath[str], data: JSONBody[Ended], site: Here, request: Http
+) -> None:
+    """End somebody's assignment to a slot with the reason; the marks given so far stand."""
+    async with site.acting(request.user) as act:
+        await people_service.end_assignment(act, slot, f"staff:{username}", data.reason)
+
+
 @post("/api/slots/{slot:str}/spread", guards=[requires(Role.CHIEF)], status_code=204)
 async def spread(slot: FromPath[str], data: JSONBody[Spread], site: Here, request: Http) -> None:
     """Set how far two markers may differ, before the first mark."""
@@ -133,4 +155,4 @@ async def review(slot: FromPath[str], data: JSONBody[Review], site: Here, reques
         await people_service.review(act, slot, data.sitting, data.number, data.reason)
 
 
-ROUTES = [marking, marking_csv, assign, spread, review]
+ROUTES = [marking, marking_csv, assign, end, spread, review]

@@ -133,7 +133,6 @@ def upgrade() -> None:
         sa.Column("record", sa.Integer(), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("sitting", "lease", "seq", name=op.f("pk_delivery_answer_event")),
-        sa.UniqueConstraint("sitting", "receipt", name=op.f("uq_delivery_answer_event_sitting_receipt")),
     )
     with op.batch_alter_table("delivery_answer_event", schema=None) as batch_op:
         batch_op.create_index(
@@ -1225,6 +1224,7 @@ def upgrade() -> None:
         sa.Column("points", sa.Integer(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("set_aside_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["code"], ["scoring_written.code"], name=op.f("fk_scoring_grade_code")),
         sa.PrimaryKeyConstraint("code", "marker", "version", name=op.f("pk_scoring_grade")),
     )
