@@ -18,7 +18,7 @@ from server.itembank.blueprint import Blueprint
 from server.itembank.items import LABELS, ItemContent, SubItem
 from server.itembank.showing import orders_of_parts, shares, shown
 from server.papers.drawing import Draw, DrawItem
-from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet, RubricPoint
+from server.papers.marking_sheet import MarkingEntry, MarkingPolicy, MarkingSheet, RubricPoint, sheet_bytes
 from server.protocol.paper import Paper, PaperItem
 
 LARGEST_PAPER = 3_000_000
@@ -135,7 +135,7 @@ class Composer:
 
     def sheet_data(self, draw: Draw) -> bytes:
         """Return the canonical bytes of the marking sheet of a draw."""
-        head = _encoder.encode(MarkingSheet(draw.paper, draw.place.sitting, ()))
+        head = sheet_bytes(MarkingSheet(draw.paper, draw.place.sitting, ()))
         if self._single:
             return self._joined_singles(head, draw, self._single_entries, self._entry_piece)
         return _joined(head, draw, self._entries, self._entries_of)

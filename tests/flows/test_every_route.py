@@ -1,6 +1,5 @@
 """Every route of both roles: who may call it, that no act goes without a CSRF token, that no item text comes out."""
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from litestar.routes import WebSocketRoute
 from server.accounts.roles import CENTRE_ROLES, Role
 from tests.support.clock import FakeClock
 from tests.support.hall import HallDay
-from tests.support.papers import PLAN, SLOT, small_bank
+from tests.support.papers import ITEM_TEXT, PLAN, SLOT, small_bank
 from tests.support.routes import GUARDED, OF_SIDE, OPEN, SOCKETS, WITHOUT_CSRF
 from tests.support.web import Route, Server, filled, running
 
@@ -134,13 +133,10 @@ async def test_each_socket_takes_only_its_roles(server: Server) -> None:
             assert accepted is (roles is None or role in roles), (path, role)
 
 
-_ITEM_TEXT = re.compile(r"(single|multiple|judge|fill) stem|right \d|wrong \d+[abcxy]")
-
-
 async def test_no_route_of_a_centre_gives_item_text(tmp_path: Path, clock: FakeClock) -> None:
     """After a whole drawn, sat and closed day no answer to any role holds a stem or an option of the bank."""
     for item in small_bank():
-        assert _ITEM_TEXT.search(item.stem) and all(_ITEM_TEXT.search(option) for option in item.options)
+        assert ITEM_TEXT.search(item.stem) and all(ITEM_TEXT.search(option) for option in item.options)
     async with running("centre", tmp_path / "data", clock) as server:
         site = server.site
         day = HallDay(site.db, clock, site.identity, site.journal, site.start_keys)
@@ -161,6 +157,6 @@ async def test_no_route_of_a_centre_gives_item_text(tmp_path: Path, clock: FakeC
                 for place in (values, {**values, "slot": "slot-2", "sitting": "sitting-7", "room": "02"}):
                     body: dict[str, str] | None = None if method == "GET" else {}
                     answer = await browser.request(method, filled(path, place), json=body)
-                    assert _ITEM_TEXT.search(answer.text) is None, (role, method, path)
+                    assert ITEM_TEXT.search(answer.text) is None, (role, method, path)
                     fine += answer.status_code == 200
         assert fine > 100

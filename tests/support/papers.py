@@ -1,5 +1,6 @@
 """A small bank, a plan with two rooms and what a draw needs, for tests of papers."""
 
+import re
 from datetime import UTC, datetime
 
 from server.affairs.models import CandidateRow, OrganisationRow, PlanRow, SeatingRow, SlotRow
@@ -18,6 +19,8 @@ from tests.support.clock import START, FakeClock
 BANK, PLAN, SLOT = "bank-1", "plan-1", "slot-1"
 BANK_KEY, START_KEY, MARKING_KEY = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
 NONCE = bytes(range(32))
+ITEM_TEXT = re.compile(r"(single|multiple|judge|fill) stem|right \d|wrong \d+[abcxy]")
+"""Found in every stem and option of `small_bank`."""
 BLUEPRINT = b"""
 [blueprint]
 title = "theory"
