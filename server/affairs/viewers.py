@@ -61,8 +61,14 @@ async def make_pass(act: Act, plan: str, officer: str, name: str, password: Hash
 
 
 async def viewers(session: AsyncSession, plan: str) -> tuple[ViewerContent, ...]:
-    """Return the passes of a plan as its package carries them, in order of name."""
-    rows = await session.scalars(select(ViewerRow).where(ViewerRow.plan == plan).order_by(ViewerRow.username))
+    """Return the passes of a plan as its package carries them, in order of name; without those of officers whose own
+    account is closed, which so end at the centre with the next package."""
+    closed = select(AccountRow.username).where(AccountRow.closed_at.is_not(None))
+    rows = await session.scalars(
+        select(ViewerRow)
+        .where(ViewerRow.plan == plan, ViewerRow.officer.not_in(closed))
+        .order_by(ViewerRow.username)
+    )
     return tuple(ViewerContent(username=row.username, name=row.name, password=row.password) for row in rows)
 
 

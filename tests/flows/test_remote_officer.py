@@ -89,6 +89,10 @@ async def test_an_officer_looks_and_does_nothing_else(tmp_path: Path, clock: Fak
         assert {"proctor:cameras:page", "proctor:recording:viewed"} <= kinds
         with av.open(io.BytesIO(site.recording.read(kept))) as video:
             assert sum(1 for _ in video.decode(video.streams.video[0])) == 10
+        clock.set(START + timedelta(hours=16))
+        late = await browser.get("/cameras", headers={"accept": "application/json"})
+        assert (late.status_code, late.json()["type"]) == (403, "camera-view-over")
+        clock.set(START)
         async with site.acting("package:registry") as act:
             await accept_exam(act, msgspec.structs.replace(content, viewers=()))
         assert (await browser.get("/api/me")).status_code == 401

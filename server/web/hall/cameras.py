@@ -22,6 +22,7 @@ from server.affairs import store as affairs
 from server.clock import SHANGHAI
 from server.errors import BadInput, NotFound, NotPermitted
 from server.law.citing import cites
+from server.law.workdays import legal_day
 from server.proctor import recording_store
 from server.proctor import store as proctor
 from server.proctor.capture import decode
@@ -70,7 +71,7 @@ async def cameras_page(
     moment = _moment(at) if at else None
     async with site.db.reading() as session:
         plan = bound_plan(login)
-        slots = await _slots(session, plan)
+        slots = await _slots(session, site, plan)
         on = await _live_rooms(session, site, slots)
         shown = [
             await _shown(session, one.id, one.room, one.room in on, slots)
@@ -99,7 +100,7 @@ async def live(camera: FromPath[str], request: Http, site: Here) -> Response[byt
     login = login_of(request)
     async with site.db.reading() as session:
         room = await _room_of(session, camera)
-        slots = await _slots(session, bound_plan(login))
+        slots = await _slots(session, site, bound_plan(login))
         if room not in await _live_rooms(session, site, slots):
             raise NotPermitted("camera-view-closed")
     found = site.recording.live(camera)
@@ -131,7 +132,7 @@ async def recorded(
     login, moment = login_of(request), _moment(at)
     async with site.db.reading() as session:
         await _room_of(session, camera)
-        slots = await _slots(session, bound_plan(login))
+        slots = await _slots(session, site, bound_plan(login))
         found = await recording_store.segments(
             session, camera, moment - timedelta(seconds=20), moment + timedelta(seconds=1)
         )
@@ -161,9 +162,17 @@ def bound_plan(login: Login) -> str | None:
     return login.scope
 
 
-async def _slots(session: AsyncSession, plan: str | None) -> frozenset[str] | None:
-    """The slots whose cameras may be looked at; None for all."""
-    return None if plan is None else frozenset(slot.id for slot in await affairs.slots(session, plan))
+async def _slots(session: AsyncSession, site: Site, plan: str | None) -> frozenset[str] | None:
+    """The slots whose cameras may be looked at; None for all. NotPermitted `camera-view-over` from the end of the
+    plan's last day on, unless one of its exams goes on."""
+    if plan is None:
+        return None
+    found = await affairs.slots(session, plan)
+    slots = frozenset(slot.id for slot in found)
+    last = max((slot.day for slot in found), default=None)
+    if (last is None or legal_day(site.clock.legal()) > last) and not await _live_rooms(session, site, slots):
+        raise NotPermitted("camera-view-over", day=last.isoformat() if last else None)
+    return slots
 
 
 async def _live_rooms(session: AsyncSession, site: Site, slots: frozenset[str] | None) -> frozenset[str]:
