@@ -25,6 +25,7 @@ GROUPS = (
     "rebuild",
     "rehearse",
     "standby",
+    "peers",
     "kiosk",
     "assets",
 )

@@ -202,12 +202,20 @@ async def register_peer(
     return await peer_by_id(act.session, proposed.id)
 
 
-async def revoke_peer(act: Act, peer: str, reason: str) -> None:
-    """Revoke a peer as of now: nothing of it is taken or sent any more, what came before stays checkable."""
+async def revoke_peer(act: Act, peer: str, reason: str, second: str) -> None:
+    """Revoke a peer as of now: nothing of it is taken or sent any more, what came before stays checkable.
+
+    By two people, as trust is entered by two: the actor and `second`. Refused `second-person-needed` when they are one,
+    `peer-known` when it is revoked already; BadInput `reason-needed`.
+    """
+    if not reason.strip():
+        raise BadInput("reason-needed")
+    if second == act.actor:
+        raise Refused(Refusal("second-person-needed"))
     found = await peer_by_id(act.session, peer)
     if found.state is PeerState.REVOKED:
         raise Refused(Refusal("peer-known", facts={"state": found.state.value}))
-    await _revoke(act, found, reason)
+    await _revoke(act, found, reason.strip(), second)
 
 
 async def _trust(act: Act, peer: Peer, confirmed_by: str) -> None:
@@ -215,7 +223,7 @@ async def _trust(act: Act, peer: Peer, confirmed_by: str) -> None:
         select(PeerRow).where(PeerRow.name == peer.name, PeerRow.state == PeerState.TRUSTED.value)
     )
     for row in list(rows):
-        await _revoke(act, _peer(row), "keys-changed")
+        await _revoke(act, _peer(row), "keys-changed", confirmed_by)
     await act.session.execute(
         update(PeerRow)
         .where(PeerRow.id == peer.id)
@@ -226,11 +234,12 @@ async def _trust(act: Act, peer: Peer, confirmed_by: str) -> None:
     await act.record("packages:peer:trusted", facts)
 
 
-async def _revoke(act: Act, peer: Peer, reason: str) -> None:
+async def _revoke(act: Act, peer: Peer, reason: str, second: str) -> None:
     await act.session.execute(
         update(PeerRow)
         .where(PeerRow.id == peer.id)
         .values(state=PeerState.REVOKED.value, revoked_at=act.now)
         .execution_options(synchronize_session="fetch")
     )
-    await act.record("packages:peer:revoked", {"peer": peer.id, "reason": reason})
+    facts = {"peer": peer.id, "fingerprint": peer.fingerprint, "reason": reason, "confirmed_by": second}
+    await act.record("packages:peer:revoked", facts)

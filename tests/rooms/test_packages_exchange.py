@@ -327,8 +327,10 @@ async def test_a_revoked_peer_is_no_longer_heard(db: Database, registry: Identit
     await know(db, "registry", "registry", registry)
     data = await packed(db, registry, "org-1", standing())
     async with act_on(db) as act:
-        await revoke_peer(act, (await trusted_peer(act.session, "registry")).id, "compromised")
-        await revoke_peer(act, (await trusted_peer(act.session, "org-1")).id, "compromised")
+        await revoke_peer(
+            act, (await trusted_peer(act.session, "registry")).id, "compromised", "staff:second"
+        )
+        await revoke_peer(act, (await trusted_peer(act.session, "org-1")).id, "compromised", "staff:second")
     assert await code_of(db, centre, data) == "sender-revoked"
     with pytest.raises(NotFound, match="peer-unknown"):
         await packed(db, registry, "org-1", standing(2))
