@@ -389,7 +389,7 @@ async def room_facts(
     newest = (
         select(AnswerEventRow.received_at)
         .where(AnswerEventRow.sitting == SittingRow.id)
-        .order_by(AnswerEventRow.receipt.desc())
+        .order_by(AnswerEventRow.lease.desc(), AnswerEventRow.seq.desc())
         .limit(1)
         .scalar_subquery()
     )
