@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from server.accounts.roles import Role
@@ -19,6 +21,13 @@ for number in range(8):
 ROWS += "C8,这一道没有答案,,甲,乙,丙,2.1 安全生产,0.6\n"
 
 
+def _drawn(hue: int) -> dict[str, Any]:
+    """Return a picture file: a disc on white, 240 × 120 pixels."""
+    image = np.full((120, 240, 3), 255, np.uint8)
+    cv2.circle(image, (120, 60), 48, (hue, 120, 255 - hue), 6)
+    return {"name": "d.png", "mimeType": "image/png", "buffer": cv2.imencode(".png", image)[1].tobytes()}
+
+
 def _seen(page: Any, name: str) -> None:
     """See that axe finds nothing serious; keep a picture where GONGYUAN_PICTURES names a folder."""
     assert grave_issues(page) == [], name
@@ -28,8 +37,8 @@ def _seen(page: Any, name: str) -> None:
 
 def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
     """Two passphrases typed into the page open the bank and leave the browser only encrypted; a file is imported with
-    its report; an item is edited beside the candidate's rendering; a second person approves it and it covers its cell;
-    closing ends the process."""
+    its report; an item is edited beside the candidate's rendering, pictures in it; a second person approves it and
+    it covers its cell; closing ends the process."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.url} {request.post_data or ''}"))
     with visited_desk(tmp_path / "data", clock) as desk:
@@ -79,6 +88,18 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
         preview.wait_for()
         page.locator("textarea").first.fill("single stem 3：水的沸点是 <b>多少</b>？")
         page.locator(".preview .stem b", has_text="多少").wait_for()
+        page.locator("textarea").first.press("End")
+        files = page.locator("input[type=file]")
+        files.nth(0).set_input_files([{"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}])
+        page.wait_for_selector("text=图片不是 PNG、JPEG、GIF 或 WebP。")
+        files.nth(0).set_input_files([_drawn(200)])
+        page.locator(".preview .stem img").wait_for()
+        assert page.locator("textarea").first.input_value().endswith("[[图1]]")
+        files.nth(1).set_input_files([_drawn(20)])
+        page.locator(".preview .opt img").wait_for()
+        page.locator(".pictures input").first.fill("一个圆")
+        page.locator('.preview .stem img[alt="一个圆"]').wait_for()
+        assert page.locator(".pictures img").count() == 2
         page.locator(".preview .opt").nth(1).click()
         assert page.locator(".preview .opt.on").count() == 1
         _seen(page, "desk-9-editor")
@@ -87,6 +108,11 @@ def test_a_day_at_the_desk(page: Any, tmp_path: Path, clock: FakeClock) -> None:
         page.get_by_role("button", name="送审").click()
         page.wait_for_selector("text=已送审，等待命题人以外的审题人")
         place = page.url
+        assert page.locator(".opts img").count() == 1
+        page.get_by_role("link", name="修改题目").click()
+        page.locator('.preview .stem img[alt="一个圆"]').wait_for()
+        assert page.locator("textarea").first.input_value().endswith("[[图1]]")
+        page.goto(place)
         _seen(page, "desk-10-item")
 
         context.add_cookies([reviewer])

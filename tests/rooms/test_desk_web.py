@@ -17,6 +17,7 @@ from sqlalchemy import delete
 from server.conduct.opening_facts import desk_facts
 from server.errors import NotFound, Refused
 from server.itembank import statistics_store
+from server.itembank.interchange.sanitising import LARGEST_PICTURE
 from server.keys import service as keys
 from server.keys.desk_opening import DeskOpening, close_left
 from server.keys.models import OpeningRow
@@ -29,6 +30,7 @@ from tests.support.desk import PASSPHRASES, Desk, running_desk
 from tests.support.hall import HallDay
 from tests.support.papers import BANK, MARKING_KEY, SLOT
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 NEW = {
     "type": "single",
     "label": "N1",
@@ -93,6 +95,27 @@ async def test_an_edit_is_written_by_one_and_approved_by_another(desk: Desk) -> 
             assert "desk-" not in _words(await page(writer, f"{path}{mark}lang={language}"))
     standing = await page(writer, f"/bank/{BANK}")
     assert "1.1" in standing and "由于" in standing
+
+
+async def test_a_picture_is_taken_as_the_import_takes_it(desk: Desk) -> None:
+    """An uploaded picture comes back as it stands in a text, and preview and stored version show that very text; what
+    is no picture or above 512 KiB is refused."""
+    await desk.open()
+    writer = await desk.signed_in("item_writer")
+
+    async def taken(data: bytes) -> httpx.Response:
+        return await writer.post("/api/desk/pictures", files={"file": ("p.png", data, "image/png")})
+
+    assert (await taken(b"no picture")).json()["type"] == "picture-format-unknown"
+    assert (await taken(PNG + bytes(LARGEST_PICTURE))).json()["type"] == "picture-too-large"
+    html = (await taken(PNG)).json()["html"]
+    typed = {**NEW, "stem": f"看图{html}", "options": [html, "土星"]}
+    entry = (await writer.post("/api/desk/preview", json=typed)).json()["entries"][0]
+    assert (entry["stem"], entry["options"][0]["html"]) == (f"看图{html}", html)
+    item = (await writer.post("/api/desk/items", json={"content": typed})).json()["item"]
+    async with desk.site.db.reading() as session:
+        content = (await desk.place.bank().versions(session, item))[-1][1].content
+    assert (content.stem, content.options[0]) == (f"看图{html}", html)
 
 
 def _words(text: str) -> str:

@@ -4,11 +4,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import get, post
+from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.response import Template
 
+from server.errors import BadInput
 from server.itembank.editing_service import cleaned, store_version, typed_fault, typed_stem
+from server.itembank.interchange.sanitising import picture_html
 from server.itembank.items import ItemContent, MarkingPoint, SubItem
 from server.itembank.searching import distinct_points
 from server.itembank.showing import shown
@@ -23,6 +26,8 @@ from server.web.site import Site
 Here = NamedDependency[Site]
 _Text = Annotated[str, msgspec.Meta(max_length=1_600_000)]
 _Short = Annotated[str, msgspec.Meta(max_length=2_000)]
+LARGEST_UPLOAD = 32 << 20
+"""Bytes of an uploaded file that is looked at; a picture may have far less, and is told so."""
 _Answers = Annotated[tuple[_Short, ...], msgspec.Meta(max_length=50)]
 
 
@@ -70,6 +75,12 @@ class PreviewView(msgspec.Struct, frozen=True):
 
     entries: tuple[PaperItem, ...]
     fault: str | None
+
+
+class PictureView(msgspec.Struct, frozen=True):
+    """A picture as it stands in a text."""
+
+    html: str
 
 
 class StoredView(msgspec.Struct, frozen=True):
@@ -191,6 +202,25 @@ async def preview(request: Http, data: JSONBody[ItemBody]) -> PreviewView:
     return PreviewView(shown(content) if _showable(content) else (), said)
 
 
+@post(
+    "/api/desk/pictures",
+    guards=[WRITERS, opened],
+    status_code=200,
+    request_max_body_size=LARGEST_UPLOAD + 65536,
+)
+async def take_picture(request: Http) -> PictureView:
+    """Give an uploaded picture as the HTML that stands in a text, under the bounds of the import; stores nothing.
+
+    BadInput `file-missing`, `picture-too-large`, `picture-format-unknown`.
+    """
+    form = await request.form()
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise BadInput("file-missing")
+    said = say(language_of(request), "desk-picture-alt")
+    return PictureView(picture_html(await file.read(), said))
+
+
 def _showable(content: ItemContent) -> bool:
     return content.type != "case" or bool(content.parts)
 
@@ -205,4 +235,4 @@ async def store_item(request: Http, data: JSONBody[StoreBody], site: Here, desk:
     return StoredView(item, version)
 
 
-ROUTES = [new_item, edit_item, preview, store_item]
+ROUTES = [new_item, edit_item, preview, take_picture, store_item]

@@ -4,6 +4,12 @@ export function csrf() {
   return document.cookie.split("; ").find((pair) => pair.startsWith(name))?.slice(name.length) ?? "";
 }
 
+// Send a form's data, files among them.
+export async function send(path, form) {
+  const headers = { accept: "application/json", "x-csrftoken": csrf() };
+  return told(await fetch(path, { method: "POST", headers, body: form }));
+}
+
 export async function ask(path, body, signal) {
   const options = { headers: { accept: "application/json" }, signal };
   if (body !== undefined) {
@@ -12,7 +18,10 @@ export async function ask(path, body, signal) {
     options.headers["x-csrftoken"] = csrf();
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(path, options);
+  return told(await fetch(path, options));
+}
+
+async function told(answer) {
   const data = await answer.json().catch(() => null);
   if (!answer.ok) throw new Error(data?.title ?? "");
   return data;

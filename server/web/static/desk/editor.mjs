@@ -1,9 +1,9 @@
 // The editor of one item: what is typed on the left, on the right the candidate's own rendering of it.
-import { h, render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { createContext, h, render } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { Material, Question, caseOf, whole } from "/static/candidate/item.mjs";
-import { ask } from "/static/desk/asking.mjs";
+import { ask, send } from "/static/desk/asking.mjs";
 
 const html = htm.bind(h);
 const PREVIEW_AFTER_MS = 400;
@@ -18,6 +18,21 @@ const EMPTY = { type: "single", stem: "", options: ["", "", "", ""], key: [], ac
 const full = (one) => ({ ...EMPTY, options: [], ...one });
 const blanks = (stem) => (stem.match(/\[\[\s*\d*\s*\]\]/g) ?? []).length;
 const number = (text) => { const n = Number(text); return text === "" || Number.isNaN(n) ? 0 : n; };
+
+// A picture held in a text is a long line of letters: while it is edited a mark stands for it, its HTML on the shelf.
+const PICTURE = /<img\b[^<>]*?\ssrc="data:[^"]*"[^<>]*>/g;
+const MARK = new RegExp(say("desk-picture-mark", { number: "#" }).replace(/[[\]]/g, "\\$&").replace("#", "(\\d+)"), "g");
+const Shelf = createContext(null);
+const imageOf = (source) => { const held = document.createElement("template"); held.innerHTML = source; return held.content.firstElementChild; };
+const described = (source, alt) => { const image = imageOf(source); image.setAttribute("alt", alt); return image.outerHTML; };
+// Every text of an item through `change`.
+const throughout = (one, change) => ({
+  ...one, stem: change(one.stem), options: one.options.map(change), explanation: change(one.explanation), model: change(one.model),
+  rubric: one.rubric.map((r) => ({ ...r, text: change(r.text) })), ...(one.parts ? { parts: one.parts.map((part) => throughout(part, change)) } : {}),
+});
+const folded = (one, shelf) => throughout(one, (text) => text.replace(PICTURE, (source) => say("desk-picture-mark", { number: shelf.push(source) })));
+const unfolded = (one, shelf) => throughout(one, (text) => text.replace(MARK, (mark, number) => shelf[number - 1] ?? mark));
+const marked = (one) => { const found = new Set(); throughout(one, (text) => { for (const mark of text.matchAll(MARK)) found.add(Number(mark[1])); return text; }); return [...found].sort((a, b) => a - b); };
 
 // What the form sends: only what belongs to the type.
 const question = (one) => ({
@@ -34,7 +49,34 @@ const body = (one) => ({
   parts: one.type === "case" ? one.parts.map(question) : [],
 });
 
-const Text = ({ label, value, change, rows = 3, hint }) => html`<label>${label}<textarea rows=${rows} value=${value} onInput=${(e) => change(e.target.value)}></textarea>${hint && html`<small class="quiet">${hint}</small>`}</label>`;
+// A text that pictures can be put into: from a file, or pasted where the cursor is.
+const Area = ({ value, change, rows, name, label, hint }) => {
+  const { take, busy } = useContext(Shelf);
+  const area = useRef(), chosen = useRef(), latest = useRef(change);
+  latest.current = change;
+  const insert = async (file) => {
+    const mark = file && (await take(file));
+    if (!mark || !area.current) return;
+    const { value: text, selectionEnd: at } = area.current;
+    latest.current(`${text.slice(0, at)}${mark}${text.slice(at)}`);
+  };
+  const paste = (event) => {
+    const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
+    if (!file || event.clipboardData.getData("text/plain")) return;
+    event.preventDefault();
+    insert(file);
+  };
+  const typed = html`<textarea ref=${area} rows=${rows} value=${value} aria-label=${name} onPaste=${paste} onInput=${(e) => change(e.target.value)}></textarea>`;
+  const add = html`<input ref=${chosen} type="file" hidden accept="image/png,image/jpeg,image/gif,image/webp" onChange=${(e) => { insert(e.target.files[0]); e.target.value = ""; }}/>
+    <button type="button" class="quiet add-picture" disabled=${busy} onClick=${() => chosen.current.click()} aria-label=${say("desk-picture-add-to", { text: label ?? name })}>${say(label ? "desk-picture-add" : "desk-picture")}</button>`;
+  return label ? html`<div class="text"><label>${label}${typed}</label><div class="below">${add}${hint && html`<small class="quiet">${hint}</small>`}</div></div>` : html`${typed}${add}`;
+};
+const Text = ({ label, value, change, rows = 3, hint }) => html`<${Area} label=${label} value=${value} change=${change} rows=${rows} hint=${hint}/>`;
+
+const Pictures = ({ one, shelf, describe }) => html`<fieldset class="choices pictures"><legend>${say("desk-pictures")}</legend>${marked(one).filter((n) => shelf[n - 1]).map((n) => {
+  const image = imageOf(shelf[n - 1]);
+  return html`<div class="choice" key=${n}><img src=${image.getAttribute("src")} alt=""/><code>${say("desk-picture-mark", { number: n })}</code><label>${say("desk-picture-said")}<input value=${image.getAttribute("alt")} maxlength="200" onInput=${(e) => describe(n, e.target.value)}/></label></div>`;
+})}</fieldset>`;
 
 const retyped = (one, type) => {
   const next = { ...one, type, key: type === "judge" ? one.key.filter((k) => "TF".includes(k)) : one.key.filter((k) => LETTERS.includes(k)) };
@@ -53,7 +95,7 @@ const Choices = ({ one, set, name }) => {
   };
   return html`<fieldset class="choices"><legend>${say(many ? "desk-options-many" : "desk-options-one")}</legend>
     ${one.options.map((text, i) => html`<div class="choice" key=${i}><label class="mark-key"><input type=${many ? "checkbox" : "radio"} name=${`key-${name}`} checked=${one.key.includes(LETTERS[i])} onChange=${() => mark(LETTERS[i])} aria-label=${say("desk-right-one", { label: LETTERS[i] })}/><kbd>${LETTERS[i]}</kbd></label>
-      <textarea rows="1" aria-label=${say("desk-option-of", { label: LETTERS[i] })} value=${text} onInput=${(e) => set({ ...one, options: one.options.map((t, k) => (k === i ? e.target.value : t)) })}></textarea>
+      <${Area} rows="1" name=${say("desk-option-of", { label: LETTERS[i] })} value=${text} change=${(next) => set({ ...one, options: one.options.map((t, k) => (k === i ? next : t)) })}/>
       <button type="button" class="plain" disabled=${one.options.length <= 2} onClick=${() => drop(i)} aria-label=${say("desk-option-drop", { label: LETTERS[i] })}>×</button></div>`)}
     <button type="button" disabled=${one.options.length >= 26} onClick=${() => set({ ...one, options: [...one.options, ""] })}>${say("desk-option-add")}</button></fieldset>`;
 };
@@ -102,14 +144,26 @@ const Preview = ({ view, failed }) => {
 };
 
 const Editor = () => {
-  const [one, setOne] = useState({ ...full(given.content), label: "", point: "", difficulty: 0.6, ...given.content, parts: (given.content.parts ?? []).map(full) });
+  const shelf = useRef([]);
+  const [one, setOne] = useState(() => folded({ label: "", point: "", difficulty: 0.6, ...full(given.content), parts: (given.content.parts ?? []).map(full) }, shelf.current));
+  const [taking, setTaking] = useState(false), [pictureRefused, setPictureRefused] = useState("");
   const [view, setView] = useState({ entries: [], fault: null });
   const [failed, setFailed] = useState(""), [busy, setBusy] = useState(false), [refused, setRefused] = useState("");
   const touched = useRef(false);
   const set = (next) => { touched.current = true; setOne(next); };
+  const typed = () => body(unfolded(one, shelf.current));
+  const take = async (file) => {
+    setTaking(true); setPictureRefused("");
+    const form = new FormData();
+    form.append("file", file);
+    try {
+      return say("desk-picture-mark", { number: shelf.current.push((await send("/api/desk/pictures", form)).html) });
+    } catch (error) { setPictureRefused(error.message || say("desk-no-answer")); return null; } finally { setTaking(false); }
+  };
+  const describe = (number, alt) => { shelf.current[number - 1] = described(shelf.current[number - 1], alt); set({ ...one }); };
   useEffect(() => {
     const stop = new AbortController();
-    const timer = setTimeout(() => ask("/api/desk/preview", body(one), stop.signal).then((v) => { setView(v); setFailed(""); }, (error) => { if (error.name !== "AbortError") setFailed(error.message || say("desk-no-answer")); }), view.entries.length ? PREVIEW_AFTER_MS : 0);
+    const timer = setTimeout(() => ask("/api/desk/preview", typed(), stop.signal).then((v) => { setView(v); setFailed(""); }, (error) => { if (error.name !== "AbortError") setFailed(error.message || say("desk-no-answer")); }), view.entries.length ? PREVIEW_AFTER_MS : 0);
     return () => { clearTimeout(timer); stop.abort(); };
   }, [one]);
   useEffect(() => {
@@ -121,20 +175,22 @@ const Editor = () => {
     event.preventDefault();
     setBusy(true); setRefused("");
     try {
-      const made = await ask("/api/desk/items", { content: body(one), item: given.item, version: given.version });
+      const made = await ask("/api/desk/items", { content: typed(), item: given.item, version: given.version });
       touched.current = false;
       location.assign(`/desk/items/${made.item}`);
     } catch (error) { setRefused(error.message || say("desk-no-answer")); setBusy(false); }
   };
-  return html`<div class="two even"><form class="panel fields wide" onSubmit=${store}>
+  return html`<${Shelf.Provider} value=${{ take, busy: taking }}><div class="two even"><form class="panel fields wide" onSubmit=${store}>
     <div class="filter"><label>${say("desk-label")}<input value=${one.label} maxlength="100" onInput=${(e) => set({ ...one, label: e.target.value })}/></label>
       <label>${say("desk-point")}<input list="points" value=${one.point} maxlength="200" required onInput=${(e) => set({ ...one, point: e.target.value })}/></label>
       <label>${say("desk-difficulty")}<input inputmode="decimal" value=${one.difficulty} onInput=${(e) => set({ ...one, difficulty: e.target.value })}/></label></div>
     <${Fields} one=${one} set=${set} name="item" types=${TYPES}/>
     ${one.type === "case" && html`<${Parts} one=${one} set=${set}/>`}
+    ${pictureRefused && html`<p class="notice bad" role="alert">${pictureRefused}</p>`}
+    ${marked(one).length > 0 && html`<${Pictures} one=${one} shelf=${shelf.current} describe=${describe}/>`}
     ${refused && html`<p class="notice bad" role="alert">${refused}</p>`}
     <p class="row"><button class="primary" disabled=${busy || Boolean(view.fault)}>${say("desk-keep")}</button><span class="quiet">${say("desk-keep-lead")}</span></p>
-  </form><${Preview} view=${view} failed=${failed}/></div>`;
+  </form><${Preview} view=${view} failed=${failed}/></div></${Shelf.Provider}>`;
 };
 
 render(h(Editor), root);
