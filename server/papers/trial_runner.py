@@ -30,7 +30,8 @@ class TrialRunner:
                     pipe = asyncio.subprocess.PIPE
                     process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
                     told, _ = await process.communicate(asked)
-            except (TimeoutError, OSError) as error:
+            # uvloop raises RuntimeError where the child ended before it was written to
+            except (TimeoutError, OSError, RuntimeError) as error:
                 raise Unavailable("trial-failed") from error
             finally:
                 if process is not None and process.returncode is None:

@@ -1,6 +1,8 @@
 """axe on every page that people work with, of a centre in the middle of its day and of a registry after its notice."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -14,10 +16,12 @@ from server.accounts.service import begin_login, create_account
 from server.accounts.store import account_named
 from server.app import create_app
 from server.keys.identity import Identity
+from server.papers.trial_runner import TrialRunner
 from server.settings import Listen, Settings
 from server.web.site import Site
 from tests.conftest import missing_tool
 from tests.support.browser import PASSWORD, Centre, RunningClock, grave_issues, running_centre, served
+from tests.support.papers import BANK, BLUEPRINT
 from tests.support.registry import ORGANISATION, World
 
 
@@ -33,11 +37,15 @@ def _axe() -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     """A centre after the bell."""
     with running_centre(tmp_path_factory.mktemp("centre")) as centre:
+        centre.site.trials_held = TrialRunner((sys.executable, "-m", "server", "paper-trial"))
         for role in (Role.CHIEF, Role.CUSTODIAN, Role.TECHNICIAN, Role.EXAM_OFFICE):
             centre.account(role.value, role.value, role)
         centre.run(centre.day.check_in(0, 1))
         centre.run(centre.day.ring())
         yield centre
+
+
+CHECK = f"/bank/{BANK}/blueprint"
 
 
 def entered(chromium: Any, url: str, cookie: str, token: str) -> Any:
@@ -63,6 +71,7 @@ async def login(site: Site, username: str) -> str:
         (Role.CHIEF, ("/", "/hall", "/results", "/custody")),
         (Role.CUSTODIAN, ("/custody",)),
         (Role.TECHNICIAN, ("/technician",)),
+        (Role.EXAM_OFFICE, (CHECK,)),
         (None, ("/login", "/exam")),
     ],
 )
@@ -77,6 +86,17 @@ def test_pages_of_the_centre(
         page.goto(shared.url + path)
         page.wait_for_selector(".seat" if path == "/hall" else "main")
         found[path] = grave_issues(page)
+        if path == CHECK:
+            greedy = BLUEPRINT.replace(b"count = 2", b"count = 9").replace(
+                b"pass_mark = 6.0", b"pass_mark = 6"
+            )
+            file = {"name": "b.toml", "mimeType": "text/plain", "buffer": greedy}
+            page.set_input_files("input[type=file]", [file])
+            page.locator("main form button").click()
+            page.wait_for_selector("table.coverage .chip.bad")
+            found["checked"] = grave_issues(page)
+            if folder := os.environ.get("GONGYUAN_PICTURES"):
+                page.screenshot(path=f"{folder}/blueprint.png")
         if path == "/hall":
             for name in ("全场操作", "监考流程", "指令（"):
                 page.locator(f"text={name}").first.click()
