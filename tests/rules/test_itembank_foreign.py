@@ -147,4 +147,34 @@ def test_a_qti_package_of_another_producer(space: str) -> None:
     )  # fmt: skip
     assert 'src="data:image/png' in content.stem and "x &lt; 2" in content.stem and "Which?" in content.stem
     assert not [word for word in ("look", "well done", "told later") if word in repr(content)]
-    assert "part-left-out" in doubts(reading)[0]
+    assert doubts(reading) == [["part-left-out"] * len(doubts(reading)[0])]
+    left = [one.facts["text"] for one in reading.outcomes[0].remarks if one.code == "part-left-out"]
+    assert "told later" in left and "look" in left
+
+
+def test_qti_3_of_another_producer() -> None:
+    """Lower-case names with hyphens under a prefix, texts of a mapping as variants of a blank, and two gaps in one
+    sentence come in as one fill-in item; a value with blanks around it is that value."""
+    declared = (
+        '<x:qti-response-declaration identifier="{0}" cardinality="single" base-type="string">'
+        "<x:qti-correct-response><x:qti-value>\r\n {1} </x:qti-value></x:qti-correct-response>"
+        '<x:qti-mapping default-value="0"><x:qti-map-entry map-key="{1}" mapped-value="1"/>'
+        '<x:qti-map-entry map-key="{2}" mapped-value="1" case-sensitive="false"/></x:qti-mapping>'
+        "</x:qti-response-declaration>"
+    )
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\r\n'
+        '<x:qti-assessment-item xmlns:x="http://www.imsglobal.org/xsd/imsqtiasi_v3p0" identifier="b1" title="t">'
+        f"{declared.format('R', 'H2O', 'water')}{declared.format('S', '100', 'one hundred')}"
+        '<x:qti-item-body><x:p>It is <x:qti-text-entry-interaction response-identifier="R"/> at '
+        '<x:qti-text-entry-interaction response-identifier="S"/> degrees.</x:p></x:qti-item-body>'
+        '<x:qti-response-processing template="https://purl.imsglobal.org/spec/qti/v3p0/rptemplates/map_response.xml"/>'
+        "</x:qti-assessment-item>"
+    )
+    reading = read("b.xml", text.encode(), "qti")
+    content = reading.outcomes[0].content
+    assert content is not None
+    assert (content.label, content.type) == ("b1", "fill")
+    assert content.accepted == (("H2O", "water"), ("100", "one hundred"))
+    assert content.stem.count('class="blank"') == 2
+    assert doubts(reading) == [[]]

@@ -88,7 +88,16 @@ class _Item:
         self._score()
         self._own_rules()
         self._stimuli()
+        self._told_afterwards()
         return self._row("")
+
+    def _told_afterwards(self) -> None:
+        """Name what is told after the answer and has no place in an item; it is no part of the question."""
+        for one in self.parts.get("modalfeedback", []):
+            text = " ".join(one.text().split())
+            if text:
+                facts: Mapping[str, Fact] = {"part": one.name, "text": text[:60]}
+                self.remarks.append(Remark("part-left-out", self.place, False, facts))
 
     def _stimuli(self) -> None:
         for one in self.parts.get("assessmentstimulusref", []):
