@@ -28,6 +28,8 @@ TIME_APART_S = 600.0
 REACH = 1.1
 UNMATCHED_COST, FOREIGN_COST = 2.0, 0.4
 ROUNDS = 6
+# From this cost a seat on no other first map is tried.
+GOOD_COST = 0.15
 MOST_COLUMNS = 12
 # A seat that nobody took is only as sure as the grid around it.
 INFERRED_MOST, CHANGED_MOST = 0.35, 0.6
@@ -198,7 +200,12 @@ def _fit(
     heads = np.array([t.head_px for t in tracks], dtype=np.float64)
     best: _Fit | None = None
     often = np.array([t.sightings for t in tracks]) >= np.median([t.sightings for t in tracks]) / 3
-    for chosen in (np.ones(len(tracks), bool), often):
+    everybody = np.ones(len(tracks), bool)
+    # Who stood in a corner of the picture spoils the first map: each such place is left out once.
+    starts = [everybody, often, *(everybody & (np.arange(len(tracks)) != one) for one in _outermost(places))]
+    for chosen in starts:
+        if best is not None and best.cost <= GOOD_COST * len(filled):
+            break
         start = _from_corners(cells[list(filled)], places[chosen])
         if start is None:
             continue
@@ -222,17 +229,17 @@ def _fit(
     return best
 
 
+def _outermost(points: Points) -> list[int]:
+    """The indices of the points furthest out towards the four corners of what they span."""
+    width = np.maximum(1e-6, points.max(axis=0) - points.min(axis=0))
+    shown = (points - points.min(axis=0)) / width
+    return [int(np.argmax(shown @ np.array(corner))) for corner in ((-1, -1), (1, -1), (-1, 1), (1, 1))]
+
+
 def _from_corners(cells: Points, places: Points) -> Points | None:
     """A first map that takes the outermost filled cells to the outermost places; rows nearer are lower."""
-    spread = np.maximum(1e-6, places.max(axis=0) - places.min(axis=0))
-    shown = (places - places.min(axis=0)) / spread
     # On the picture y runs down: the nearest row is the lowest.
-    shown[:, 1] = 1 - shown[:, 1]
-    width = np.maximum(1e-6, cells.max(axis=0) - cells.min(axis=0))
-    grid = (cells - cells.min(axis=0)) / width
-    corners = [(-1, -1), (1, -1), (-1, 1), (1, 1)]
-    of_grid = [int(np.argmax(grid @ np.array(corner))) for corner in corners]
-    of_places = [int(np.argmax(shown @ np.array(corner))) for corner in corners]
+    of_grid, of_places = _outermost(cells), _outermost(places * np.array((1, -1)))
     if len(set(of_grid)) < 4 or len(set(of_places)) < 4:
         return None
     return _homography(cells[of_grid], places[of_places])
