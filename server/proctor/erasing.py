@@ -1,4 +1,4 @@
-"""Erases recordings and evidence at the end of their term; nothing is erased while something about it is open."""
+"""Erases recordings, evidence and changes of seats after their term; nothing about which something is open."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db.act import Act
 from server.law.pack import Pack
-from server.proctor import recording_store
+from server.proctor import recording_store, timeline
 from server.proctor.course import kept_until, may_erase
 from server.proctor.models import AnomalyRow
 from server.proctor.recording_store import Segment
+from server.proctor.timeline import SeatHour
 
 Holds = Callable[[AsyncSession, str], Awaitable[tuple[str, ...]]]
 """What is open about a slot."""
@@ -24,15 +25,19 @@ SlotsOf = Callable[[AsyncSession, str, datetime], Awaitable[frozenset[str]]]
 INSTANT = timedelta(microseconds=1)
 AT_ONCE = 200
 """Pieces and findings of one call: the database is held for a moment only."""
+CHANGES_AT_ONCE = 20_000
+"""Changes of seats of one call, but for the last hour's: they go as whole hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erasable:
-    """What is past its term and not held: pieces, and the hashes of pictures and clips. `held` counts what is past its
-    term and held; `next_day` is the last day on which the oldest of what is kept by its term must be kept."""
+    """What is past its term and not held: pieces, the hashes of pictures and clips, and hours of rooms whose changes of
+    seats go. `held` counts what is past its term and held: pieces, findings, hours. `next_day` is the last day on which
+    the oldest piece that is kept by its term must be kept."""
 
     segments: tuple[Segment, ...]
     evidence: tuple[str, ...]
+    seat_hours: tuple[SeatHour, ...]
     held: int
     next_day: date | None
 
@@ -40,6 +45,11 @@ class Erasable:
     def size(self) -> int:
         """Bytes of the pieces."""
         return sum(one.size for one in self.segments)
+
+    @property
+    def changes(self) -> int:
+        """Changes of seats."""
+        return sum(one.changes for one in self.seat_hours)
 
 
 class _Held:
@@ -52,17 +62,22 @@ class _Held:
     async def by(self, slots: frozenset[str], room: str, moment: datetime) -> tuple[str, ...]:
         """What holds something of these slots; where none is known, of those that used the room then."""
         found: set[str] = set()
-        for slot in slots or await self._slots_of(self._session, room, moment):
+        for slot in slots or await self.used(room, moment):
             if slot not in self._known:
                 self._known[slot] = await self._holds(self._session, slot)
             found.update(self._known[slot])
         return tuple(sorted(found))
 
+    async def used(self, room: str, moment: datetime) -> frozenset[str]:
+        """The slots that used a room around a moment."""
+        return await self._slots_of(self._session, room, moment)
+
 
 async def erasable(
     session: AsyncSession, pack: Pack, data: Path, now: datetime, holds: Holds, slots_of: SlotsOf
 ) -> Erasable:
-    """Find what may be erased at `now`, up to 200 pieces and as many pictures and clips, oldest first."""
+    """Find what may be erased at `now`, up to 200 pieces and as many pictures and clips, oldest first, and
+    whole hours of about 20,000 changes of seats."""
     open_matters = _Held(session, holds, slots_of)
     held, next_day = 0, None
     segments: list[Segment] = []
@@ -77,7 +92,8 @@ async def erasable(
         elif len(segments) < AT_ONCE:
             segments.append(one)
     evidence, kept = await _evidence(session, pack, data / "evidence", now, open_matters)
-    return Erasable(tuple(segments), tuple(sorted(evidence)), held + kept, next_day)
+    hours, waiting = await _seat_hours(session, pack, now, open_matters)
+    return Erasable(tuple(segments), tuple(sorted(evidence)), tuple(hours), held + kept + waiting, next_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +110,28 @@ async def erase(act: Act, pack: Pack, data: Path, found: Erasable, by: Erasers) 
     term: a clock that one person moves must not be enough.
 
     Files go first and the record after: a crash between leaves a row whose file is gone, which is erased again. Rows,
-    hashes and chains stay: what was recorded can be told for ever, only not seen.
+    hashes and chains stay: what was recorded can be told for ever, only not seen. Of the seats' changes nothing stays
+    but how many of which room and hour were erased.
     """
-    if not found.segments and not found.evidence:
+    if not found.segments and not found.evidence and not found.seat_hours:
         return
     for one in found.segments:
         (data / "recordings" / one.path).unlink(missing_ok=True)
     for name in found.evidence:
         (data / "evidence" / f"{name}.sealed").unlink(missing_ok=True)
     await recording_store.mark_erased(act.session, [one.id for one in found.segments], act.now)
+    for hour in found.seat_hours:
+        await timeline.erase_hour(act.session, hour)
     await act.record(
         "proctor:recording:erased",
         {
             "segments": [one.id for one in found.segments],
             "bytes": found.size,
             "evidence": list(found.evidence),
+            "seat_changes": [
+                {"room": one.room, "hour": one.start.isoformat(), "changes": one.changes}
+                for one in found.seat_hours
+            ],
             "jurisdiction": pack.jurisdiction,
             "by": by.first,
             "second": by.second,
@@ -153,3 +176,26 @@ async def _evidence(
         else:
             past |= names
     return past - stays, held
+
+
+async def _seat_hours(
+    session: AsyncSession, pack: Pack, now: datetime, open_matters: _Held
+) -> tuple[list[SeatHour], int]:
+    """The hours whose changes of seats are past their term, and how many such hours are held."""
+    past: list[SeatHour] = []
+    held = count = 0
+    for room in await timeline.rooms_with_changes(session):
+        async for hour in timeline.seat_hours(session, room):
+            until, article = kept_until(pack, hour.start)
+            if count >= CHANGES_AT_ONCE or may_erase(until, article, (), now) is not None:
+                break
+            slots = await recording_store.slots_recorded(session, room, hour.start, hour.end)
+            # Every moment of the hour is near one of its ends: no slot that used the room in it is missed.
+            for moment in (hour.start, hour.end):
+                slots |= await open_matters.used(room, moment)
+            if await open_matters.by(slots, room, hour.start):
+                held += 1
+            else:
+                past.append(hour)
+                count += hour.changes
+    return past, held

@@ -166,6 +166,21 @@ async def ended_before(session: AsyncSession, moment: datetime) -> tuple[Segment
     return tuple(_segment(row) for row in await session.scalars(query))
 
 
+async def slots_recorded(session: AsyncSession, room: str, start: datetime, end: datetime) -> frozenset[str]:
+    """The slots to which pieces of a room belong that touch [start, end), erased ones too."""
+    query = (
+        select(SegmentRow.slot)
+        .where(
+            SegmentRow.room == room,
+            SegmentRow.slot.is_not(None),
+            SegmentRow.started_at < end,
+            or_(SegmentRow.ended_at.is_(None), SegmentRow.ended_at > start),
+        )
+        .distinct()
+    )
+    return frozenset(slot for slot in await session.scalars(query) if slot is not None)
+
+
 async def mark_erased(session: AsyncSession, ids: Sequence[str], now: datetime) -> None:
     """Stores that the bytes of these pieces are gone."""
     await session.execute(update(SegmentRow).where(SegmentRow.id.in_(ids)).values(erased_at=now))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +29,20 @@ class SeatChange:
     seat: str
     state: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeatHour:
+    """The `changes` of a room's seats in the whole hour from `start` (UTC)."""
+
+    room: str
+    start: datetime
+    changes: int
+
+    @property
+    def end(self) -> datetime:
+        """Exclusive."""
+        return self.start + timedelta(hours=1)
 
 
 class Timeline:
@@ -81,3 +95,34 @@ async def seat_changes(
         .order_by(SeatStateRow.since, SeatStateRow.id)
     )
     return tuple(SeatChange(r.room, r.camera, r.seat, r.state, r.since) for r in rows)
+
+
+async def seat_hours(session: AsyncSession, room: str) -> AsyncIterator[SeatHour]:
+    """The hours in which a room's seats changed, oldest first, each read when it is asked for."""
+    of_room = SeatStateRow.room == room
+    start = datetime.min.replace(tzinfo=UTC)
+    while True:
+        oldest = await session.scalar(
+            select(func.min(SeatStateRow.since)).where(of_room, SeatStateRow.since >= start)
+        )
+        if oldest is None:
+            return
+        hour = oldest.replace(minute=0, second=0, microsecond=0)
+        start = hour + timedelta(hours=1)
+        within = SeatStateRow.since >= hour, SeatStateRow.since < start
+        count = await session.scalar(select(func.count()).select_from(SeatStateRow).where(of_room, *within))
+        yield SeatHour(room, hour, count or 0)
+
+
+async def rooms_with_changes(session: AsyncSession) -> tuple[str, ...]:
+    """The rooms of which any change of a seat is kept."""
+    return tuple(await session.scalars(select(SeatStateRow.room).distinct().order_by(SeatStateRow.room)))
+
+
+async def erase_hour(session: AsyncSession, hour: SeatHour) -> None:
+    """Delete the changes of that hour."""
+    await session.execute(
+        delete(SeatStateRow).where(
+            SeatStateRow.room == hour.room, SeatStateRow.since >= hour.start, SeatStateRow.since < hour.end
+        )
+    )
