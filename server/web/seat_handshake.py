@@ -181,7 +181,11 @@ class SeatDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a seat, or give everything else to the application."""
-        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == PATH and not _foreign(dict(scope["headers"])):
+        if (
+            scope["type"] == ScopeType.WEBSOCKET
+            and scope["path"] == PATH
+            and not _foreign(dict(scope["headers"]))
+        ):
             site = self._app.state.site
             if site.hall_runtime is not None:
                 await serve(_Socket(scope, receive, send), site.hall_runtime)  # type: ignore[arg-type]
