@@ -13,6 +13,9 @@ from server.proctor.evidence import AnomalyKind
 # The standard normal's 97.5 % point: intervals are of 95 %.
 Z = 1.959964
 
+ENOUGH = 5
+"""Decided alerts from which on their share is told beside an alert: fewer say nothing of a rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.proctor.alerts import Alert, AlertAct, AlertState
@@ -209,6 +209,21 @@ async def alerts(
     if since is not None:
         query = query.where(AlertRow.opened_at >= since)
     return await _alerts(session, list(await session.scalars(query)))
+
+
+async def decided(session: AsyncSession, kind: AnomalyKind, room: str) -> tuple[int, int]:
+    """How many alerts of a rule in a room people ever confirmed, and how many they confirmed or dismissed."""
+    rows = await session.execute(
+        select(AlertRow.state, func.count())
+        .where(
+            AlertRow.room == room,
+            AlertRow.kind == kind.value,
+            AlertRow.state.in_((AlertState.CONFIRMED.value, AlertState.DISMISSED.value)),
+        )
+        .group_by(AlertRow.state)
+    )
+    counts = {AlertState(state): count for state, count in rows}
+    return counts.get(AlertState.CONFIRMED, 0), sum(counts.values())
 
 
 async def add_note(session: AsyncSession, key: str, note: AlertNote) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -31,7 +32,7 @@ from server.keys.identity import Identity
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
 from server.packages.contents import CorrectedContent
-from server.proctor.alerts import Alert
+from server.proctor.alerts import Alert, AlertState
 from server.proctor.evidence import AnomalyKind
 from server.proctor.feed import Feed
 from server.proctor.store import put_alert
@@ -39,7 +40,7 @@ from server.protocol.board import Change, Ended, Snapshot, Tick, Watch, applied,
 from server.settings import Settings
 from server.web import accounts
 from server.web.guards import LoginMiddleware
-from server.web.hall import board, routes
+from server.web.hall import board, page, routes
 from server.web.hall.board import LOGIN_AGAIN_S, Boards
 from server.web.hall.snapshot import snapshot
 from server.web.pages import engine
@@ -103,7 +104,7 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Centre]:
                 await create_account(act, username, username.title(), PASSWORD, (role,), scope)
         await site.signals.start()
         app = Litestar(
-            [*accounts.ROUTES, *routes.ROUTES, *technician.ROUTES],
+            [*accounts.ROUTES, *routes.ROUTES, *page.ROUTES, *technician.ROUTES],
             dependencies={"site": Provide(lambda: site, sync_to_thread=False)},
             middleware=[DefineMiddleware(LoginMiddleware)],
             csrf_config=CSRFConfig(secret="x" * 32, cookie_name=site.csrf_cookie, cookie_secure=True),
@@ -255,6 +256,30 @@ async def test_an_alert_on_a_candidate_is_confirmed_by_two(centre: Centre) -> No
         }
         view = (await chief.get(f"/api/hall/slots/{SLOT}")).json()
         assert [(a["key"], a["state"]) for a in view["alerts"]] == [("alert:1", "confirmed")]
+
+
+async def test_an_alert_tells_how_often_its_rule_was_right_in_its_room(centre: Centre) -> None:
+    """Four decided alerts of a rule in a room say nothing; with a fifth the alert tells confirmed of decided, and
+    neither other rules and rooms nor waiting alerts count."""
+    now, empty, seen = centre.day.clock.legal(), AnomalyKind.EMPTY_SEAT, []
+
+    async def put(room: str, kind: AnomalyKind, *states: AlertState) -> None:
+        async with act_on(centre.day.db) as act:
+            for state in states:
+                key = f"c{next(numbers)}"
+                alert = Alert(key, room, "1", kind, 0.9, (), now, now, None, True, state)
+                await put_alert(act.session, alert)
+
+    numbers = count()
+    yes, no = AlertState.CONFIRMED, AlertState.DISMISSED
+    await put("01", empty, AlertState.OPEN, yes, yes, no, yes, AlertState.SECONDED)
+    await put("02", empty, *[no] * 5)
+    await put("01", AnomalyKind.EXTRA_PERSON, *[no] * 5)
+    async with signed_in(centre, "wang") as wang:
+        for more in ((), (no,)):
+            await put("01", empty, *more)
+            seen.append((await wang.get("/api/hall/alerts/c0")).json()["checked"])
+    assert seen == [None, {"confirmed": 3, "decided": 5}]
 
 
 async def test_seat_codes_are_issued_for_every_seat_and_printed(centre: Centre) -> None:

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from server.errors import NotFound
 from server.proctor import store as proctor
+from server.proctor.precision import ENOUGH
 from server.web.candidate.page import shell
 from server.web.catalogue import language_of, texts
 from server.web.guards import requires
@@ -40,10 +41,19 @@ class NoteView(msgspec.Struct, frozen=True):
     text: str
 
 
+class CheckedView(msgspec.Struct, frozen=True):
+    """How often people found something behind alerts of one rule in one room: `confirmed` of `decided`."""
+
+    confirmed: int
+    decided: int
+
+
 class EvidenceView(msgspec.Struct, frozen=True):
-    """What stands behind an alert: findings and people's acts, oldest first."""
+    """What stands behind an alert: findings and people's acts, oldest first. `checked` is of the alert's rule and room,
+    None while people decided fewer than five."""
 
     key: str
+    checked: CheckedView | None
     findings: tuple[FindingView, ...]
     notes: tuple[NoteView, ...]
 
@@ -64,12 +74,15 @@ def hall_texts(request: Request[Any, Any, Any]) -> dict[str, str]:
 async def alert_evidence(key: FromPath[str], site: NamedDependency[Site]) -> EvidenceView:
     """Return the findings behind an alert and what people made of it."""
     async with site.db.reading() as session:
-        if await proctor.alert(session, key) is None:
+        alert = await proctor.alert(session, key)
+        if alert is None:
             raise NotFound("alert-unknown", alert=key)
         kept = await proctor.anomalies(session, key)
         notes = await proctor.notes(session, key)
+        confirmed, decided = await proctor.decided(session, alert.kind, alert.room_id)
     return EvidenceView(
         key=key,
+        checked=CheckedView(confirmed, decided) if decided >= ENOUGH else None,
         findings=tuple(
             FindingView(
                 kind=one.anomaly.kind.value,

@@ -69,6 +69,9 @@ const reasons = (evidence, say, act) => (evidence?.findings ?? []).slice(-1).map
   return html`<p class="why">${facts.join(" · ")}${facts.length > 0 && "\u3000"}${say("board-rule", { rule: finding.kind.replaceAll("_", "-"), version: finding.rule_version, score: finding.score.toFixed(2) })}</p>`;
 });
 
+// How often people found something behind this rule in this room; nothing while too few were decided.
+const checked = (evidence, say) => evidence?.checked && html`<p class="why">${say("board-checked", evidence.checked)}</p>`;
+
 const AlertCard = (p) => {
   const { state, alert, say, act, mono } = p;
   const { problem, busy, run } = useAct();
@@ -81,6 +84,7 @@ const AlertCard = (p) => {
     ${alert.picture && html`<button class="pic" onClick=${() => act.open({ kind: "picture", key: alert.key })} aria-label=${say("board-look")}><img src=${picture} alt=${say("board-picture-of", { subject: subject(alert, say) })} loading="lazy"/></button>`}
     <p><b>${subject(alert, say)} · ${say(`board-kind-${alert.kind}`)} ${lasting(end - Date.parse(alert.opened_at), say)}</b>${alert.ended_at && html` <span class="quiet">${say("board-alert-over", { time: minuteText(alert.ended_at) })}</span>`}</p>
     ${reasons(act.evidence.get(alert.key), say, act)}
+    ${checked(act.evidence.get(alert.key), say)}
     ${second && html`<p class="why">${mine ? say("board-second-other") : say("board-second-you", { person: person(alert.first_by) })}</p>`}
     ${!alert.rings && alert.state === "open" && html`<p class="why">${say("board-over-budget")}</p>`}
     <${Problem} problem=${problem} say=${say}/>
