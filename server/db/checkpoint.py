@@ -21,8 +21,10 @@ from server.db.engine import SHIPPING_MARKER, Database
 
 LOOK_S = 0.05
 """Seconds between two looks at how much was stored."""
-ITEMS = 1_500
+ITEMS = 16_000
 """Items stored from which the log is folded: one to four pages each."""
+LATEST_S = 30.0
+"""Seconds after which fewer are folded too."""
 PASSES = 8
 """Passes in a row at most: while commits follow one another closely the log may never be found whole."""
 
@@ -55,12 +57,13 @@ class Checkpointer:
             await asyncio.to_thread(self._thread.join)
 
     def _run(self, file: Path) -> None:
-        shipping, seen, whole = file.with_name(SHIPPING_MARKER), self._stored(), True
+        shipping, seen, whole, looks = file.with_name(SHIPPING_MARKER), self._stored(), True, 0
         while not self._stopping.wait(LOOK_S):
-            stored = self._stored()
-            if stored - seen < (ITEMS if whole else 1) or shipping.exists():
+            stored, looks = self._stored(), looks + 1
+            least = ITEMS if whole and looks * LOOK_S < LATEST_S else 1
+            if stored - seen < least or shipping.exists():
                 continue
-            seen = stored
+            seen, looks = stored, 0
             try:
                 whole = fold(file)
             except sqlite3.Error as error:

@@ -1,11 +1,11 @@
 """What goes to every line of a hall by the clock: signed time, and the question whether a kiosk is there.
 
-In parts with a short rest between them: five thousand frames in one turn of the event loop would hold up every answer
-for sixty milliseconds.
+In small parts spread over a share of the time between two rounds: five thousand frames at once, and the pongs that
+answer them, held up every answer of the next two seconds.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from server.clock import Clock
 from server.delivery.beacons import Beacons
@@ -13,10 +13,12 @@ from server.delivery.following import batched
 from server.delivery.lines import Line, Lines
 from server.protocol import codec, exam, link
 
-LINES_TOGETHER = 250
-"""Lines written to in one turn of the event loop, some three milliseconds."""
-REST_S = 0.004
-"""Monotonic seconds between two such turns."""
+LINES_TOGETHER = 50
+"""Lines written to in one turn of the event loop, less than a millisecond."""
+SPREAD = 0.5
+"""Share of the time between two rounds over which a round is spread at most."""
+REST_MOST_S = 0.1
+"""Longest rest between two parts, so that a small hall hears all at once."""
 
 
 class Broadcasts:
@@ -37,9 +39,9 @@ class Broadcasts:
             # Before zero: the legal time was set back after an exam.
             if not 0 <= (self._clock.legal() - sent).total_seconds() < link.BEACON_EVERY_LEGAL_S:
                 sent = self._clock.legal()
-                for some in batched(tuple(self._lines.by_seat.values()), LINES_TOGETHER):
-                    self.send_beacon(some)
-                    await asyncio.sleep(REST_S)
+                await self._spread(
+                    self._lines.by_seat.values(), link.BEACON_EVERY_LEGAL_S / rate, self.send_beacon
+                )
 
     def send_beacon(self, lines: Iterable[Line]) -> None:
         """Send one fresh beacon to these lines in one turn."""
@@ -50,11 +52,21 @@ class Broadcasts:
     async def keep_pinging(self) -> None:
         """Ask every line each 20 s whether its kiosk is there; cut those off that were not heard for a minute, or
         have not proved their seat in time."""
+        spent = 0.0
         while True:
-            await asyncio.sleep(link.PING_EVERY_S)
-            for some in batched(tuple(self._lines.all), LINES_TOGETHER):
-                self._ping(some)
-                await asyncio.sleep(REST_S)
+            await asyncio.sleep(link.PING_EVERY_S - spent)
+            begin = self._clock.monotonic()
+            await self._spread(self._lines.all, link.PING_EVERY_S, self._ping)
+            spent = min(link.PING_EVERY_S, self._clock.monotonic() - begin)
+
+    async def _spread(
+        self, lines: Collection[Line], every_s: float, tell: Callable[[Iterable[Line]], None]
+    ) -> None:
+        """Tell all lines, part by part, within a share of the monotonic seconds until the next round."""
+        rest = min(REST_MOST_S, SPREAD * every_s * LINES_TOGETHER / max(1, len(lines)))
+        for some in batched(tuple(lines), LINES_TOGETHER):
+            tell(some)
+            await asyncio.sleep(rest)
 
     def _ping(self, lines: Iterable[Line]) -> None:
         now = self._clock.monotonic()
