@@ -131,7 +131,8 @@ def test_wall_shows_pictures_and_states_and_only_of_ones_own_room(page: Any, cen
 
 
 def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centre) -> None:
-    """Twelve who sat down are proposed, one seat is moved by mouse and one by keys, and the version is kept."""
+    """Twelve who sat down are proposed, one seat is moved by mouse and one by keys, of two staff zones one is
+    dropped, and the version is kept."""
     cameras = Cameras(centre, seats=12)
     centre.run(_forget_seats(centre))
     centre.account("tech", "技术员", Role.TECHNICIAN)
@@ -159,6 +160,17 @@ def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centr
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".seat.on[data-seat='3']")
+    for left, right in ((100, 300), (900, 1180)):
+        page.click("button:has-text('画一个区域')")
+        box = page.locator(".picture svg").bounding_box()
+        page.mouse.move(box["x"] + right * scale, box["y"] + 300 * scale)
+        page.mouse.down()
+        page.mouse.move(box["x"] + left * scale, box["y"] + 20 * scale, steps=3)
+        page.mouse.up()
+    page.wait_for_selector("li:has-text('区域 2')")
+    shot(page, "zones")
+    page.click("li:has-text('区域 1') button")
+    page.wait_for_selector("li:has-text('区域 2')", state="detached")
     shot(page, "calibration")
     assert grave_issues(page) == []
     page.click("button:has-text('保存')")
@@ -166,6 +178,9 @@ def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centr
     saved = centre.run(_newest(centre))
     seats = {seat.seat: seat for seat in saved.layout.seats}
     assert len(seats) == 12
+    (zone,) = saved.layout.staff_zones
+    corners = [(900, 20), (1180, 20), (1180, 300), (900, 300)]
+    assert all(abs(a - c) < 4 and abs(b - d) < 4 for (a, b), (c, d) in zip(zone, corners, strict=True))
     for name, dx, dy in (("9", 20, 20), ("3", -10, 0), ("1", 0, 0)):
         x, y, _ = place(int(name))
         assert abs(seats[name].head[0] - x - dx) < 4, name

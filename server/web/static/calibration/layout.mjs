@@ -24,6 +24,13 @@ export const removed = (seats, name) => seats.filter((seat) => seat.seat !== nam
 export const inOrder = (seats) => [...seats].sort((a, b) => a.seat.localeCompare(b.seat, "en", { numeric: true }));
 export const nextName = (seats) => String(Math.max(0, ...seats.map((s) => Number.parseInt(s.seat, 10) || 0)) + 1);
 
+// The upright rectangle between two places, inside the picture; null where it is too small to be meant.
+const SMALLEST = 8;
+export const zoneBetween = ([ax, ay], [bx, by], size) => {
+  const [x1, x2] = [ax, bx].map((x) => held(x, size.width)).sort((a, b) => a - b), [y1, y2] = [ay, by].map((y) => held(y, size.height)).sort((a, b) => a - b);
+  return x2 - x1 < SMALLEST || y2 - y1 < SMALLEST ? null : [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
+};
+
 // Who stands in front hides who sits behind: nearer to the camera, and over a tenth of the box.
 const box = (seat) => { const xs = seat.polygon.map((q) => q[0]), ys = seat.polygon.map((q) => q[1]); return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]; };
 export const withOcclusion = (seats) => seats.map((seat) => {

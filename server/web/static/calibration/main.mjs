@@ -2,9 +2,9 @@
 import { h, render } from "preact";
 import { useRef } from "preact/hooks";
 import { Problem, dayText, html, minuteText } from "/static/hall/words.mjs";
-import { changed, cornerMoved, headMoved, inOrder, moved, nextName, regionAt, removed, scaled, sure, withOcclusion } from "./layout.mjs";
+import { changed, cornerMoved, headMoved, inOrder, moved, nextName, regionAt, removed, scaled, sure, withOcclusion, zoneBetween } from "./layout.mjs";
 
-const STEP = 2, FAST = 12, GROW = 1.05, UNDO_MOST = 100, UNSURE = 0.5;
+const STEP = 2, FAST = 12, GROW = 1.05, UNDO_MOST = 100, UNSURE = 0.5, ZONES_MOST = 20;
 const NUMBERINGS = {
   find: null,
   rows: { by_row: true, from_near: true, snake: false }, "rows-snake": { by_row: true, from_near: true, snake: true },
@@ -15,7 +15,7 @@ const language = document.documentElement.lang === "en" ? "en" : "zh";
 const camera = decodeURIComponent(location.pathname.split("/").pop()), api = `/api/cameras/${encodeURIComponent(camera)}`;
 const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 const root = document.getElementById("app");
-const p = { setup: null, seats: [], references: [], chosen: null, head: false, dirty: false, undo: [], busy: null, problem: null, said: "", picture: null, columns: "", count: 0, numbering: "find", light: "" };
+const p = { setup: null, seats: [], zones: [], zoning: false, drawn: null, references: [], chosen: null, head: false, dirty: false, undo: [], busy: null, problem: null, said: "", picture: null, columns: "", count: 0, numbering: "find", light: "" };
 let texts = {};
 const say = (code, facts = {}) => (texts[code] ?? code).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
 const percent = (seat) => Math.round(seat.sureness * 100);
@@ -38,7 +38,7 @@ const load = async (keep) => {
   if (!setup) return;
   p.setup = setup;
   p.count ||= setup.seats_of_room.length;
-  if (!keep) { p.seats = inOrder(setup.seats); p.references = setup.references; p.dirty = false; p.undo = []; }
+  if (!keep) { p.seats = inOrder(setup.seats); p.zones = setup.staff_zones; p.references = setup.references; p.dirty = false; p.undo = []; }
 };
 const picture = async () => {
   const answer = await fetch(`${api}/picture`).catch(() => null);
@@ -47,8 +47,8 @@ const picture = async () => {
   p.picture = URL.createObjectURL(await answer.blob());
 };
 // Every change can be taken back; a drag is one change.
-const put = (seats, said = "") => { p.undo = [...p.undo, p.seats].slice(-UNDO_MOST); p.seats = seats; p.dirty = true; p.said = said; draw(); };
-const undo = () => { if (!p.undo.length) return; p.seats = p.undo.at(-1); p.undo = p.undo.slice(0, -1); p.dirty = true; draw(); };
+const put = (seats, said = "", zones = p.zones) => { p.undo = [...p.undo, { seats: p.seats, zones: p.zones }].slice(-UNDO_MOST); p.seats = seats; p.zones = zones; p.dirty = true; p.said = said; draw(); };
+const undo = () => { if (!p.undo.length) return; ({ seats: p.seats, zones: p.zones } = p.undo.at(-1)); p.undo = p.undo.slice(0, -1); p.dirty = true; draw(); };
 
 const propose = () => busy("propose", async () => {
   const way = NUMBERINGS[p.numbering], columns = Number.parseInt(p.columns, 10) || null, own = p.setup.seats_of_room;
@@ -72,8 +72,8 @@ const take = () => busy("reference", async () => {
   await load(true);
 });
 const save = () => busy("save", async () => {
-  const { version, width, height, staff_zones } = p.setup;
-  const told = await ask(`${api}/setup`, { base: version, width, height, staff_zones, references: p.references, seats: withOcclusion(p.seats) });
+  const { version, width, height } = p.setup;
+  const told = await ask(`${api}/setup`, { base: version, width, height, staff_zones: p.zones, references: p.references, seats: withOcclusion(p.seats) });
   if (!told) return;
   await load();
   p.said = say("calibration-saved", { version: told.version });
@@ -103,7 +103,7 @@ const Page = () => {
   const standing = setup.version ? say("calibration-version", { version: setup.version, by: (setup.saved_by ?? "").replace(/^staff:/, ""), at: `${dayText(setup.saved_at, language)} ${minuteText(setup.saved_at)}` }) : say(setup.seats.length ? "calibration-version-settings" : "calibration-version-none");
   return html`<header><a href="/technician/cameras">${say("calibration-back")}</a><h1>${say("calibration-title")} <small>${say("calibration-camera", { room: setup.room, camera })}</small></h1><span class="quiet">${standing}</span></header>
     <main class="page"><p class="lead">${say("calibration-lead")}</p><${Problem} problem=${p.problem} say=${say}/><p role="status" class="said">${p.said || (p.dirty ? say("calibration-unsaved") : "")}</p>
-      <div class="work"><${Picture}/><div class="side"><${Reference}/><${Proposing}/><${Correct}/></div></div></main>`;
+      <div class="work"><${Picture}/><div class="side"><${Reference}/><${Proposing}/><${Correct}/><${Zones}/></div></div></main>`;
 };
 
 const Reference = () => html`<section><h2>${say("calibration-step-reference")}</h2>
@@ -133,6 +133,11 @@ const Correct = () => {
     <ul class="list" aria-label=${say("calibration-list")}>${p.seats.map((one) => html`<li key=${one.seat}><button aria-pressed=${one.seat === p.chosen} onKeyDown=${keys} onClick=${() => { p.chosen = one.seat; draw(); }}><b>${one.seat}</b><span>${say(`calibration-basis-${one.basis}`)}</span><span class=${`chip ${one.sureness < UNSURE ? "bad" : one.sureness < 0.8 ? "warn" : "ok"}`}>${percent(one)}%</span></button></li>`)}</ul></section>`;
 };
 
+// Where staff stand, nobody is an extra person: drawn as upright rectangles, one drag each.
+const Zones = () => html`<section><h2>${say("calibration-zones")}</h2><p class="quiet">${say(p.zoning ? "calibration-zone-drag" : "calibration-zones-why")}</p>
+  <div class="acts"><button aria-pressed=${p.zoning} disabled=${p.zones.length >= ZONES_MOST} onClick=${() => { p.zoning = !p.zoning; draw(); }}>${say("calibration-zone-add")}</button></div>
+  <ul aria-label=${say("calibration-zones")}>${p.zones.map((zone, n) => html`<li key=${n}>${say("calibration-zone", { number: n + 1 })}<button class="plain" onClick=${() => put(p.seats, "", p.zones.filter((other) => other !== zone))}>${say("calibration-drop")}</button></li>`)}</ul></section>`;
+
 // Dragging a seat moves it, its head point or one corner; positions are the picture's pixels whatever the screen's size.
 const Picture = () => {
   const svg = useRef(null), drag = useRef(null), { width, height } = p.setup;
@@ -146,9 +151,17 @@ const Picture = () => {
     p.chosen = name;
     draw();
   };
+  const draft = (event) => {
+    if (!p.zoning) return;
+    event.preventDefault();
+    event.stopPropagation();
+    svg.current.setPointerCapture(event.pointerId);
+    drag.current = { zone: true, from: place(event) };
+  };
   const going = (event) => {
     const held = drag.current;
     if (!held) return;
+    if (held.zone) { p.drawn = zoneBetween(held.from, place(event), p.setup); draw(); return; }
     const at = place(event), dx = at[0] - held.from[0], dy = at[1] - held.from[1];
     held.moved ||= Math.hypot(dx, dy) > 1;
     if (!held.moved) return;
@@ -159,13 +172,20 @@ const Picture = () => {
   const end = () => {
     const held = drag.current;
     drag.current = null;
+    if (held?.zone) {
+      const zone = p.drawn;
+      p.drawn = null;
+      if (zone) { p.zoning = false; put(p.seats, "", [...p.zones, zone]); }
+      return;
+    }
     if (!held?.moved) return;
     const now = p.seats;
     p.seats = held.seats;
     put(now);
   };
   return html`<div class="picture">${p.picture && html`<img src=${p.picture} alt="" draggable="false"/>`}
-    <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="group" aria-label=${say("calibration-picture")} onPointerMove=${going} onPointerUp=${end} onPointerCancel=${end}>
+    <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="group" aria-label=${say("calibration-picture")} class=${p.zoning ? "zoning" : ""} onPointerDownCapture=${draft} onPointerMove=${going} onPointerUp=${end} onPointerCancel=${end}>
+      ${[...p.zones, ...(p.drawn ? [p.drawn] : [])].map((zone, n) => html`<g key=${`zone-${n}`} class="zone"><polygon points=${zone.map((q) => q.join(",")).join(" ")}/><text x=${zone[0][0] + 8} y=${zone[0][1] + 24}>${say("calibration-zone", { number: n + 1 })}</text></g>`)}
       ${p.seats.map((seat) => {
         const on = seat.seat === p.chosen, level = seat.sureness < UNSURE ? "low" : seat.sureness < 0.8 ? "middle" : "high", tall = Math.max(5, seat.head_px / 5);
         return html`<g key=${seat.seat} data-seat=${seat.seat} tabindex="0" role="button" aria-pressed=${on} aria-label=${say("calibration-seat", { seat: seat.seat, percent: percent(seat) })} class=${`seat ${level} ${on ? "on" : ""}`} onKeyDown=${keys} onFocus=${() => { if (p.chosen !== seat.seat) { p.chosen = seat.seat; draw(); } }}>
