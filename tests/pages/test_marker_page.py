@@ -76,7 +76,7 @@ def test_a_marker_marks_by_keys_and_sees_no_candidate(page: Any, desks: tuple[Ce
     page.click("a.primary >> nth=0")
     page.wait_for_selector("#marking[data-code]")
     first = page.inner_text("#code")
-    assert len(first) == 8
+    assert len(first) == 12
     assert re.fullmatch(r"text \d", page.inner_text("#answer"))
     words = page.inner_text("main")
     assert "names the fault" in words and "model answer" in words

@@ -25,7 +25,7 @@ from server.packages.contents import StandingContent
 from server.packages.outbox import pack
 from server.packages.peers import register_peer
 from server.web.edges import HEADERS
-from server.web.guards import same_origin
+from server.web.guards import of_this_centre, same_origin
 from server.web.site import CSRF_COOKIE, LOGIN_COOKIE, cookie_tag
 from tests.support.clock import FakeClock
 from tests.support.cookies import csrf
@@ -406,18 +406,31 @@ async def test_sockets_are_opened_from_this_site_only(server: Server) -> None:
     """Each websocket refuses a browser whose Origin is another host or port, and takes an agent that sends none."""
     sockets = [route for route in server.app.routes if isinstance(route, WebSocketRoute)]
     assert sockets
-    assert all(same_origin in route.route_handler.guards for route in sockets)
+    seat = [route for route in sockets if of_this_centre in route.route_handler.guards]
+    assert [route.path for route in seat] == ["/ws/candidate"]
+    assert all(same_origin in route.route_handler.guards for route in sockets if route not in seat)
 
-    def asked(origin: str | None) -> None:
+    def asked(guard: Any, origin: str | None) -> None:
         headers = [(b"host", b"testserver.local")]
         if origin is not None:
             headers.append((b"origin", origin.encode()))
-        scope = {"type": "websocket", "path": "/", "headers": headers, "query_string": b"", "app": server.app}
-        same_origin(WebSocket(cast(Any, scope)), sockets[0].route_handler)
+        scope = {
+            "type": "websocket",
+            "path": "/",
+            "headers": headers,
+            "query_string": b"",
+            "litestar_app": server.app,
+        }
+        guard(WebSocket(cast(Any, scope)), sockets[0].route_handler)
 
-    for origin in (None, "https://testserver.local", "HTTPS://TestServer.local"):
-        asked(origin)
-    elsewhere = ("https://testserver.local:8443", "https://testserver.local.evil.example", "null", "")
-    for origin in elsewhere:
-        with pytest.raises(NotPermitted, match="foreign-origin"):
-            asked(origin)
+    for guard in (same_origin, of_this_centre):
+        for origin in (None, "https://testserver.local", "HTTPS://TestServer.local"):
+            asked(guard, origin)
+        for origin in (
+            "https://testserver.local:8443",
+            "https://testserver.local.evil.example",
+            "null",
+            "",
+        ):
+            with pytest.raises(NotPermitted, match="foreign-origin"):
+                asked(guard, origin)
