@@ -7,11 +7,11 @@ import sys
 from tests.support.centre import ROOT
 
 FURTHER = """
-import sys, time
+import sys, threading
 from server.cli.further import end_with
 end_with(int(sys.argv[-1]))
 print("up", flush=True)
-time.sleep(600)
+threading.Event().wait()
 """
 FIRST = """
 import sys, threading

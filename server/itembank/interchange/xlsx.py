@@ -226,12 +226,10 @@ def _check_container(data: bytes) -> None:
                     raise BadInput("workbook-unsafe", reason="packed too densely", place=name[:100])
                 if name.endswith((".xml", ".rels")):
                     _check_part(name, container.read(part))
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        raise BadInput("workbook-unreadable", reason=f"{type(error).__name__}: {error}"[:200]) from error
+    except BadInput:
+        raise
     except Exception as error:
-        if isinstance(error, BadInput):
-            raise
-        # zlib.error has no parent of its own that could be named without importing zlib
+        # A damaged part raises what zipfile, zlib, lzma or struct raise: kinds without a common parent.
         raise BadInput("workbook-unreadable", reason=f"{type(error).__name__}: {error}"[:200]) from error
 
 
