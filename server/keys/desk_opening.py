@@ -32,6 +32,7 @@ from server.keys.openings import (
     OpeningKind,
     window,
 )
+from server.keys.openings_child import lock_name
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
 from server.keys.openings_wire import offer_bytes, opening_info
 from server.keys.ring import KeyKind
@@ -107,8 +108,7 @@ def _locked(folder: Path, bank: str) -> BinaryIO:
     """Take the lock of a bank's desk; Refused `opening-running` while another process holds it."""
     folder = folder / "openings"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in bank)
-    lock = (folder / f"desk-{name}.lock").open("wb")
+    lock = (folder / lock_name(OpeningKind.DESK, bank)).open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
