@@ -123,6 +123,7 @@ def test_bell_before_its_time_is_refused_with_the_minute(page: Any, centre: Cent
     )
     assert refusal[0] == 409
     assert "08:30" in refusal[1]
+    page.wait_for_selector("text=密封已展示")
     assert page.locator(".ready .primary").is_disabled()
 
 
