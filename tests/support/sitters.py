@@ -68,7 +68,7 @@ class Sitter:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def drained(self, within_s: float = 60.0) -> None:
+    async def drained(self, within_s: float = 120.0) -> None:
         """Answer no more, and wait until nothing is on the way."""
         self.answering = False
         async with asyncio.timeout(within_s):
@@ -110,6 +110,13 @@ async def acknowledged(sitters: list[Sitter], more: int, within_s: float = 120.0
     wanted = sum(len(one.ledger) for one in sitters) + more
     async with asyncio.timeout(within_s):
         while sum(len(one.ledger) for one in sitters) < wanted:
+            await asyncio.sleep(0.01)
+
+
+async def everybody_answers(sitters: list[Sitter], within_s: float = 120.0) -> None:
+    """Wait until each of them has an acknowledged answer: all sit, and every paper is open."""
+    async with asyncio.timeout(within_s):
+        while not all(one.ledger for one in sitters):
             await asyncio.sleep(0.01)
 
 
