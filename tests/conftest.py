@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from server.db.engine import Database
 from tests.support.clock import FakeClock
 from tests.support.database import database, postgres_url_with_tables
+
+# How long an example takes is the machine's affair, and each run tries the same examples: a fault that one run finds,
+# the next finds too. `--hypothesis-profile default` tries others.
+settings.register_profile(
+    "gongyuan", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("gongyuan")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

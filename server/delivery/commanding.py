@@ -46,6 +46,7 @@ class Commanding:
         self._lines = lines
         self._noted: dict[tuple[str, str], dict[str, datetime]] = {}
         self._due = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._outstanding: Gathered[str, tuple[Command, ...]] = Gathered(self._read, TOGETHER)
         self.told = 0
         """How many commands went out to the lines."""
@@ -87,7 +88,11 @@ class Commanding:
                 await self.write()
 
     async def write(self) -> None:
-        """Write what was noted until now in one transaction; what fails is noted again."""
+        """Return when all that was noted until now is written, in one transaction; what fails is noted again."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         self._due.clear()
         noted, self._noted = self._noted, {}
         if not noted:

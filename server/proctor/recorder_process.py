@@ -23,6 +23,8 @@ from server.protocol.recording import (
 
 SILENT_S = 20.0
 """A recorder speaks every two real seconds; one that is silent for so long is stuck."""
+STARTING_S = 120.0
+"""One that has not spoken yet is still being loaded, which takes long on a busy machine."""
 AGAIN_S = 2.0
 STOP_S = 10.0
 """How long a recorder may take to bring its pieces to their end."""
@@ -89,9 +91,11 @@ class RecorderProcess:
         pipe = process.stdout
         if pipe is None:
             raise RuntimeError("the recorder has no pipe")
+        patience_s = STARTING_S
         while True:
             try:
-                data = await asyncio.wait_for(pipe.read(1 << 16), SILENT_S)
+                data = await asyncio.wait_for(pipe.read(1 << 16), patience_s)
+                patience_s = SILENT_S
             except TimeoutError:
                 return
             if not data:

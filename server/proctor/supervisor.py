@@ -27,6 +27,8 @@ from server.protocol.proctoring import MOST_BYTES, CameraSample, FromWorker, Sea
 
 # A worker speaks at least every two real seconds; one that is silent for this long is stuck.
 SILENT_S = 20.0
+# One that has not spoken yet is still being loaded: on a busy machine that alone takes its priority many seconds.
+STARTING_S = 120.0
 RESTARTS, RESTARTS_WITHIN_S = 5, 60.0
 WAIT_FIRST_S, WAIT_SPENT_S = 0.5, 30.0
 # Watching must not slow the exam: workers run behind the server, from their first moment on.
@@ -84,9 +86,11 @@ class WorkerSupervisor:
         if pipe is None:
             raise RuntimeError("the worker has no pipe")
         reader: Frames[FromWorker] = Frames(FromWorker, MOST_BYTES)
+        patience_s = STARTING_S
         while True:
             try:
-                data = await asyncio.wait_for(pipe.read(CHUNK), SILENT_S)
+                data = await asyncio.wait_for(pipe.read(CHUNK), patience_s)
+                patience_s = SILENT_S
             except TimeoutError:
                 self.last_end = "silent"
                 return

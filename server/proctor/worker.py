@@ -121,7 +121,7 @@ class _Detectors:
 
 @dataclass(slots=True)
 class _Watched:
-    """One camera while it is watched; `heard_at` is the monotonic time of its last picture."""
+    """One camera while it is watched; `heard_at` is when (monotonic) its last picture had been looked at."""
 
     camera: WorkerCamera
     source: Source
@@ -238,8 +238,10 @@ class _Loop:
             captured = None
         view = None if captured is None else captured.view()
         if captured is not None and view is not None:
-            watched.heard_at, watched.trouble = now, None
+            watched.trouble = None
             self._sample(watched, captured, view)
+            # While this worker looked it could not hear: a camera is not lost because the machine is slow.
+            watched.heard_at = self.clock.monotonic()
             return True
         reason = watched.source.trouble()
         if captured is not None:

@@ -132,10 +132,8 @@ class Receiver:
         listener: socket.socket,
         tls: ssl.SSLContext,
         secret: str,
-        silent_s: float = SILENT_S,
     ) -> None:
         self._folder, self._listener, self._tls, self._secret = folder, listener, tls, secret
-        self._silent_s = silent_s
         self._copy: Copy | None = None
         """The copy that the next line may go on with; none after a start, so that a torn one is never built on."""
         self._stopping = False
@@ -165,7 +163,7 @@ class Receiver:
             except OSError:
                 return
             try:
-                plain.settimeout(self._silent_s)
+                plain.settimeout(SILENT_S)
                 with self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as line:
                     self._line = line
                     # However slowly a stranger speaks, the centre's line waits behind him for so long at most.

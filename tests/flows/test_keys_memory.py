@@ -29,7 +29,7 @@ from server.packages.outbox import pack
 from server.packages.peers import register_peer
 from tests.conftest import missing_tool
 from tests.support.browser import ARGUMENTS
-from tests.support.centre import PASSPHRASES, PASSWORD, ROOT, Centre, centre, demo_command
+from tests.support.centre import LONG_S, PASSPHRASES, PASSWORD, ROOT, Centre, centre, demo_command
 from tests.support.clock import START
 from tests.support.database import act_on, database
 from tests.support.memory import found_in_memory
@@ -150,7 +150,7 @@ async def signed_in(driver: Playwright, here: Centre, chromium: str) -> Page:
     """Sign in at the centre in a real browser."""
     browser = await driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
     page = await (await browser.new_context(ignore_https_errors=True, locale="zh-CN")).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(LONG_S * 1000)
     await page.goto(f"{here.url}/login?next=/custody")
     await page.fill("input[name=username]", "everyone")
     await page.fill("input[name=password]", PASSWORD)
@@ -167,7 +167,9 @@ async def open_in_page(page: Page, here: Centre, kind: str) -> None:
         await form.locator("input[name=blueprint]").set_input_files(BLUEPRINT)
     await form.locator("button").click()
     await page.wait_for_url("**/custody/openings/*")
-    entry = page.locator("#passphrase-form")
+    # What is typed before the page's script has the offer goes nowhere.
+    entry = page.locator("#passphrase-form:not([inert])")
+    await entry.wait_for()
     for place, (name, passphrase) in enumerate(PASSPHRASES.items(), start=1):
         await entry.locator("select").select_option(label=name)
         await entry.locator("input[name=passphrase]").fill(passphrase)

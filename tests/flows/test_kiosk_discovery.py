@@ -27,7 +27,7 @@ with announced("测试考点", "0.0.0.0", 8443, sys.argv[3]):
 _NETWORK = """
 set -eu
 ip link set lo up
-unshare -n sleep 90 & kiosk=$!
+unshare -n sleep 600 & kiosk=$!
 centre=
 trap 'kill $kiosk $centre 2>/dev/null || true' EXIT
 until [ "$(readlink /proc/$kiosk/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done
@@ -40,7 +40,8 @@ nsenter -t $kiosk -n sh -c 'ip link set lo up; ip addr add 10.99.0.2/24 dev kios
   ip route add 224.0.0.0/4 dev kiosk0'
 "$1" -c "$2" "$3" "$4" "$5" > "$6" & centre=$!
 until grep -q announced "$6"; do kill -0 $centre; done
-nsenter -t $kiosk -n "$1" -m kiosk find --pin "$5"
+# Whoever finds nothing in the four seconds of a slow machine looks again.
+until nsenter -t $kiosk -n "$1" -m kiosk find --pin "$5"; do kill -0 $centre; done
 nsenter -t $kiosk -n "$1" -m kiosk find --pin "$7" && exit 9
 echo "another pin: $?"
 """
@@ -58,7 +59,7 @@ def test_a_seat_finds_the_pinned_centre_by_multicast(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.stdout.splitlines() == ["https://10.99.0.1:8443", tls.spki, "another pin: 1"], done.stderr
     assert "No centre was found" in done.stderr

@@ -58,6 +58,6 @@ async def test_a_shipped_log_is_left_alone(tmp_path: Path) -> None:
 
         checkpointer = Checkpointer(Database(f"sqlite:///{file}"), stored)
         checkpointer.start()
-        await asyncio.wait_for(looked.wait(), 10)
+        await looked.wait()
         await checkpointer.stop()
         assert not _log_begins_anew(file)

@@ -1,6 +1,7 @@
 """Packages over real TLS to a peer whose key is pinned."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -198,10 +199,10 @@ async def test_a_peer_that_is_down_leaves_the_package_waiting(
 ) -> None:
     """An unreachable peer, and an address that is not https, are told apart."""
     async with pair(db, folders, clock) as both:
-        async with https(both.tls, both.receive) as url:
-            pass
-        await both.pack(url, both.tls.spki)
-        assert await both.sent() == [(False, "peer-unreachable")]
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))  # held, so that nobody else listens there meanwhile
+            await both.pack(f"https://127.0.0.1:{nobody.getsockname()[1]}", both.tls.spki)
+            assert await both.sent() == [(False, "peer-unreachable")]
         await repoint(both, "http://127.0.0.1:1")
         assert await both.sent() == [(False, "peer-url")]
 

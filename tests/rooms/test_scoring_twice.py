@@ -44,13 +44,14 @@ async def day(db: Database, tmp_path: Path, clock: FakeClock) -> AsyncIterator[H
 
 async def test_one_of_two_markings_at_once_stands(day: HallDay, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scoring that another overtakes while it is written is refused, and one run with all its marks is current."""
-    stage, second_staged, first_done = runs._stage, asyncio.Event(), asyncio.Event()
+    stage, first_begun, second_staged, first_done = runs._stage, *(asyncio.Event() for _ in range(3))
     calls = 0
 
     async def met(*given: Any) -> None:
         nonlocal calls
         calls += 1
         first = calls == 1
+        first_begun.set()
         await stage(*given)
         if first:
             await second_staged.wait()
@@ -59,6 +60,8 @@ async def test_one_of_two_markings_at_once_stands(day: HallDay, monkeypatch: pyt
             await first_done.wait()
 
     async def again(first: bool) -> object:
+        if not first:
+            await first_begun.wait()
         try:
             return await service.score_again(day.db, day.journal, day.clock, "staff:chief", SLOT, "twice")
         except Refused as refused:

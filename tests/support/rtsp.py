@@ -41,6 +41,8 @@ def rtsp_camera(port: str = "0") -> Iterator[tuple[str, "subprocess.Popen[str]"]
         missing_tool("the RTSP test server (gir1.2-gst-rtsp-server-1.0, python3-gi)")
     with subprocess.Popen([PYTHON, "-c", CAMERA, port], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        taken = process.stdout.readline().strip()
-        yield f"rtsp://127.0.0.1:{taken}/camera", process
-        process.kill()
+        try:
+            taken = process.stdout.readline().strip()
+            yield f"rtsp://127.0.0.1:{taken}/camera", process
+        finally:
+            process.kill()
