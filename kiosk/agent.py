@@ -96,6 +96,7 @@ class Agent:
         self._wake = asyncio.Event()
         self._socket: ClientConnection | None = None
         self._heard_at = 0.0
+        self._silent_after_s = SILENT_AFTER_S
 
     async def run(self) -> None:
         """Keep a line to the centre until `stop`; GongyuanError when the seat is not enrolled any more."""
@@ -204,7 +205,7 @@ class Agent:
         while True:
             self._wake.clear()
             now = monotonic()
-            if now - self._heard_at > SILENT_AFTER_S:
+            if now - self._heard_at > self._silent_after_s:
                 socket.transport.abort()
                 return
             for frame in self.brain.data_to_send(now):

@@ -25,7 +25,7 @@ from tests.support.centre import ROOT, demo_command
 from tests.support.database import fresh_postgres_url
 from tests.support.delivery import Scene, prepare_scene
 from tests.support.ports import free_port
-from tests.support.sitters import Sitter, acknowledged
+from tests.support.sitters import Sitter, acknowledged, everybody_answers
 
 ITEMS = 60
 MORE = 40
@@ -148,8 +148,9 @@ async def test_one_of_two_hosts_is_killed(tmp_path: Path) -> None:
             async with scene.db.reading() as session:
                 assert await session.scalar(text(chains)) == 2
             await scene.ring()
+            # Each process hears of the bell by itself, and one may be long behind the other.
+            await everybody_answers(sitters)
             await acknowledged(sitters, MORE)
-            assert all(one.agent.paper is not None for one in sitters)
             second.kill()
             held = {one.seat.id: len(one.ledger) for one in sitters}
             async with asyncio.timeout(60):
@@ -164,9 +165,12 @@ async def test_one_of_two_hosts_is_killed(tmp_path: Path) -> None:
             ClockFile(host_monotonic(), clock.legal() + timedelta(minutes=MINUTES + 1), 1.0).save(
                 tmp_path / "clock.json"
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not all(one.agent.brain.stage == "finished" for one in sitters):
                     await asyncio.sleep(0.05)
+            # A chain that still grows while it is read does not end where its head said.
+            for host in (first, second):
+                host.kill()
             async with scene.db.reading() as session:
                 rows = await session.execute(
                     text("select sitting, lease, seq, number, value, receipt from delivery_answer_event")

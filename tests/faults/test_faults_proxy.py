@@ -26,7 +26,6 @@ STALLS, CUTS = 2, 8
 async def test_bad_lines_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind lines that stand still, carry late and in crumbs, or break off amid a frame, kiosks come back by
     themselves, every answer given is acknowledged and on disk once, and a seat on a good line keeps its line."""
-    monkeypatch.setattr(agent, "SILENT_AFTER_S", 1.5)
     monkeypatch.setattr(agent, "reconnect_wait", lambda failures, chance: 0.02)
     clock = RunningClock()
     tls = ensure_tls(tmp_path / "tls", ("localhost", "127.0.0.1"))
@@ -42,13 +41,16 @@ async def test_bad_lines_lose_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
                 line = BadLine("whole", number)
                 address = await stack.enter_async_context(line.to(url))
                 sitter = Sitter(address, trusted, scene.seats[place], scene.numbers(place), ITEMS)
+                if fate == "stalling":
+                    # Only here: on a slow machine a good line, too, is silent for so long.
+                    sitter.agent._silent_after_s = 1.5
                 line.fate = fate
                 lines.append(line)
                 sitters.append(sitter)
                 sitter.start()
                 stack.push_async_callback(sitter.stop)
             stalling, _, cut, _ = lines
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while stalling.spoiled < STALLS or cut.spoiled < CUTS:
                     await acknowledged(sitters[3:], 1)
             await acknowledged(sitters[1:2], 5)

@@ -16,7 +16,7 @@ from tests.support.centre import ROOT, demo_command
 from tests.support.delivery import prepare_scene
 from tests.support.exam_centre import ITEMS, Centre
 from tests.support.ports import free_port
-from tests.support.sitters import Account, Sitter, acknowledged, settle
+from tests.support.sitters import Account, Sitter, acknowledged, everybody_answers, settle
 
 MORE = 60
 PHRASE = "a long passphrase for the second machine\n"
@@ -35,7 +35,7 @@ async def ran(centre: Centre, *words: str, given: str = "") -> "subprocess.Compl
         input=given,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
 
 
@@ -80,6 +80,7 @@ async def test_a_promoted_standby_has_every_acknowledged_answer(tmp_path: Path) 
         await first.start()
         for sitter in sitters:
             sitter.start()
+        await everybody_answers(sitters)
         await acknowledged(sitters, MORE)
         await first.kill()
         receiving.send_signal(signal.SIGTERM)

@@ -54,7 +54,7 @@ async def test_a_seat_is_heard_however_its_frames_are_cut(tmp_path: Path, clock:
             async with connect(url, subprotocols=[SUBPROTOCOL], compression=None) as socket:  # type: ignore[list-item]
                 assert socket.subprotocol == SUBPROTOCOL
                 assert isinstance(codec.to_kiosk(await socket.recv()), exam.Challenge)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await (await socket.ping())
                 hello = codec.encode(exam.Hello(seat="nobody", signature="0" * 128)).decode()
                 await socket.send([hello[:9], hello[9:40], hello[40:]])

@@ -122,7 +122,7 @@ async def test_frames_cut_anywhere_are_the_same_messages() -> None:
             at += size
             await writer.drain()
             await asyncio.sleep(0)
-        await asyncio.wait_for(hearing, 20)
+        await asyncio.wait_for(hearing, 60)
         writer.close()
     assert heard[::2] == texts
     assert set(heard[1::2]) == {"short"}
@@ -146,7 +146,7 @@ async def test_what_is_malformed_closes_the_line_with_its_code(frame: bytes, cod
     async with _served() as port:
         reader, writer = await _upgraded(port)
         writer.write(frame)
-        head, body = await asyncio.wait_for(_next(reader), 10)
+        head, body = await asyncio.wait_for(_next(reader), 30)
         assert (head, int.from_bytes(body[:2], "big")) == (0x88, code)
         writer.close()
 
@@ -154,7 +154,7 @@ async def test_what_is_malformed_closes_the_line_with_its_code(frame: bytes, cod
 async def test_a_taker_is_offered_frames_only_while_the_application_waits() -> None:
     """A taker gets the frames that it takes in their turn, and nothing while the application is at an earlier one."""
     heard: list[str] = []
-    at_it, go_on = asyncio.Event(), asyncio.Event()
+    waits, at_it, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def taker(frame: bytes) -> bool:
         heard.append(f"offered {frame.decode()}")
@@ -164,6 +164,7 @@ async def test_a_taker_is_offered_frames_only_while_the_application_waits() -> N
         await receive()
         await send({"type": "websocket.accept"})
         _scope["extensions"][EXTENSION]["take"](taker)
+        waits.set()
         while (event := await receive())["type"] == "websocket.receive":
             heard.append(event["text"])
             at_it.set()
@@ -172,12 +173,16 @@ async def test_a_taker_is_offered_frames_only_while_the_application_waits() -> N
 
     async with _served(app=app) as port:
         reader, writer = await _upgraded(port)
+        await waits.wait()
         for texts in (("short 1", "short 2", "long", "short 3"), ("short 4",)):
             writer.write(b"".join(Frame(Opcode.TEXT, text.encode()).serialize(mask=True) for text in texts))
-            await asyncio.wait_for(at_it.wait(), 10)
+            # Answered in its turn: what came before it has arrived.
+            writer.write(Frame(Opcode.PING, b"there").serialize(mask=True))
+            assert await asyncio.wait_for(_next(reader), 30) == (0x8A, b"there")
+            await asyncio.wait_for(at_it.wait(), 30)
         go_on.set()
         for text in ("long", "short 3", "short 4"):
-            assert await asyncio.wait_for(_next(reader), 10) == (0x81, text.encode())
+            assert await asyncio.wait_for(_next(reader), 30) == (0x81, text.encode())
         writer.close()
     waited = ["offered short 1", "offered short 2", "offered long", "long", "short 3", "short 4"]
     assert heard == waited
@@ -192,7 +197,7 @@ async def test_large_frames_pass_tls_in_pieces(tmp_path: Path) -> None:
             texts = ["题" * 70_000, *(str(n) for n in range(4 * WAITING_MOST))]
             for text in texts:
                 await socket.send(text)
-            heard = [await asyncio.wait_for(socket.recv(), 10) for _ in range(2 * len(texts))]
+            heard = [await asyncio.wait_for(socket.recv(), 30) for _ in range(2 * len(texts))]
             await socket.send(b"bytes")
             assert await socket.recv() == b"bytes"
             assert heard[::2] == texts
