@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import missing_tool
-from tests.support.browser import ARGUMENTS, CHROMIUM, Centre, chromium_missing, running_centre
+from tests.support.browser import ARGUMENTS, CHROMIUM, PATIENCE_MS, Centre, chromium_missing, running_centre
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,9 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=2 * PATIENCE_MS
+        )
         yield browser
         browser.close()
 
@@ -38,7 +40,7 @@ def page(chromium: Any) -> Iterator[Any]:
     troubles: list[str] = []
     opened.on("pageerror", lambda error: troubles.append(str(error)))
     opened.on("console", lambda m: troubles.append(m.text) if "Content Security Policy" in m.text else None)
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     context.close()
     assert troubles == []

@@ -3,13 +3,17 @@
 import contextlib
 import json
 import os
+import select
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import TimeoutError
+from sqlalchemy import select as query
 
 from server.delivery import late_journals, late_service, store
+from server.delivery.models import HeartbeatRow
+from server.delivery.timing import own_end
 from server.keys.sealing import generate_receiving, hpke_open, unseal
 from server.keys.signing import verify
 from server.protocol import codec
@@ -21,13 +25,20 @@ from server.protocol.journal import (
     settled_bytes,
     wrap_info,
 )
-from tests.pages.test_candidate_page import NUMBER, TICKET, answers_on_disk, enrol, sign_in
+from tests.pages.test_candidate_page import (
+    NUMBER,
+    TICKET,
+    answers_on_disk,
+    enrol,
+    seconds_left,
+    sign_in,
+)
 from tests.support.browser import ARGUMENTS, CHROMIUM, Centre
 from tests.support.papers import SLOT
+from tests.support.seat_page import cut, wait_for_entries
 
 RECOVERY = generate_receiving()
 SITTING = "sitting-0"
-TRIES, SEEN_MS = 5, 4000
 
 
 def at_work(page: Any, centre: Centre) -> None:
@@ -47,26 +58,20 @@ def at_work(page: Any, centre: Centre) -> None:
     centre.at(1)
 
 
-def cut(page: Any, centre: Centre) -> None:
-    """Pull the cable."""
-    from server.protocol.link import CLOSE_SLOW
+def wait_past_the_loss(page: Any, centre: Centre) -> None:
+    """Wait until the centre has noted when the line was lost, and the page's own legal time is past it: its time
+    comes from the last beacon and lags by what that was on its way."""
 
-    async def close() -> None:
-        for line in tuple(centre.site.hall._lines):
-            line.close(CLOSE_SLOW, at_once=True)
+    async def seconds() -> float | None:
+        async with centre.site.db.reading() as session:
+            beats = query(HeartbeatRow).where(HeartbeatRow.sitting == SITTING)
+            newest = (await session.scalars(beats.order_by(HeartbeatRow.id.desc()))).first()
+            end = own_end((await store.slot_times(session, SLOT)).of(SITTING, "01"))
+        assert newest is not None and end is not None
+        return (end - newest.at).total_seconds() if newest.kind == "lost" else None
 
-    # The browser's own switch holds back what comes on an open socket, its end included: the line ends first, and
-    # where a new one has come up before the switch took hold, once more.
-    for _ in range(TRIES):
-        page.context.set_offline(False)
-        centre.run(close())
-        page.context.set_offline(True)
-        try:
-            page.wait_for_selector(".saved.warn", timeout=SEEN_MS)
-        except TimeoutError:
-            continue
-        return
-    raise AssertionError("the page does not say that its line is cut: " + page.inner_text("body"))
+    while (left := centre.run(seconds())) is None or seconds_left(page) >= left:
+        page.wait_for_timeout(20)
 
 
 def late_items(centre: Centre) -> tuple[late_service.LateItem, ...]:
@@ -113,6 +118,7 @@ def exported(page: Any, folder: Path, act: str = "导出文件") -> bytes:
 def test_page_signs_the_same_bytes_as_python(page: Any, centre: Centre) -> None:
     """The page's wrapping info, head, entry and associated data are the server's, byte for byte."""
     page.goto(f"{centre.url}/exam")
+    page.wait_for_selector("#code")  # nothing is left on its way when the server ends
     found = page.evaluate(
         """async () => {
              const j = await import("/static/candidate/journal.mjs"), bytes = (n) => new Uint8Array(n).fill(7);
@@ -137,6 +143,7 @@ def test_offline_past_the_end_is_collected_then_offered_and_carried(
     page.keyboard.press("A")
     page.wait_for_selector(".itemstate.ok")
     cut(page, centre)
+    wait_past_the_loss(page, centre)
     page.keyboard.press("B")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("C")
@@ -187,6 +194,7 @@ def test_the_next_candidate_can_neither_read_nor_send_what_was_left(
     cut(page, centre)
     page.keyboard.press("C")
     page.wait_for_selector("text=1 题作答存于本机")
+    wait_for_entries(page, 1)
     centre.run(centre.day.enrol_seat("02", 6))
 
     async def move_and_seat_another() -> None:
@@ -274,11 +282,23 @@ def machine(chromium: Any, folder: Path) -> Any:
 
 
 def power_cut(folder: Path) -> None:
-    """Kill every process of the browser that has this disk."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if str(folder).encode() in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), signal.SIGKILL)
+    """Kill every process of the browser that has this disk, and return when none is left."""
+
+    def living() -> Iterator[int]:
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(folder).encode() in (process / "cmdline").read_bytes():
+                    yield int(process.name)
+
+    while killed := list(living()):
+        for process in killed:
+            with contextlib.suppress(ProcessLookupError):
+                ending = os.pidfd_open(process)
+                try:
+                    signal.pidfd_send_signal(ending, signal.SIGKILL)
+                    select.select([ending], [], [])
+                finally:
+                    os.close(ending)
 
 
 def test_a_power_cut_resumes_at_the_same_question(chromium: Any, centre: Centre, tmp_path: Path) -> None:
@@ -292,11 +312,7 @@ def test_a_power_cut_resumes_at_the_same_question(chromium: Any, centre: Centre,
     cut(page, centre)
     page.click(".pal button >> nth=2")
     page.keyboard.press("C")
-    page.wait_for_function(
-        """() => new Promise((done) => { const open = indexedDB.open("gongyuan-seat");
-             open.onsuccess = () => { const all = open.result.transaction("entries").objectStore("entries").getAll();
-               all.onsuccess = () => { open.result.close(); done(all.result.length === 2); }; }; })"""
-    )
+    wait_for_entries(page, 2)
     power_cut(disk)
     after = machine(chromium, disk)
     page = after.pages[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.conftest import missing_tool
 from tests.support.browser import Centre
+from tests.support.seat_page import cut, wait_for_mark, wait_for_place
 
 ROOM, SEAT = "01", 1
 TICKET, NUMBER = "T0000", "P0000000"
@@ -116,13 +117,14 @@ def test_machine_clock_and_silent_line(page: Any, centre: Centre) -> None:
     page.add_init_script(MOVABLE_CLOCKS)
     lines = lines_that_fall_silent(page)
     at_work(page, centre)
-    year = page.evaluate("new Date().getFullYear()")
+    day = page.evaluate("new Date().getTime()") // 86_400_000
     page.evaluate("moved.date = 400 * 86400000")
     before = seconds_left(page)
     page.click(".opt >> nth=1")
     page.wait_for_selector(".itemstate.ok")
-    assert page.evaluate("new Date().getFullYear()") == year + 1
-    assert 0 <= before - seconds_left(page) < 600
+    assert page.evaluate("new Date().getTime()") // 86_400_000 >= day + 400
+    # Either way: a newer beacon that was longer on its way sets the shown time back by so much.
+    assert abs(before - seconds_left(page)) < 600
     lines[-1]["silent"] = True
     opened = len(lines)
     page.keyboard.press("ArrowRight")
@@ -137,7 +139,7 @@ def test_machine_clock_and_silent_line(page: Any, centre: Centre) -> None:
 def test_whole_walk_from_enrolment_to_the_receipt(page: Any, centre: Centre) -> None:
     """A candidate goes from the seat's code to the receipt: refused before 30 minutes, handed in after them."""
     enrol(page, centre)
-    assert "还没有考生签到" in page.inner_text("main")
+    page.wait_for_selector("text=还没有考生签到")
     sign_in(page)
     refused = page.wait_for_selector(".problem").inner_text()
     centre.run(centre.day.check_in(0))
@@ -219,21 +221,12 @@ def test_saved_is_shown_only_after_the_acknowledgement(page: Any, centre: Centre
 def test_offline_answers_are_kept_and_sent_again(page: Any, centre: Centre) -> None:
     """An answer given while the line is down is shown as not saved and reaches the disk when it is back."""
     at_work(page, centre)
-    page.context.set_offline(True)
-    centre.run(_cut(centre))
-    page.wait_for_selector(".saved.warn")
+    cut(page, centre)
     page.keyboard.press("C")
     assert "1 题作答存于本机" in page.inner_text(".saved")
     page.context.set_offline(False)
     page.wait_for_selector("text=1 题作答已保存到考场服务器")
     assert answers_on_disk(centre) == {1: ("C",)}
-
-
-async def _cut(centre: Centre) -> None:
-    from server.protocol.link import CLOSE_SLOW
-
-    for line in tuple(centre.site.hall._lines):
-        line.close(CLOSE_SLOW, at_once=True)
 
 
 def test_reload_resumes_the_same_question(page: Any, centre: Centre) -> None:
@@ -243,6 +236,8 @@ def test_reload_resumes_the_same_question(page: Any, centre: Centre) -> None:
     page.click(".pal button >> nth=3")
     page.click("text=标记复查")
     page.wait_for_selector("text=1 题作答已保存到考场服务器")
+    wait_for_place(page, 4)
+    wait_for_mark(page, centre, 4)
     page.reload()
     page.wait_for_selector(".stem")
     assert page.inner_text("#number") == "第 4 题"
@@ -283,7 +278,8 @@ def test_english_is_an_option_without_losing_the_place(page: Any, centre: Centre
     page.click(".sizes button >> text=EN")
     page.wait_for_selector("text=Question 2")
     assert page.evaluate("document.documentElement.lang") == "en"
-    assert "1 answers saved" in page.inner_text(".exam")
+    page.wait_for_selector("text=1 answers saved")
+    wait_for_place(page, 2)
     page.reload()
     page.wait_for_selector("text=Question 2")
 
@@ -387,6 +383,7 @@ def test_no_serious_accessibility_issue(page: Any, centre: Centre) -> None:
     centre.run(centre.day.ring())
     page.wait_for_selector(".stem")
     page.keyboard.press("A")
+    page.wait_for_selector(".itemstate.ok")  # nothing is handed in before it
     page.click("text=标记复查")
     assert grave_issues(page) == []
     centre.at(31)
@@ -403,6 +400,7 @@ def test_nothing_overflows(page: Any, centre: Centre) -> None:
     at_work(page, centre)
     for width, height in ((1024, 768), (1440, 900), (3840, 2160)):
         page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function("(size) => `${innerWidth}×${innerHeight}` === size", arg=f"{width}×{height}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         box = page.locator(".hand button.primary").bounding_box()

@@ -21,6 +21,7 @@ from tests.support.centre import ROOT
 from tests.support.delivery import Scene, prepare_scene
 from tests.support.exam_centre import Centre
 from tests.support.ports import free_port
+from tests.support.seat_page import ENTRIES
 
 PLACE = ("1", 1)
 
@@ -92,7 +93,7 @@ async def test_a_page_goes_on_at_the_promoted_standby(tmp_path: Path) -> None:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, pinned])
             page = await browser.new_page(locale="zh-CN")
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             address = f"https://127.0.0.1:{first.port}"
             await at_work(page, address, scene)
             await page.keyboard.press("A")
@@ -104,6 +105,7 @@ async def test_a_page_goes_on_at_the_promoted_standby(tmp_path: Path) -> None:
             await page.keyboard.press("ArrowRight")
             await page.keyboard.press("B")
             await page.wait_for_selector("text=1 题作答存于本机")
+            await page.wait_for_function(ENTRIES, arg=2)
             await page.reload()
             await page.wait_for_selector("text=连接")
             done = await ran(second, "standby", "promote", "--by", "钱主考", "--reason", "主服务器断电")

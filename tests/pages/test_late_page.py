@@ -1,5 +1,6 @@
 """The page of late answers in a real Chromium: a carried journal, one who proposes, another who confirms."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 from kiosk.vault import JournalBook, SeatKey
 from server.accounts.roles import Role
 from server.cli.main import main
-from server.delivery import late_journals
+from server.delivery import acts, late_journals, store
 from server.delivery.models import LeaseRow, SeatRow, SittingRow
 from server.delivery.sitting import State
 from server.keys.sealing import generate_receiving
@@ -46,9 +47,18 @@ async def offline_sitting(centre: Centre) -> JournalBook:
     for seq, number, value in ((5, 1, "B"), (6, 2, "C")):
         book.write(Answer(lease=1, seq=seq, number=number, value=(value,), beacon=beacon, elapsed_ms=5000))
     book.write(Answer(lease=1, seq=7, number=3, value=("D",), beacon=beacon, elapsed_ms=4_000_000))
+    # The centre's own collector brings the paper in: two that collect it at once would be in each other's way.
     centre.clock.set(BELL + timedelta(minutes=91))
-    await day.end(0, State.COLLECTED)
+    centre.site.signals.tell(acts.SLOT, SLOT)
+    while await state(centre) is not State.COLLECTED:
+        await asyncio.sleep(0.02)
     return book
+
+
+async def state(centre: Centre) -> State:
+    """Return the state of the sitting on disk."""
+    async with centre.site.db.reading() as session:
+        return (await store.sitting(session, SITTING)).state
 
 
 async def opened(centre: Centre) -> None:

@@ -114,14 +114,17 @@ def test_the_chief_voids_a_question_and_the_deputy_confirms(page: Any, desks: tu
     page.fill("form[data-json$=decisions] input[name=reason]", "两个选项都对")
     page.click("form[data-json$=decisions] button.primary")
     page.wait_for_selector("text=待确认")
+    page.wait_for_load_state()
     assert page.locator("form[data-json*='/api/decisions/']").count() == 1
     page.context.clear_cookies()
     sign_in(page, centre.url, "deputy", "/results")
     page.on("dialog", lambda dialog: dialog.accept())
     page.click("form[data-json*='/api/decisions/'] button")
     page.wait_for_selector("span.chip.ok >> text=有效")
+    page.wait_for_load_state()
     assert "取代" in page.inner_text("main")
     page.click("text=试题统计")
     page.wait_for_selector("svg")
+    page.wait_for_load_state()
     assert grave_issues(page) == []
     assert entry.item not in page.inner_text("tbody")

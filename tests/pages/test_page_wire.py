@@ -24,6 +24,7 @@ def test_answers_digest_and_seat_proof_agree(page: Any, centre: Centre) -> None:
         2: ("é\u2028", "\t"),
     }
     page.goto(f"{centre.url}/exam")
+    page.wait_for_selector("#code")  # nothing is left on its way when the server ends
     digest, count, proof = page.evaluate(
         """async ([rows, nonce, seat]) => {
              const wire = await import("/static/candidate/wire.mjs");
@@ -116,6 +117,7 @@ def test_board_applies_a_change_as_the_server_does(page: Any, centre: Centre) ->
     step = change(old, new)
     assert step is not None
     page.goto(f"{centre.url}/exam")
+    page.wait_for_selector("#code")  # nothing is left on its way when the server ends
     after, missed = page.evaluate(
         """async ([old, change]) => {
              const state = await import("/static/hall/state.mjs");

@@ -64,11 +64,14 @@ def test_two_people_decide_by_the_picture(page: Any, chromium: Any, centre: Cent
     assert page.locator("dialog a[href$='/clip']").count() == 1
     page.keyboard.press("Escape")
     card.locator(".act button.primary").click()
-    page.wait_for_selector(".feed .act button.primary[disabled]")
+    # The button is disabled while it is being sent, too.
+    page.wait_for_selector(".feed article.al >> text=须由另一人复核")
+    assert page.locator(".feed .act button.primary").is_disabled()
     other = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN").new_page()
     open_board(other, centre, "li")
     other.locator(".feed .act button.primary").click()
-    page.wait_for_selector(".feed .al.past")
+    for board in (page, other):
+        board.wait_for_selector(".feed .al.past")
     confirmed = centre.site.feed.alert("alert:empty:2")
     assert confirmed is not None
     assert (confirmed.state, confirmed.first_by, confirmed.decided_by) == (

@@ -41,8 +41,14 @@ export class Vault {
   async forgetSeat() { this.seat = null; await this.db.delete("seat", "seat"); }
   async sign(bytes) { return new Uint8Array(await crypto.subtle.sign({ name: "Ed25519" }, this.seat.key, bytes)); }
 
-  // The sitting this device holds: { sitting, lease, token, position }.
-  async keepSitting(value) {
+  // The sitting this device holds: { sitting, lease, token, position }. In turn with the answers: of two positions the
+  // later one stays, an answer's entry comes after the place it was given at, and what is forgotten stays forgotten.
+  keepSitting(value) {
+    const kept = this.order.then(() => this.writeSitting(value));
+    this.order = kept.catch(() => {});
+    return kept;
+  }
+  async writeSitting(value) {
     const iv = crypto.getRandomValues(new Uint8Array(12));
     const data = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, this.sittingKey, utf8.encode(JSON.stringify(value)));
     await this.db.put("sitting", { iv, data }, "sitting");
@@ -133,6 +139,7 @@ export class Vault {
   // (`mine`: the present candidate's whole one, too; `all`: whatever is kept, with receipts, for a centre that lost
   // its answers).
   async copies({ mine, all = false }) {
+    await this.order.catch(() => {});     // what was given a moment ago is still on its way to the disk
     const found = [];
     for (const row of await this.db.getAll("journals")) {
       if (!row.head || (!mine && (row.key || row.refused))) continue;

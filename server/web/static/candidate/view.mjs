@@ -1,5 +1,5 @@
 // What the candidate sees before and after the paper; the paper itself stands in exam.mjs.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { msUntil } from "./brain.mjs";
 import { Exam, Notices } from "./exam.mjs";
 import { Practice } from "./practice.mjs";
@@ -30,7 +30,8 @@ const Card = ({ title, wide, children, say, act, seatline }) => html`<main class
 
 const Field = ({ id, label, focus, ...rest }) => {
   const box = useRef(null);
-  useEffect(() => { if (focus) box.current?.focus(); }, []);
+  // With the field itself: a moment later the focus would be taken from whoever types in another one already.
+  useLayoutEffect(() => { if (focus) box.current?.focus(); }, []);
   return html`<label for=${id}>${label}</label><input id=${id} ref=${box} autocomplete="off" autocapitalize="off" spellcheck=${false} required ...${rest}/>`;
 };
 
