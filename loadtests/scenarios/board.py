@@ -54,6 +54,7 @@ class BoardFanOut(Candidate):
         self.answered = not self.answered
         self._say((self.rng.choice("ABCD"),) if self.answered else ())
         self.timed("board shows an answer", lambda: self._until_other_than(before))
+        self.did_once()
 
     def _say(self, value: tuple[str, ...]) -> None:
         self.brain.answer(ITEM, value, time.monotonic())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import gevent
 import gevent.event
 from locust import User, constant, events
 from locust.argument_parser import LocustArgumentParser
@@ -33,6 +34,7 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--guests", help="who may sit where (JSON: seat, key, ticket, id_number)")
     parser.add_argument("--ca", default="", help="certificate of the centre's own authority (PEM)")
     parser.add_argument("--ready", default="", help="file to write when every candidate sits")
+    parser.add_argument("--length", type=float, default=20.0, help="seconds to go on once all take part")
 
 
 events.init_command_line_parser.add_listener(add_arguments)  # type: ignore[no-untyped-call]
@@ -51,7 +53,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self._free: list[dict[str, str]] | None = None
-        self._here = self._done = 0
+        self._here = self._done = self._repeating = 0
         self.all_here = gevent.event.Event()
         """Set when as many candidates sit as the run has users."""
 
@@ -71,6 +73,14 @@ class Crowd:
                 Path(options.ready).touch()
             self.all_here.set()
 
+    def repeats(self, environment: Environment) -> None:
+        """One more candidate has done once what goes on and on; the run ends `--length` seconds after the last one's
+        first time, so that a machine that takes long to seat everybody tries no less."""
+        self._repeating += 1
+        options = options_of(environment)
+        if self._repeating == options.num_users and environment.runner is not None:
+            gevent.spawn_later(options.length, environment.runner.quit)
+
     def went(self, environment: Environment) -> None:
         """One more candidate has done all he came for; the last one ends the run."""
         self._done += 1
@@ -86,6 +96,7 @@ class Candidate(User):
 
     abstract = True
     wait_time = constant(0)
+    _repeated = False
 
     def on_start(self) -> None:
         """Sit down."""
@@ -156,6 +167,12 @@ class Candidate(User):
         """Answer an item by chance and wait until it is acknowledged."""
         self.brain.answer(number, (self.rng.choice("ABCD"),), time.monotonic())
         self.until(lambda: len(self.brain.outbox) == 0)
+
+    def did_once(self) -> None:
+        """Say at the end of a task that goes on and on that it was done."""
+        if not self._repeated:
+            self._repeated = True
+            CROWD.repeats(self.environment)
 
     def timed(self, name: str, act: Callable[[], Any]) -> None:
         """Do something; report how long it took, or that it failed."""

@@ -21,3 +21,4 @@ class ReconnectStorm(Candidate):
         self.brain.answer(self.number, (self.rng.choice("ABCD"),), 0.0)
         self.timed("taken up again", self.sit)
         self.timed("answer saved after all", lambda: self.until(lambda: len(self.brain.outbox) == 0))
+        self.did_once()

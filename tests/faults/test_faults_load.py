@@ -6,17 +6,21 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from benchmarks.__main__ import NAMES
 from loadtests.__main__ import ROOT, SCENARIOS
 from loadtests.report import THRESHOLDS, judged, percentile
 
-MOST_S = 240
+MOST_S = 540
+"""Five load generators and a centre are started one after another: half a minute, minutes on a busy machine."""
 
 
+@pytest.mark.timeout(MOST_S + 60)
 def test_scenarios_keep_their_thresholds() -> None:
     """Ten candidates go through start rush, autosave, reconnect storm, boards and hand-in rush against a centre of
     their own over TLS, and every threshold is kept."""
-    command = [sys.executable, "-m", "loadtests", "--users", "10", "--seconds", "5"]
+    command = [sys.executable, "-m", "loadtests", "--users", "10", "--seconds", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MOST_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(f"| {scenario} |" in done.stdout for scenario in SCENARIOS)
