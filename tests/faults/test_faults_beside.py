@@ -1,6 +1,7 @@
 """A centre whose camera workers take every processor, while candidates never stop answering."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -39,16 +40,18 @@ def workers_of(pid: int) -> list[int]:
     """Return the children of a process that run camera pictures."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text(encoding="utf-8").split()):
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if any(b"worker-" in word for word in words):
-                found.append(child)
+        # Threads of the centre come and go while they are read.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in map(int, (task / "children").read_text(encoding="utf-8").split()):
+                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                if any(b"worker-" in word for word in words):
+                    found.append(child)
     return sorted(found)
 
 
 async def started(pid: int, count: int, priority: int) -> list[int]:
     """Wait until the process has so many workers of that priority; return them."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while True:
             found = workers_of(pid)
             if [os.getpriority(os.PRIO_PROCESS, worker) for worker in found] == [priority] * count:
@@ -59,7 +62,8 @@ async def started(pid: int, count: int, priority: int) -> list[int]:
 async def spent(pids: list[int], more_s: float) -> None:
     """Wait until each process has used so many more CPU seconds."""
     wanted = {pid: cpu_of(pid) + more_s for pid in pids}
-    async with asyncio.timeout(90):
+    # A process that gives way gets one share in ten, or in seventy, beside others that are as busy.
+    async with asyncio.timeout(200):
         while any(cpu_of(pid) < enough for pid, enough in wanted.items()):
             await asyncio.sleep(0.05)
 
