@@ -20,7 +20,16 @@ from server.papers.trial_runner import TrialRunner
 from server.settings import Listen, Settings
 from server.web.site import Site
 from tests.conftest import missing_tool
-from tests.support.browser import PASSWORD, Centre, RunningClock, grave_issues, running_centre, served
+from tests.support.browser import (
+    PASSWORD,
+    PATIENCE_MS,
+    WORK_S,
+    Centre,
+    RunningClock,
+    grave_issues,
+    running_centre,
+    served,
+)
 from tests.support.papers import BANK, BLUEPRINT
 from tests.support.registry import ORGANISATION, World
 
@@ -53,7 +62,7 @@ def entered(chromium: Any, url: str, cookie: str, token: str) -> Any:
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
     context.add_cookies([{"name": cookie, "value": token, "url": url}])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     return page
 
 
@@ -123,7 +132,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Si
     with serving as (url, loop):
 
         def run(work: Any) -> Any:
-            return asyncio.run_coroutine_threadsafe(work, loop).result(60)
+            return asyncio.run_coroutine_threadsafe(work, loop).result(WORK_S)
 
         async def filled(centre: Path) -> str:
             world = World(site.db, site.identity)

@@ -15,7 +15,7 @@ from server.delivery.store import final_answers
 from tests.pages.test_board_page import open_board, seat
 from tests.pages.test_candidate_aids_page import rung
 from tests.pages.test_candidate_page import sign_in
-from tests.support.browser import Centre, grave_issues, running_centre
+from tests.support.browser import PATIENCE_MS, Centre, grave_issues, running_centre
 from tests.support.papers import SLOT
 
 ENTRY_MINUTES = 15
@@ -40,7 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
 def watcher(chromium: Any, shared: Centre, username: str) -> Any:
     """Open the board of one more person."""
     page = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN").new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     open_board(page, shared, username)
     return page
 
@@ -62,7 +62,7 @@ def machine(chromium: Any, shared: Centre) -> Iterator[Callable[[str, int], Any]
         context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN")
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{shared.url}/exam#code={shared.seat_codes()[room, number]}")
         page.wait_for_selector("#ticket")
         return page
@@ -100,11 +100,19 @@ def on_seat(board: Any, room: int, number: int, act: str) -> None:
 def on_room(board: Any, room: int, act: str) -> None:
     board.locator(f"section.room >> nth={room - 1}").locator("h2 button").click()
     choose(board, act)
+    lost_time(board, act)
 
 
 def on_hall(board: Any, act: str) -> None:
     board.click("text=全场操作")
     choose(board, act)
+    lost_time(board, act)
+
+
+def lost_time(board: Any, act: str) -> None:
+    """Wait for what is proposed over a credit: when it comes, the button below it moves."""
+    if act == "补时":
+        board.wait_for_selector("dialog .lost")
 
 
 def give(board: Any, reason: str, minutes: int = 0) -> None:
@@ -142,6 +150,8 @@ def check_in(board: Any, room: int, number: int, admitted: str = "") -> None:
     for look in range(4):
         board.check(f"dialog .checks.four input >> nth={look}")
     if admitted:
+        # The board has heard of the time after which nobody enters without a reason.
+        board.wait_for_selector("dialog label:has-text('准入理由')")
         assert board.locator("dialog .form .primary").is_disabled()
         board.fill("dialog .form label:has-text('准入理由') input", admitted)
     board.click("dialog .form .primary")

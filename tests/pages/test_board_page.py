@@ -51,7 +51,7 @@ def test_check_in_by_keyboard_alone(page: Any, centre: Centre) -> None:
     page.keyboard.press("/")
     page.keyboard.type("0002")
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=name 2")
+    page.wait_for_selector("dialog .person >> text=name 2")
     for _ in range(4):
         page.keyboard.press("Space")
         page.keyboard.press("Tab")

@@ -9,6 +9,7 @@ from playwright.async_api import Request, async_playwright
 from server.keys.ring import unlock
 from server.keys.service import openings
 from tests.conftest import missing_tool
+from tests.support.browser import PATIENCE_MS
 from tests.support.centre import PASSPHRASES, PASSWORD, centre
 
 pytestmark = pytest.mark.pages
@@ -35,6 +36,7 @@ async def test_custody_typed_into_the_page_sends_no_passphrase(tmp_path: Path, c
     async with centre(tmp_path) as here, async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = await browser.new_context(ignore_https_errors=True, locale="zh-CN")
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -90,6 +92,8 @@ async def test_custody_typed_into_the_page_sends_no_passphrase(tmp_path: Path, c
         await change.locator("button").click()
         await page.wait_for_url("**/custody/openings/*")
         assert "+xu -chen" in await page.inner_text("main")
+        # Which custodian types a passphrase twice is on the page once its script listens.
+        await page.locator("#passphrase-form:not([inert])").wait_for()
         again = entry.locator("input[name=again]")
         for label, passphrase in (("保密员1", None), ("保密员2", None), ("许保密", NEW)):
             await entry.locator("select").select_option(label=label)

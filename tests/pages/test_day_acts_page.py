@@ -13,7 +13,7 @@ import pytest
 from server.accounts.roles import Role
 from server.conduct import service
 from server.delivery.facts import Extent
-from tests.support.browser import Centre, grave_issues, running_centre
+from tests.support.browser import PATIENCE_MS, Centre, grave_issues, running_centre
 from tests.support.hall import BELL
 from tests.support.papers import SLOT
 
@@ -38,7 +38,7 @@ def kiosks(chromium: Any, shared: Centre) -> Iterator[Callable[[int], Any]]:
         context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN")
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{shared.url}/exam")
         page.fill("#code", codes["01", seat])
         page.click("button.primary")
@@ -62,7 +62,7 @@ def board(chromium: Any, centre: Centre) -> Any:
     from tests.pages.test_board_page import open_board
 
     page = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN").new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     open_board(page, centre)
     return page
 

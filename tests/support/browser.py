@@ -45,6 +45,12 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PASSWORD = "a long enough word for tests"
+PATIENCE_MS = 60_000
+"""How long an event of a page is waited for. Nothing is measured by it: a busy machine on which everything takes ten
+times as long (a child process of Python starts in ten seconds there) must get to the event.
+"""
+WORK_S = 240
+"""How long work on the server's own loop may take, below the limit of a whole test, for the same reason."""
 Result = TypeVar("Result")
 
 
@@ -70,7 +76,7 @@ class Centre:
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do something on the server's own event loop and wait for it."""
         future: Future[Result] = asyncio.run_coroutine_threadsafe(work, self.loop)
-        return future.result(60)
+        return future.result(WORK_S)
 
     def at(self, minutes: float) -> None:
         """Put the legal clock so many minutes after the planned start and tell every kiosk."""

@@ -72,10 +72,11 @@ const take = () => busy("reference", async () => {
   await load(true);
 });
 const save = () => busy("save", async () => {
-  const { version, width, height } = p.setup;
-  const told = await ask(`${api}/setup`, { base: version, width, height, staff_zones: p.zones, references: p.references, seats: withOcclusion(p.seats) });
+  const { version, width, height } = p.setup, { seats, zones, references } = p;
+  const told = await ask(`${api}/setup`, { base: version, width, height, staff_zones: zones, references, seats: withOcclusion(seats) });
   if (!told) return;
-  await load();
+  // What was changed while it was on its way stays, and is still to be saved.
+  await load(p.seats !== seats || p.zones !== zones || p.references !== references);
   p.said = say("calibration-saved", { version: told.version });
 });
 const add = () => {

@@ -11,11 +11,14 @@ const say = (code, facts = {}) => (texts[code] ?? code).replace(/\{(\w+)\}/g, (_
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
 const load = async () => {
+  const { hours } = page;
   try {
-    const answer = await fetch(`/api/hall/cameras/plots?hours=${page.hours}`);
+    const answer = await fetch(`/api/hall/cameras/plots?hours=${hours}`);
     if (answer.status === 401) { location.href = "/login?next=/hall/cameras"; return; }
     if (!answer.ok) throw new Error(String(answer.status));
-    page.data = await answer.json();
+    const data = await answer.json();
+    if (hours !== page.hours) return;      // another span was chosen meanwhile; its own answer is on its way
+    page.data = data;
     page.trouble = null;
     const rooms = roomsOf(page.data);
     if (!rooms.includes(page.room)) page.room = rooms[0] ?? null;

@@ -144,7 +144,8 @@ const Cell = ({ number, answered, marked, current, say, act }) => {
 // A box over the paper that keeps the focus, closes on Esc and gives the focus back.
 const Dialog = ({ title, close, children }) => {
   const box = useRef(null);
-  useEffect(() => {
+  // With the box itself, as the keys above: an Esc in the moment it appears must close it.
+  useLayoutEffect(() => {
     const before = document.activeElement, inside = () => [...box.current.querySelectorAll("button, input, textarea")];
     inside()[0]?.focus();
     const key = (event) => {

@@ -1,5 +1,5 @@
 // Check-in at the door: find by name or ticket, look at four things, go on to the next.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Box, Form } from "./forms.mjs";
 import { legalNow } from "./state.mjs";
 import { Sign, dayText, grouped, html, minuteText } from "./words.mjs";
@@ -10,7 +10,7 @@ export const CheckIn = (p) => {
   const { state, say, act } = p;
   const [find, setFind] = useState(""), [chosen, setChosen] = useState(null), [last, setLast] = useState(null);
   const box = useRef(null);
-  useEffect(() => { box.current?.focus(); }, [chosen]);
+  useLayoutEffect(() => { box.current?.focus(); }, [chosen]);     // at once: a ticket is typed right after "/"
   const wanted = find.replace(/\s+/g, "");
   const open = state.snapshot.seats.filter((s) => ["prepared", "absent", "halted"].includes(s.state) && act.mayAct(s.room));
   const found = wanted ? open.filter((s) => s.ticket.endsWith(wanted) || s.ticket.includes(wanted) || s.name.includes(wanted)) : open;
@@ -29,7 +29,7 @@ export const CheckIn = (p) => {
 export const CheckInForm = (p) => {
   const { act, say, seat, done } = p;
   const [seen, setSeen] = useState([]), [exception, setException] = useState(""), [late, setLate] = useState(""), first = useRef(null);
-  useEffect(() => { first.current?.focus(); }, []);
+  useLayoutEffect(() => { first.current?.focus(); }, []);
   const closes = p.state.snapshot.rooms.find((r) => r.number === seat.room)?.entry_closes;
   const closed = closes && seat.state !== "halted" && legalNow(p.state, p.mono) >= Date.parse(closes);
   const all = seen.length === LOOKED_AT.length;
