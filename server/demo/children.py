@@ -96,7 +96,7 @@ class Children:
             )
         return outcome.output
 
-    async def address(self, child: Child, data: Path, seconds: float = 40.0) -> str:
+    async def address(self, child: Child, data: Path, seconds: float = 180.0) -> str:
         """Wait until a server child has bound its port; return its base URL."""
         path = data / "address.json"
         for _ in range(int(seconds * 20)):

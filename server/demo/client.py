@@ -35,7 +35,7 @@ class Person:
         self._http = httpx.AsyncClient(
             base_url=url,
             # People try again while a server that lost its power starts; a request that has been sent is not repeated.
-            transport=httpx.AsyncHTTPTransport(verify=context, retries=7),
+            transport=httpx.AsyncHTTPTransport(verify=context, retries=9),
             timeout=60.0,
             headers={"accept": "application/json"},
         )

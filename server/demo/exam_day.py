@@ -19,7 +19,8 @@ from server.errors import Unavailable
 from server.web.catalogue import say
 
 LOOKED = {"ticket": True, "document": True, "photo": True, "signature": True}
-ENROL_WAIT_S = 60.0
+ENROL_WAIT_S = 180.0
+LAST_WORDS_S = 30.0
 LOOK_S = 0.5
 
 
@@ -85,7 +86,7 @@ async def set_cameras_up(stage: Stage, seated: list[Seated]) -> None:
     child = await stage.children.start(
         "cameras", "demo-cameras", str(hall.write_cameras(stage.folder, script)), str(address)
     )
-    for _ in range(600):
+    for _ in range(int(ENROL_WAIT_S * 20)):
         if address.exists() or child.process.returncode is not None:
             break
         await asyncio.sleep(0.05)
@@ -253,7 +254,7 @@ async def power_cut(stage: Stage, minute: float) -> None:
 async def _last_words(stage: Stage) -> None:
     """Wait for the kiosks to end by themselves; one whose seat was taken over by a person's browser is told to."""
     try:
-        async with asyncio.timeout(ENROL_WAIT_S / 2):
+        async with asyncio.timeout(LAST_WORDS_S):
             await asyncio.shield(stage.learnt["listening"])
     except TimeoutError:
         assert stage.bots is not None

@@ -12,9 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "server/proctor/detectors/models/face_detection_yunet_2023mar.onnx"
-CUT_AT_MINUTE = 36
+CUT_AT_MINUTE = 20
+"""24 s before the first finding (a minute takes a second), for server and cameras of a slow machine to come back."""
 
-pytestmark = pytest.mark.timeout(560)
+pytestmark = pytest.mark.timeout(1560)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         sys.executable, "-m", "server", "demo", "--port", "0", "--folder", str(folder), "--report", str(report),
         "--power-cut", str(CUT_AT_MINUTE), "--speed", "60",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1500, check=False)
     found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
     return Day(done.returncode, done.stdout + done.stderr, found, folder)
 

@@ -14,7 +14,7 @@ from server.db.migrate import upgrade
 from server.keys.openings_wire import opening_info
 from server.keys.sealing import hpke_seal
 from server.tables import load_models
-from tests.support.centre import PASSWORD, ROOT
+from tests.support.centre import LONG_S, PASSWORD, ROOT
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
 from tests.support.desk import PASSPHRASES, with_bank
@@ -41,10 +41,12 @@ async def test_the_process_of_the_desk_ends_with_its_opening(tmp_path: Path, clo
     )
     try:
         assert process.stdout is not None
-        url = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+        url = (await process.stdout.readline()).decode().strip()
         assert address.read_text(encoding="utf-8") == url
         trust = ssl.create_default_context(cafile=tmp_path / "data" / "tls" / "ca.pem")
-        async with httpx.AsyncClient(base_url=url.removesuffix("/desk"), verify=trust, timeout=60) as http:
+        async with httpx.AsyncClient(
+            base_url=url.removesuffix("/desk"), verify=trust, timeout=LONG_S
+        ) as http:
 
             async def post(path: str, body: dict[str, object]) -> httpx.Response:
                 token = next(value for name, value in http.cookies.items() if "csrf" in name)
@@ -63,7 +65,7 @@ async def test_the_process_of_the_desk_ends_with_its_opening(tmp_path: Path, clo
             assert state == "open"
             assert "single stem" in (await http.get("/desk/items?words=single")).text
             assert "密钥已销毁" in (await post("/desk/close", {})).text
-        assert await asyncio.wait_for(process.wait(), 60) == 0
+        assert await process.wait() == 0
     finally:
         if process.returncode is None:
             process.kill()

@@ -133,6 +133,7 @@ async def test_each_socket_takes_only_its_roles(server: Server) -> None:
             assert accepted is (roles is None or role in roles), (path, role)
 
 
+@pytest.mark.timeout(1200)  # every route twice for every role
 async def test_no_route_of_a_centre_gives_item_text(tmp_path: Path, clock: FakeClock) -> None:
     """After a whole drawn, sat and closed day no answer to any role holds a stem or an option of the bank."""
     for item in small_bank():

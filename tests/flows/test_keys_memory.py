@@ -181,6 +181,7 @@ async def open_in_page(page: Page, here: Centre, kind: str) -> None:
 
 
 @pytest.mark.pages
+@pytest.mark.timeout(1200)  # all of a process's memory is read three times
 async def test_the_serving_process_never_holds_what_two_custodians_open(tmp_path: Path) -> None:
     """With draw, start and marking typed into the custody page, the serving process's writable memory never holds the
     bank, marking or journal key, any wrapping secret, share, private half or passphrase; it holds the start key from

@@ -102,7 +102,7 @@ async def seen(scene: Scene, kind: str) -> None:
 
     from server.delivery.models import HeartbeatRow
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with scene.db.reading() as session:
                 if await session.scalar(select(HeartbeatRow.id).where(HeartbeatRow.kind == kind)):
@@ -113,7 +113,7 @@ async def seen(scene: Scene, kind: str) -> None:
 async def collected(scene: Scene) -> None:
     import asyncio
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with scene.db.reading() as session:
                 if (await store.sitting(session, scene.sittings[PLACE])).state is State.COLLECTED:

@@ -371,7 +371,7 @@ class Line:
 
     async def next(self, kind: type) -> msgspec.Struct:
         """Return the next message of a kind, ticks left out."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 message = decode_to_board(await self.sent.get())
                 if isinstance(message, kind):
@@ -457,7 +457,7 @@ async def served(centre: Centre) -> AsyncIterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(server_config(centre.app, 0, loop="asyncio"))
         task = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not server.started:
                 await asyncio.sleep(0.01)
         try:
@@ -475,7 +475,7 @@ async def test_the_board_socket_needs_a_login(centre: Centre) -> None:
     async with served(centre) as port:
         address = f"ws://127.0.0.1:{port}/ws/hall"
         cookie = {"cookie": f"{name}={token}"}
-        async with asyncio.timeout(30), websockets.connect(address, additional_headers=cookie) as line:
+        async with asyncio.timeout(60), websockets.connect(address, additional_headers=cookie) as line:
             await line.send(encode(Watch(slot=SLOT)).decode())
             first = decode_to_board(await line.recv())
             assert isinstance(first, Snapshot) and len(first.seats) == 8

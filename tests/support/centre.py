@@ -90,7 +90,7 @@ def serving(base: Path, config: Path, clock: Path) -> Iterator[subprocess.Popen[
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LONG_S)
         if process.stdout is not None:
             process.stdout.close()
         log.close()
