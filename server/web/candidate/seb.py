@@ -42,6 +42,8 @@ class SebDoor:
         self._identity = identity
         self._secret = bytes.fromhex(identity.secret_for("seb-cookie"))
         self._keys: SebKeys | None = None
+        self._told = 0
+        """How often the keys were said to have changed: what was read before the last time is not remembered."""
         self._read_at = 0.0
         self._lines: dict[str, float] = {}
         signals.subscribe(self._on_signal)
@@ -78,14 +80,18 @@ class SebDoor:
     async def _current(self) -> SebKeys:
         now = self._clock.monotonic()
         if self._keys is None or now - self._read_at > LOOK_AGAIN_S:
-            self._read_at = now
+            self._read_at, told = now, self._told
             async with self._db.reading() as session:
-                self._keys = await seb_keys(session)
+                keys = await seb_keys(session)
+            if told == self._told:
+                self._keys = keys
+            return keys
         return self._keys
 
     def _on_signal(self, topic: str, _key: str) -> None:
         if topic == SEB_KEYS:
             self._keys = None
+            self._told += 1
 
     async def _note(self, source: str, facts: Mapping[str, str]) -> None:
         now = self._clock.monotonic()
