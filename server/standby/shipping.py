@@ -41,6 +41,11 @@ PING_S = 1.0
 """Monotonic seconds after which a standby that nothing is sent to is asked whether it is there."""
 AGAIN_S = 1.0
 """Monotonic seconds between two tries to reach the standby."""
+SILENT_S = 10.0
+"""Monotonic seconds for which a standby that is on the line may be silent, or as long as answers wait for it."""
+GREETING_S = 15.0
+"""Monotonic seconds in which a standby that took the connection says who it is: it hears one line at a time, and a
+stranger's for ten seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +162,7 @@ class Shipper:
         while not self._stopping and not self._fenced:
             try:
                 with (
-                    socket.create_connection(self._address, timeout=10) as plain,
+                    self._reached() as plain,
                     self._tls.wrap_socket(plain, server_hostname=self._address[0]) as line,
                 ):
                     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -171,6 +176,11 @@ class Shipper:
                     self._changed.notify_all()
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._fenced, AGAIN_S)
+
+    def _reached(self) -> socket.socket:
+        plain = socket.create_connection(self._address, timeout=SILENT_S)
+        plain.settimeout(max(SILENT_S, self._wait_s))
+        return plain
 
     def _talk(self, line: ssl.SSLSocket) -> None:
         greeting = receive(line)
@@ -316,13 +326,13 @@ class Shipper:
 def promoted_elsewhere(
     address: tuple[str, int], tls: ssl.SSLContext, epoch: Epoch, wait_s: float = 3.0
 ) -> None:
-    """Ask the standby before serving; Refused `standby-fenced` when it was promoted. Silence is no answer."""
+    """Ask the standby before serving; Refused `standby-fenced` when it was promoted. Silence is no answer: `wait_s`
+    until it is reached, `GREETING_S` from then on."""
     try:
-        with (
-            socket.create_connection(address, timeout=wait_s) as plain,
-            tls.wrap_socket(plain, server_hostname=address[0]) as line,
-        ):
-            greeting = receive(line)
+        with socket.create_connection(address, timeout=wait_s) as plain:
+            plain.settimeout(GREETING_S)
+            with tls.wrap_socket(plain, server_hostname=address[0]) as line:
+                greeting = receive(line)
     except (OSError, GongyuanError):
         return
     if isinstance(greeting, Greeting) and (greeting.promoted or greeting.epoch > epoch.epoch):
