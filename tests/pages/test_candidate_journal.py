@@ -33,7 +33,7 @@ from tests.pages.test_candidate_page import (
     seconds_left,
     sign_in,
 )
-from tests.support.browser import ARGUMENTS, CHROMIUM, Centre
+from tests.support.browser import ARGUMENTS, CHROMIUM, PATIENCE_MS, Centre
 from tests.support.papers import SLOT
 from tests.support.seat_page import cut, wait_for_entries
 
@@ -132,6 +132,22 @@ def test_page_signs_the_same_bytes_as_python(page: Any, centre: Centre) -> None:
         entry_aad("s1", 2, 9),
         entry_bytes(seven * 32, 9, seven * 12, seven * 20),
     ]
+
+
+def test_a_place_on_its_way_to_the_disk_is_forgotten_with_the_candidate(page: Any, centre: Centre) -> None:
+    """Of two places given at once the later one stays, and one given as the candidate goes is not left behind."""
+    page.goto(f"{centre.url}/exam")
+    page.wait_for_selector("#code")
+    kept, left = page.evaluate(
+        """async () => {
+             const { Vault } = await import("/static/candidate/vault.mjs"), vault = await Vault.open();
+             await Promise.all([vault.keepSitting({ position: 1 }), vault.keepSitting({ position: 2 })]);
+             const kept = await vault.sitting(), last = vault.keepSitting({ position: 3 });
+             await vault.forgetCandidate();
+             await last;
+             return [kept, await vault.sitting()]; }"""
+    )
+    assert (kept, left) == ({"position": 2}, None)
 
 
 def test_offline_past_the_end_is_collected_then_offered_and_carried(
@@ -276,9 +292,11 @@ def test_a_spare_paper_given_at_the_board_replaces_the_one_on_the_screen(page: A
 
 def machine(chromium: Any, folder: Path) -> Any:
     """Start a browser with a disk of its own."""
-    return chromium.browser_type.launch_persistent_context(
-        folder, executable_path=CHROMIUM, args=list(ARGUMENTS), locale="zh-CN"
+    started = chromium.browser_type.launch_persistent_context(
+        folder, executable_path=CHROMIUM, args=list(ARGUMENTS), locale="zh-CN", timeout=2 * PATIENCE_MS
     )
+    started.set_default_timeout(PATIENCE_MS)
+    return started
 
 
 def power_cut(folder: Path) -> None:

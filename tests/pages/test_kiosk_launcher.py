@@ -62,12 +62,20 @@ async def until(centre: Centre, true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="ascii").splitlines() if file.exists() else []
+
+
 @asynccontextmanager
 async def page_of(profile: Path) -> AsyncIterator[Any]:
     """Look at the page that the launcher's browser shows."""
     from playwright.async_api import async_playwright
 
-    port = (profile / "DevToolsActivePort").read_text(encoding="ascii").splitlines()[0]
+    # Written by the browser beside its work on the page: two lines, when it is whole.
+    async with asyncio.timeout(60):
+        while len(told := _lines(profile / "DevToolsActivePort")) < 2:
+            await asyncio.sleep(0.05)
+    port = told[0]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         page = browser.contexts[0].pages[0]
