@@ -5,7 +5,7 @@ from typing import Any
 
 from server.accounts.roles import Role
 from tests.conftest import missing_tool
-from tests.support.browser import PASSWORD, Centre
+from tests.support.browser import PASSWORD, Centre, grave_issues
 from tests.support.papers import SLOT, START_KEY
 
 
@@ -233,37 +233,28 @@ def test_board_never_shows_documents_or_answers(page: Any, centre: Centre) -> No
 def test_no_serious_accessibility_issue_and_no_overflow(page: Any, centre: Centre) -> None:
     """axe finds nothing serious on the board and its dialogs, and nothing overflows from 1024×768 to 4K."""
     try:
-        from axe_playwright_python.sync_playwright import Axe
+        import axe_playwright_python  # noqa: F401
     except ImportError:
         missing_tool("axe-playwright-python")
-
-    def grave() -> list[tuple[str, list[Any]]]:
-        found = Axe().run(page).response["violations"]
-        return [
-            (v["id"], [n["html"] for n in v["nodes"]])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-
     chief(centre)
     centre.run(centre.day.check_in(0, 1))
     open_board(page, centre)
-    assert grave() == []
+    assert grave_issues(page) == []
     for width, height in ((1024, 768), (1440, 900), (3840, 2160)):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     seat(page, 1, 1).click()
     page.click("dialog .tabs >> text=记录情况")
-    assert grave() == []
+    assert grave_issues(page) == []
     page.keyboard.press("Escape")
     page.click("text=监考流程")
     page.wait_for_selector(".steps")
-    assert grave() == []
+    assert grave_issues(page) == []
     page.keyboard.press("Escape")
     centre.run(centre.day.ring())
     page.wait_for_selector("text=08:30 开考，10:00 结束")
-    assert grave() == []
+    assert grave_issues(page) == []
 
 
 def test_board_needs_a_login_of_the_hall(page: Any, centre: Centre) -> None:

@@ -163,11 +163,26 @@ def running_centre(folder: Path, tls: TlsFiles | None = None) -> Iterator[Centre
         yield centre
 
 
+WATCH_LIVENESS = """() => { const board = document.querySelector(".board"), seen = (window.wasGrey = { grey: false });
+  if (!board) return;
+  const look = () => { seen.grey ||= !board.classList.contains("live"); };
+  look(), new MutationObserver(look).observe(board, { attributes: true, attributeFilter: ["class"] }); }"""
+
+
 def grave_issues(page: Any) -> list[tuple[str, list[str]]]:
-    """Return what axe finds serious or critical on the page as it stands: rule and the elements' HTML."""
+    """Return what axe finds serious or critical on the page as it stands: rule and the elements' HTML.
+
+    axe holds the page's thread: a board on a busy machine may hear nothing meanwhile and grey what is old, by design
+    with less contrast. Such a run says nothing of the live board and is made again.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
+    while True:
+        page.evaluate(WATCH_LIVENESS)
+        found = Axe().run(page).response["violations"]
+        if not page.evaluate("window.wasGrey.grey"):
+            break
+        page.wait_for_selector(".board.live")
     return [
         (v["id"], [n["html"][:160] for n in v["nodes"]])
         for v in found
