@@ -56,9 +56,11 @@ if (entry) {
   });
   // The other custodian may sit at another browser: look now and then whether he has been here.
   setInterval(async () => {
-    if (entry.elements.passphrase.value || button.disabled) return;
+    // Asked before and after: what was begun while the answer was on its way is not thrown away.
+    const typing = () => entry.elements.passphrase.value || button.disabled;
+    if (typing()) return;
     const now = await ask("/api/desk").catch(() => null);
-    if (now && (now.state !== "waiting" || now.accepted.length !== known)) window.location.reload();
+    if (!typing() && now && (now.state !== "waiting" || now.accepted.length !== known)) window.location.reload();
   }, 4000);
 }
 
