@@ -78,7 +78,9 @@ class SystemClock:
 
     def step(self) -> float:
         """Return how many seconds the system clock stands ahead (+) or behind (-) of this clock."""
-        return (self._system() - self.legal()).total_seconds()
+        # A machine that is halted between two readings makes no step of it.
+        before, system, after = self.legal(), self._system(), self.legal()
+        return (system - min(max(system, before), after)).total_seconds()
 
     def follow(self) -> None:
         """Take the system clock's time from now on."""
