@@ -68,6 +68,7 @@ async def spent(pids: list[int], more_s: float) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.timeout(600)
 async def test_answers_beside_busy_cameras(tmp_path: Path) -> None:
     """Camera workers, one for each processor and each busy without a pause, are processes of their own that give way
     to the centre, and every answer given meanwhile is acknowledged, on disk and unchanged."""

@@ -118,6 +118,7 @@ async def goes_on(made: Hall, camera: str, more: int = 2) -> None:
     await made.until(lambda: made.usable[camera] >= before + more and not made.fault_open(camera))
 
 
+@pytest.mark.timeout(600)
 async def test_frozen_and_broken_cameras_are_told_and_come_back(tmp_path: Path) -> None:
     """A camera that freezes and one that breaks off are each alarmed while the other goes on, and end by
     themselves."""

@@ -136,6 +136,7 @@ async def two_hosts(base: Path, url: str) -> AsyncIterator[tuple[Host, Host, Sce
 
 
 @pytest.mark.postgres
+@pytest.mark.timeout(600)
 async def test_one_of_two_hosts_is_killed(tmp_path: Path) -> None:
     """A bell struck elsewhere opens the papers at both processes of a centre; when one is killed its kiosks go on
     at the other, no acknowledged answer is lost or changed, and each paper is collected once."""

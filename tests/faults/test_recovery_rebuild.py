@@ -9,6 +9,8 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from kiosk.agent import Agent
 from kiosk.notebook import Notebook, export
 from server.clock import SHANGHAI, DemoClock
@@ -64,6 +66,7 @@ async def written(place: Path, halves: tuple[str, str]) -> None:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.timeout(600)
 async def test_a_lost_disk_is_rebuilt_from_the_kiosks(tmp_path: Path) -> None:
     """After the data folder is gone two people rebuild the centre: every acknowledged answer is there with the
     receipt that its kiosk holds, all chains verify, and the kiosks go on at the rebuilt centre by themselves."""

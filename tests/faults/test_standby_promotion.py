@@ -6,6 +6,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from server.clock import DemoClock
 from server.db.engine import Database
 from server.db.migrate import upgrade
@@ -49,6 +51,7 @@ def machine(base: Path, address: str) -> Centre:
     return centre
 
 
+@pytest.mark.timeout(600)  # seven processes one after another
 async def test_a_promoted_standby_has_every_acknowledged_answer(tmp_path: Path) -> None:
     """With the standby waited for, a kill of the centre and a promotion lose no acknowledged answer; the kiosks go
     over by themselves and finish there; the old server refuses to serve when it comes back."""
