@@ -16,7 +16,7 @@ from server.keys.authority import served_spki
 from server.tables import load_models
 from tests.conftest import missing_tool
 from tests.faults.test_standby_promotion import PHRASE, command, machine, ran
-from tests.support.browser import ARGUMENTS, CHROMIUM, chromium_missing
+from tests.support.browser import ARGUMENTS, CHROMIUM, PATIENCE_MS, chromium_missing
 from tests.support.centre import ROOT
 from tests.support.delivery import Scene, prepare_scene
 from tests.support.exam_centre import Centre
@@ -93,7 +93,7 @@ async def test_a_page_goes_on_at_the_promoted_standby(tmp_path: Path) -> None:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, pinned])
             page = await browser.new_page(locale="zh-CN")
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(PATIENCE_MS)
             address = f"https://127.0.0.1:{first.port}"
             await at_work(page, address, scene)
             await page.keyboard.press("A")

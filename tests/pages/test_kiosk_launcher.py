@@ -18,7 +18,7 @@ from server.delivery.health import machines
 from server.errors import Tampered
 from server.keys.authority import ensure_tls
 from tests.conftest import missing_tool
-from tests.support.browser import CHROMIUM, Centre, chromium_missing, running_centre
+from tests.support.browser import CHROMIUM, PATIENCE_MS, Centre, chromium_missing, running_centre
 
 Result = TypeVar("Result")
 FURTHER = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0")
@@ -79,7 +79,7 @@ async def page_of(profile: Path) -> AsyncIterator[Any]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         page = browser.contexts[0].pages[0]
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         yield page
 
 

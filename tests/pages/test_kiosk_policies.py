@@ -9,7 +9,7 @@ from pathlib import Path
 from kiosk.policies import policies_for
 from server.keys.authority import ensure_tls
 from tests.conftest import missing_tool
-from tests.support.browser import ARGUMENTS, CHROMIUM, chromium_missing, running_centre
+from tests.support.browser import ARGUMENTS, CHROMIUM, PATIENCE_MS, chromium_missing, running_centre
 
 _ALONE = """#!/bin/sh
 exec unshare -m sh -c 'mount -t tmpfs tmpfs /etc/chromium && mkdir -p /etc/chromium/policies/managed &&
@@ -43,7 +43,7 @@ def test_the_centre_is_trusted_and_the_one_address_there_is(tmp_path: Path) -> N
             args=list(ARGUMENTS),
         )
         page = context.pages[0]
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{centre.url}/exam")
         page.wait_for_selector("#code")
         for address in (

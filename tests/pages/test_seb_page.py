@@ -4,7 +4,7 @@ from typing import Any
 
 from server.delivery.seb_keys import allow_seb_key, withdraw_seb_key
 from server.protocol.seb import CONFIG_KEY_HEADER, request_hash
-from tests.support.browser import Centre
+from tests.support.browser import PATIENCE_MS, Centre
 
 KEY = "ab" * 32
 
@@ -32,7 +32,7 @@ def test_a_seat_in_safe_exam_browser_enrols_signs_in_and_is_shut_out_without_its
     context = chromium.new_context(user_agent="Mozilla/5.0 Chrome/140.0 SEB/3.10", locale="zh-CN")
     context.route("**/*", prove)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{centre.url}/exam#code={code}&report={'cd' * 32}")
     page.wait_for_selector("#ticket")
     assert page.url == f"{centre.url}/exam"
