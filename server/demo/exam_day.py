@@ -184,17 +184,20 @@ async def tick(stage: Stage, board: dict[str, Any]) -> None:
 
 
 async def _decide(stage: Stage, alert: dict[str, Any], away: Seated) -> None:
-    """An invigilator goes and looks: what is so is confirmed (a finding on a candidate by a second one too)."""
+    """An invigilator goes and looks: what is so is confirmed (a finding on a candidate by a second one too). What was
+    decided already, before the power went, is not decided again."""
     first, second = ("wang", "li") if alert["room"] == cast.ROOMS[0] else ("zhou", "wu")
     true = (
         alert["kind"] == "empty_seat" and (alert["room"], alert["about"]) == (away.room, str(away.seat))
     ) or (alert["kind"] == "extra_person" and alert["room"] == cast.ROOMS[1])
     path = f"/api/hall/alerts/{alert['key']}"
     if not true:
-        await stage.staff(first).post(path, {"act": "dismiss", "note": "到场查看，未见异常"})
+        if alert["state"] == "open":
+            await stage.staff(first).post(path, {"act": "dismiss", "note": "到场查看，未见异常"})
         return
-    await stage.staff(first).post(path, {"act": "confirm", "note": "到场查看属实"})
-    if alert["needs_second"]:
+    if alert["state"] == "open":
+        await stage.staff(first).post(path, {"act": "confirm", "note": "到场查看属实"})
+    if alert["needs_second"] and alert["state"] in ("open", "awaiting_second"):
         await stage.staff(second).post(path, {"act": "confirm", "note": "复核属实"})
 
 
@@ -208,15 +211,15 @@ async def watch(stage: Stage, seated: list[Seated], ends: datetime) -> None:
         try:
             board = await stage.staff("chief").get(f"/api/hall/slots/{slot}")
             await tick(stage, board)
+            for alert in board["alerts"]:
+                if alert["key"] not in stage.learnt["alerts"]:
+                    await _decide(stage, alert, away)
+                    place = f"{alert['room']} 考场"
+                    finding = say("zh", f"anomaly-{alert['kind']}", {"seat": alert["about"]})
+                    stage.step(f"摄像头线索：{place}，{finding}；监考员到场核实")
+                stage.learnt["alerts"][alert["key"]] = alert
         except httpx.TransportError:
-            continue  # the board of a server that is down: people look again
-        for alert in board["alerts"]:
-            if alert["key"] not in stage.learnt["alerts"]:
-                place = f"{alert['room']} 考场"
-                finding = say("zh", f"anomaly-{alert['kind']}", {"seat": alert["about"]})
-                stage.step(f"摄像头线索：{place}，{finding}；监考员到场核实")
-                await _decide(stage, alert, away)
-            stage.learnt["alerts"][alert["key"]] = alert
+            continue  # the server is down, with an answer on the way perhaps: people look again
 
 
 async def incidents_of_the_hour(stage: Stage, sittings: dict[str, Any], seated: list[Seated]) -> None:

@@ -15,7 +15,7 @@ def test_a_rehearsal_writes_its_sheet(tmp_path: Path) -> None:
     (tmp_path / ".gongyuan-demo").touch()
     config, clock = tmp_path / "centre.toml", tmp_path / "clock.json"
     config.write_text('role = "centre"\ndata = "data"\nname = "第一考点"\n', encoding="utf-8")
-    ClockFile(host_monotonic(), datetime(2026, 3, 14, 1, 0, tzinfo=UTC), 30.0).save(clock)
+    ClockFile(host_monotonic(), datetime(2026, 3, 14, 1, 0, tzinfo=UTC), 12.0).save(clock)
     folder = tmp_path / "rehearsal"
     words = ["rehearse", "--seats", "5", "--minutes", "2", "--items", "40"]
     status = main(
