@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from server.clock import SystemClock
 from server.errors import BadInput
+from server.proctor import supervisor
 from server.proctor.calibration import CameraSetup, save_setup
 from server.proctor.capture import (
     Captured,
@@ -219,6 +220,31 @@ async def test_worker_is_started_again_and_reports_a_loss(tmp_path: Path) -> Non
     assert pictures[0].jpeg[:2] == b"\xff\xd8"
     moments = [m.captured_at for m in got if isinstance(m, CameraSample) and m.faults == ()]
     assert moments[0] in {picture.captured_at for picture in pictures}
+
+
+async def test_a_worker_may_take_long_to_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has not spoken yet is not ended for its silence, however soon one that speaks would be."""
+    monkeypatch.setattr(supervisor, "SILENT_S", 0.001)
+    code = "import sys; from server.protocol.proctoring import WorkerReady, frame;"
+    code += "sys.stdout.buffer.write(frame(WorkerReady(version=1, detector='none', cameras=())))"
+    pids: list[int | None] = []
+    spoken = asyncio.Event()
+
+    async def take(_message: FromWorker) -> None:
+        pids.append(worker.pid)
+        spoken.set()
+
+    worker = WorkerSupervisor((sys.executable, "-c", code), take, SystemClock())
+    task = asyncio.create_task(worker.run())
+    try:
+        while worker.pid is None:
+            await asyncio.sleep(0)
+        first = worker.pid
+        await spoken.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert pids == [first]
 
 
 @pytest.mark.parametrize(
