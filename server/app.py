@@ -19,11 +19,13 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import packaging, taking
 from server.clock import Clock, SystemClock
 from server.conduct.courses import exam_courses
 from server.conduct.expectations import room_expectations
+from server.conduct.opening_facts import bells_of
 from server.db.act import Act
 from server.db.engine import CHECKPOINT_PAGES, WRITER_CHECKPOINT_PAGES, Database
 from server.db.journal import Journal
@@ -35,9 +37,10 @@ from server.delivery.health import HealthDesk
 from server.delivery.runtime import Hall, answer_writer
 from server.errors import Unavailable
 from server.keys.anchors import keep_anchoring
-from server.keys.desk_opening import DeskOpening, close_left, keep_closing_left
+from server.keys.desk_opening import DeskOpening, close_left
 from server.keys.identity import Identity
 from server.keys.openings_launcher import Launcher
+from server.keys.openings_left import LeftOpenings
 from server.keys.recovery import SecondPlace
 from server.keys.start_keys import StartKeys
 from server.law.loader import load_pack
@@ -224,6 +227,9 @@ def _living(
                 await site.hall_runtime.start()
                 running.push_async_callback(site.hall_runtime.stop)
             if site.launcher_process is not None:
+                left = _left_openings(site)
+                await left.look()
+                running.push_async_callback(_ended, asyncio.create_task(left.keep_looking()))
                 running.push_async_callback(site.launcher_process.stop)
             if proctoring is not None:
                 await proctoring.start()
@@ -240,14 +246,20 @@ def _living(
     return living
 
 
+def _left_openings(site: Site) -> LeftOpenings:
+    async def rung(session: AsyncSession, slot: str) -> bool:
+        return bool(await bells_of(session, slot))
+
+    has_begun = site.launcher.has_begun
+    return LeftOpenings(site.db, site.journal, site.clock, site.settings.folder, has_begun, rung)
+
+
 def _works(site: Site) -> list[Coroutine[Any, Any, None]]:
     works = [
         keep_anchoring(site.db, site.identity, site.clock),
         keep_exchanging(site.db, site.journal, site.identity, site.clock),
     ]
     settings = site.settings
-    if settings.role == "centre":
-        works.append(keep_closing_left(site.db, site.journal, site.clock, settings.folder))
     if settings.role == "centre" and settings.recovery is not None:
         place = Path(settings.recovery.folder)
         site.second_place = told = SecondPlace()

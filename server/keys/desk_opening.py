@@ -5,8 +5,6 @@ browser. The process serves no candidate; it holds one bank key at most, and end
 """
 
 import asyncio
-import fcntl
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,14 +30,11 @@ from server.keys.openings import (
     OpeningKind,
     window,
 )
-from server.keys.openings_child import lock_name
+from server.keys.openings_child import locked
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
 from server.keys.openings_wire import offer_bytes, opening_info
 from server.keys.ring import KeyKind
 from server.keys.sealing import generate_receiving, hpke_open, wipe
-
-LOOK_S = 60.0
-_log = logging.getLogger("gongyuan.keys")
 
 
 class DeskState(StrEnum):
@@ -72,7 +67,7 @@ async def close_left(db: Database, journal: Journal, clock: Clock, folder: Path)
     A desk holds its bank's lock for as long as it lives; an opening at a terminal is over with its stated time.
     """
     async with db.reading() as session:
-        left = await service.left_desks(session)
+        left = [one for one in await service.going(session) if one.kind is OpeningKind.DESK]
     closed = 0
     for one in left:
         at_terminal = one.actor.startswith("terminal:")
@@ -94,27 +89,9 @@ async def close_left(db: Database, journal: Journal, clock: Clock, folder: Path)
     return closed
 
 
-async def keep_closing_left(db: Database, journal: Journal, clock: Clock, folder: Path) -> None:
-    """Look each minute until cancelled whether a desk was ended without a word. `app.py` starts it."""
-    while True:
-        try:
-            await close_left(db, journal, clock, folder)
-        except Exception:
-            _log.exception("desk openings could not be looked at")
-        await asyncio.sleep(LOOK_S)
-
-
 def _locked(folder: Path, bank: str) -> BinaryIO:
     """Take the lock of a bank's desk; Refused `opening-running` while another process holds it."""
-    folder = folder / "openings"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = (folder / lock_name(OpeningKind.DESK, bank)).open("wb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise Refused(Refusal("opening-running", facts={"kind": OpeningKind.DESK.value})) from error
-    return lock
+    return locked(folder, OpeningKind.DESK.value, bank)
 
 
 class DeskOpening:

@@ -43,6 +43,8 @@ class OpeningState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     ABORTED = "aborted"
+    FORGOTTEN = "forgotten"
+    """Start only: it was done, and the process that alone held the start key ended before the bell."""
 
 
 class OpeningEvent(StrEnum):
@@ -52,6 +54,7 @@ class OpeningEvent(StrEnum):
     FINISH = "finish"
     FAIL = "fail"
     ABORT = "abort"
+    FORGET = "forget"
 
 
 TRANSITIONS: Mapping[tuple[OpeningState, OpeningEvent], OpeningState] = {
@@ -61,6 +64,7 @@ TRANSITIONS: Mapping[tuple[OpeningState, OpeningEvent], OpeningState] = {
     (OpeningState.UNSEALING, OpeningEvent.FINISH): OpeningState.DONE,
     (OpeningState.UNSEALING, OpeningEvent.FAIL): OpeningState.FAILED,
     (OpeningState.UNSEALING, OpeningEvent.ABORT): OpeningState.FAILED,
+    (OpeningState.DONE, OpeningEvent.FORGET): OpeningState.FORGOTTEN,
 }
 
 

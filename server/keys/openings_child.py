@@ -113,6 +113,20 @@ def lock_name(kind: str, subject: str) -> str:
     return f"{kind}-{name}.lock"
 
 
+def locked(folder: Path, kind: str, subject: str) -> BinaryIO:
+    """Take the lock of an opening's subject for as long as the file is open: no two processes open one subject at
+    once. `folder` is the data folder; Refused `opening-running` while another process holds it."""
+    folder = folder / "openings"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (folder / lock_name(kind, subject)).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise Refused(Refusal("opening-running", facts={"kind": kind})) from error
+    return lock
+
+
 def private_stdout() -> BinaryIO:
     """Return the pipe to the parent, and send every stray print of a library to standard error instead."""
     kept = os.dup(1)
@@ -142,6 +156,7 @@ class Child:
         self._writer = writer
         self._private, self._public = generate_receiving()
         self._lock: BinaryIO | None = None
+        """Held for the life of this process: two children never draw or mark one slot at once."""
 
     async def run(self, kind: OpeningKind, work: Work | None) -> int:
         """Do the whole opening; 0 when its act was done. `work` is asked for by a draw and a marking only."""
@@ -150,7 +165,7 @@ class Child:
             self._say(Failed("opening-begin-line"))
             return 1
         try:
-            self._take_lock(first)
+            self._lock = locked(self._folder, first.kind, first.subject)
             signature = self._identity.signing.sign(
                 offer_bytes(first.opening, first.kind, first.subject, self._public)
             )
@@ -385,17 +400,6 @@ class Child:
 
     def _act(self, session: AsyncSession, begin: Begin) -> Act:
         return Act(session, self._journal, self._clock.legal(), begin.actor)
-
-    def _take_lock(self, begin: Begin) -> None:
-        """Hold the opening's subject for the life of this process: two children never draw or mark one slot
-        at once."""
-        folder = self._folder / "openings"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = (folder / lock_name(begin.kind, begin.subject)).open("wb")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refused(Refusal("opening-running", facts={"kind": begin.kind})) from error
 
 
 async def stdin_reader() -> asyncio.StreamReader:

@@ -115,6 +115,7 @@ class Launcher:
         self._command = command
         self._start_keys = start_keys
         self._running: dict[str, _Running] = {}
+        self._begun: set[str] = set()
 
     async def begin(
         self,
@@ -140,6 +141,7 @@ class Launcher:
         async with self._db.writing() as session:
             act = Act(session, self._journal, now, actor)
             opening_id = await service.intend(act, kind, plan or None, subject)
+            self._begun.add(opening_id)
         begin = Begin(opening_id, kind.value, plan, subject, actor, parameters or {}, tuple(people))
         try:
             running = await self._start(kind, begin)
@@ -164,6 +166,10 @@ class Launcher:
     def begun_by(self, opening_id: str) -> str:
         """Return the actor who began an opening of this process; NotFound `opening-unknown` for any other."""
         return self._of(opening_id).begin.actor
+
+    def has_begun(self, opening_id: str) -> bool:
+        """Tell whether this process began the opening: then this launcher closes it, and its key is here."""
+        return opening_id in self._begun
 
     async def passphrase(
         self, opening_id: str, custodian: str, sealed: bytes, new: bool = False

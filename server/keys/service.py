@@ -144,13 +144,21 @@ async def move(
     return following
 
 
-async def left_desks(session: AsyncSession) -> tuple[Opening, ...]:
-    """Return the desk openings that are not closed, oldest first: those at work, and those whose process was ended
+async def going(session: AsyncSession) -> tuple[Opening, ...]:
+    """Return the openings that are not closed, oldest first: those at work, and those whose process was ended
     without a word."""
-    going = (OpeningState.INTENDED.value, OpeningState.UNSEALING.value)
+    states = (OpeningState.INTENDED.value, OpeningState.UNSEALING.value)
+    query = (
+        select(OpeningRow).where(OpeningRow.state.in_(states)).order_by(OpeningRow.intended_at, OpeningRow.id)
+    )
+    return tuple(_opening(row) for row in await session.scalars(query))
+
+
+async def done_starts(session: AsyncSession) -> tuple[Opening, ...]:
+    """Return the start openings whose key was handed to a serving process, oldest first."""
     query = (
         select(OpeningRow)
-        .where(OpeningRow.kind == OpeningKind.DESK.value, OpeningRow.state.in_(going))
+        .where(OpeningRow.kind == OpeningKind.START.value, OpeningRow.state == OpeningState.DONE.value)
         .order_by(OpeningRow.intended_at, OpeningRow.id)
     )
     return tuple(_opening(row) for row in await session.scalars(query))

@@ -137,10 +137,11 @@ def test_step_answers_for_every_pair(state: OpeningState, event: OpeningEvent) -
         assert following.facts == {"state": state.value, "event": event.value}
 
 
-def test_a_done_opening_never_moves() -> None:
-    """No event leads out of done, failed or aborted."""
-    ended = {OpeningState.DONE, OpeningState.FAILED, OpeningState.ABORTED}
+def test_a_closed_opening_never_moves() -> None:
+    """No event leads out of failed, aborted or forgotten, and none but forgetting out of done."""
+    ended = {OpeningState.FAILED, OpeningState.ABORTED, OpeningState.FORGOTTEN}
     assert not [pair for pair in TRANSITIONS if pair[0] in ended]
+    assert [event for state, event in TRANSITIONS if state is OpeningState.DONE] == [OpeningEvent.FORGET]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from server.itembank.blueprint import read_blueprint
 from server.keys import ring, service
 from server.keys.changes import Change, change_of, change_refusal, words_of
 from server.keys.custody import left
-from server.keys.openings import OpeningFacts, OpeningKind, giver_refusal
+from server.keys.openings import OpeningFacts, OpeningKind, OpeningState, giver_refusal
 from server.keys.openings_launcher import OpeningOffer, OpeningProgress
 from server.web.guards import requires
 from server.web.hall.draws import tried
@@ -339,6 +339,7 @@ async def custody_page(request: Request[Login, Any, Any], site: NamedDependency[
         gone = await left(session)
         keys = await ring.keys(session)
         recorded = await service.openings(session)
+        starts = {(one.subject, one.state) for one in recorded if one.kind is OpeningKind.START}
         slots = []
         for plan in await affairs.plans(session):
             for slot in await affairs.slots(session, plan.id):
@@ -351,6 +352,11 @@ async def custody_page(request: Request[Login, Any, Any], site: NamedDependency[
         keys=keys,
         openings=tuple(reversed(recorded))[:20],
         slots=slots,
+        forgotten={
+            slot
+            for slot, state in starts
+            if state is OpeningState.FORGOTTEN and (slot, OpeningState.DONE) not in starts
+        },
         fingerprint=site.identity.fingerprint,
     )
 
