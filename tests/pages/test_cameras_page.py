@@ -131,8 +131,8 @@ def test_wall_shows_pictures_and_states_and_only_of_ones_own_room(page: Any, cen
 
 
 def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centre) -> None:
-    """Twelve who sat down are proposed, one seat is moved by mouse and one by keys, of two staff zones one is
-    dropped, and the version is kept."""
+    """Twelve who sat down are proposed; seats and staff zones are drawn, moved, reshaped and taken out by dragging, by
+    keys alone and by single clicks alone, each told in words; the version is kept."""
     cameras = Cameras(centre, seats=12)
     centre.run(_forget_seats(centre))
     centre.account("tech", "技术员", Role.TECHNICIAN)
@@ -160,6 +160,7 @@ def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centr
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".seat.on[data-seat='3']")
+    page.wait_for_selector("[role=status]:has-text('3 号座位：头部点')")
     for left, right in ((100, 300), (900, 1180)):
         page.click("button:has-text('画一个区域')")
         box = page.locator(".picture svg").bounding_box()
@@ -169,8 +170,10 @@ def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centr
         page.mouse.up()
     page.wait_for_selector("li:has-text('区域 2')")
     shot(page, "zones")
-    page.click("li:has-text('区域 1') button")
+    page.click("button[aria-label='去掉区域 1']")
     page.wait_for_selector("li:has-text('区域 2')", state="detached")
+    _by_keys(page)
+    _by_clicks(page)
     shot(page, "calibration")
     assert grave_issues(page) == []
     page.click("button:has-text('保存')")
@@ -178,16 +181,70 @@ def test_seats_are_proposed_corrected_by_hand_and_saved(page: Any, centre: Centr
     saved = centre.run(_newest(centre))
     seats = {seat.seat: seat for seat in saved.layout.seats}
     assert len(seats) == 12
-    (zone,) = saved.layout.staff_zones
-    corners = [(900, 20), (1180, 20), (1180, 300), (900, 300)]
-    assert all(abs(a - c) < 4 and abs(b - d) < 4 for (a, b), (c, d) in zip(zone, corners, strict=True))
-    for name, dx, dy in (("9", 20, 20), ("3", -10, 0), ("1", 0, 0)):
+    drawn = ((900, 20, 1180, 300), (502, 288, 770, 432), (30, 40, 130, 90))
+    for zone, sides in zip(
+        (*saved.layout.staff_zones, seats["12"].polygon), (*drawn, (600, 500, 700, 700)), strict=True
+    ):
+        assert _upright(zone, sides), (zone, sides)
+    for name, dx, dy in (("9", 20, 20), ("3", -10, 0), ("1", 0, 0), ("11", 40, -30)):
         x, y, _ = place(int(name))
         assert abs(seats[name].head[0] - x - dx) < 4, name
         assert abs(seats[name].head[1] - y - dy) < 4, name
     assert (seats["9"].sureness, seats["3"].sureness) == (1.0, 1.0)
     assert "camera-01" in records(centre, "proctor:setup:saved")[0]
     assert (centre.site.settings.folder / "proctor" / "setups" / "camera-01.toml").is_file()
+
+
+def _by_keys(page: Any) -> None:
+    """Put a zone in the middle, move it, pull its first corner out, take it out and back again; no mouse."""
+    page.focus("button:has-text('在中间放一个')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("g[data-zone='1']:focus")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("c")
+    page.wait_for_selector("[role=status]:has-text('现在移动：角 1')")
+    page.keyboard.press("Shift+ArrowLeft")
+    told = "[role=status]:has-text('区域 2：左 502，上 288，宽 268，高 144')"
+    page.wait_for_selector(told)
+    shot(page, "zone-by-keys")
+    page.keyboard.press("Delete")
+    page.wait_for_selector("[role=status]:has-text('已去掉区域 2')")
+    page.wait_for_selector("g[data-zone='0']:focus")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("li:has-text('左 502，上 288，宽 268，高 144')")
+
+
+def _by_clicks(page: Any) -> None:
+    """Draw a zone by two corners, give a seat its outline by two, and put another where one click is; no dragging."""
+
+    def click(x: float, y: float) -> None:
+        box = page.locator(".picture svg").bounding_box()
+        page.mouse.click(box["x"] + x * box["width"] / 1280, box["y"] + y * box["height"] / 720)
+
+    page.click("button:has-text('画一个区域')")
+    click(130, 90)
+    page.wait_for_selector("[role=status]:has-text('第一个角在')")
+    click(30, 40)
+    page.wait_for_selector("g[data-zone='2']")
+    page.click("ul[aria-label='座位'] li:nth-child(12) button")
+    page.click("button:has-text('点两角定框')")
+    click(600, 500)
+    page.wait_for_selector("circle.draft")
+    shot(page, "outline-by-clicks")
+    click(700, 700)
+    page.wait_for_selector("circle.draft", state="detached")
+    page.click("ul[aria-label='座位'] li:nth-child(11) button")
+    page.click("button:has-text('点一下放过去')")
+    x, y, _ = place(11)
+    click(x + 40, y - 30)
+    page.wait_for_selector("button[aria-pressed='false']:has-text('点一下放过去')")
+
+
+def _upright(points: Any, sides: tuple[int, int, int, int]) -> bool:
+    """Tell whether points are the upright rectangle of left, top, right, bottom, to 4 pixels."""
+    left, top, right, bottom = sides
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    return all(abs(a - c) < 4 and abs(b - d) < 4 for (a, b), (c, d) in zip(points, corners, strict=True))
 
 
 async def _forget_seats(centre: Centre) -> None:

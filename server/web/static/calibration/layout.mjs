@@ -31,13 +31,40 @@ export const zoneBetween = ([ax, ay], [bx, by], size) => {
   return x2 - x1 < SMALLEST || y2 - y1 < SMALLEST ? null : [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
 };
 
+// Left, top, right, bottom of points.
+export const sides = (points) => { const xs = points.map((q) => q[0]), ys = points.map((q) => q[1]); return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]; };
+export const middle = (points) => { const [x1, y1, x2, y2] = sides(points); return [(x1 + x2) / 2, (y1 + y2) / 2]; };
+
+// A zone moves as a whole and stops at the picture's edge; an upright rectangle stays one when a corner moves, and is never turned inside out.
+export const zoneMoved = (zone, dx, dy, size) => {
+  const [x1, y1, x2, y2] = sides(zone);
+  return shifted(zone, held(x1 + dx, size.width - (x2 - x1)) - x1, held(y1 + dy, size.height - (y2 - y1)) - y1);
+};
+const edge = (to, far, from, most) => (from > far ? Math.min(Math.max(to, far + SMALLEST), most) : Math.max(Math.min(to, far - SMALLEST), 0));
+export const zoneCornerMoved = (zone, corner, dx, dy, size) => {
+  const [x, y] = zone[corner], upright = zone.length === 4 && new Set(zone.map((q) => q[0])).size === 2 && new Set(zone.map((q) => q[1])).size === 2;
+  if (!upright) return zone.map((q, n) => (n === corner ? [held(x + dx, size.width), held(y + dy, size.height)] : q));
+  const far = zone[(corner + 2) % 4], at = [edge(x + dx, far[0], x, size.width), edge(y + dy, far[1], y, size.height)];
+  return zone.map((q) => [q[0] === x ? at[0] : q[0], q[1] === y ? at[1] : q[1]]);
+};
+export const zoneScaled = (zone, factor, size) => {
+  const [cx, cy] = middle(zone), [x1, y1, x2, y2] = sides(zone), by = Math.max(factor, SMALLEST / Math.min(x2 - x1, y2 - y1));
+  return zone.map(([x, y]) => [held(cx + (x - cx) * by, size.width), held(cy + (y - cy) * by, size.height)]);
+};
+
+// A seat given by its box: its head point stays where the box holds it, else it is where a face in such a box is expected.
+export const boxed = (seat, box) => {
+  const [x1, y1, x2, y2] = sides(box), [x, y] = seat.head, tall = (y2 - y1) / (ABOVE + BELOW);
+  const head = x >= x1 && x <= x2 && y >= y1 && y <= y2 ? {} : { head: [(x1 + x2) / 2, y1 + ABOVE * tall], head_px: Math.min(2000, Math.max(4, tall)) };
+  return confirmed({ ...seat, ...head, polygon: box });
+};
+
 // Who stands in front hides who sits behind: nearer to the camera, and over a tenth of the box.
-const box = (seat) => { const xs = seat.polygon.map((q) => q[0]), ys = seat.polygon.map((q) => q[1]); return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)]; };
 export const withOcclusion = (seats) => seats.map((seat) => {
-  const [x1, y1, x2, y2] = box(seat);
+  const [x1, y1, x2, y2] = sides(seat.polygon);
   const fronts = seats.filter((other) => {
     if (other.seat === seat.seat || other.head[1] <= seat.head[1] + seat.head_px / 2) return false;
-    const [a1, b1, a2, b2] = box(other);
+    const [a1, b1, a2, b2] = sides(other.polygon);
     return Math.max(0, Math.min(x2, a2) - Math.max(x1, a1)) * Math.max(0, Math.min(y2, b2) - Math.max(y1, b1)) >= 0.1 * (x2 - x1) * (y2 - y1);
   });
   return { ...seat, hidden_by: fronts.map((other) => other.seat).sort() };

@@ -2,7 +2,7 @@
 import { h, render } from "preact";
 import { useRef } from "preact/hooks";
 import { Problem, dayText, html, minuteText } from "/static/hall/words.mjs";
-import { changed, cornerMoved, headMoved, inOrder, moved, nextName, regionAt, removed, scaled, sure, withOcclusion, zoneBetween } from "./layout.mjs";
+import { boxed, changed, cornerMoved, headMoved, inOrder, middle, moved, nextName, regionAt, removed, scaled, sides, sure, withOcclusion, zoneBetween, zoneCornerMoved, zoneMoved, zoneScaled } from "./layout.mjs";
 
 const STEP = 2, FAST = 12, GROW = 1.05, UNDO_MOST = 100, UNSURE = 0.5, ZONES_MOST = 20;
 const NUMBERINGS = {
@@ -15,7 +15,7 @@ const language = document.documentElement.lang === "en" ? "en" : "zh";
 const camera = decodeURIComponent(location.pathname.split("/").pop()), api = `/api/cameras/${encodeURIComponent(camera)}`;
 const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 const root = document.getElementById("app");
-const p = { setup: null, seats: [], zones: [], zoning: false, drawn: null, references: [], chosen: null, head: false, dirty: false, undo: [], busy: null, problem: null, said: "", picture: null, columns: "", count: 0, numbering: "find", light: "" };
+const p = { setup: null, seats: [], zones: [], references: [], chosen: null, zone: null, part: "all", aim: null, first: null, drawn: null, dirty: false, undo: [], busy: null, problem: null, said: "", picture: null, columns: "", count: 0, numbering: "find", light: "" };
 let texts = {};
 const say = (code, facts = {}) => (texts[code] ?? code).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
 const percent = (seat) => Math.round(seat.sureness * 100);
@@ -47,8 +47,8 @@ const picture = async () => {
   p.picture = URL.createObjectURL(await answer.blob());
 };
 // Every change can be taken back; a drag is one change.
-const put = (seats, said = "", zones = p.zones) => { p.undo = [...p.undo, { seats: p.seats, zones: p.zones }].slice(-UNDO_MOST); p.seats = seats; p.zones = zones; p.dirty = true; p.said = said; draw(); };
-const undo = () => { if (!p.undo.length) return; ({ seats: p.seats, zones: p.zones } = p.undo.at(-1)); p.undo = p.undo.slice(0, -1); p.dirty = true; draw(); };
+const put = (seats, said = null, zones = p.zones) => { p.undo = [...p.undo, { seats: p.seats, zones: p.zones }].slice(-UNDO_MOST); p.seats = seats; p.zones = zones; p.dirty = true; p.said = said ?? where(); draw(); };
+const undo = () => { if (!p.undo.length) return; ({ seats: p.seats, zones: p.zones } = p.undo.at(-1)); p.undo = p.undo.slice(0, -1); p.dirty = true; p.said = say("calibration-undone"); draw(); };
 
 const propose = () => busy("propose", async () => {
   const way = NUMBERINGS[p.numbering], columns = Number.parseInt(p.columns, 10) || null, own = p.setup.seats_of_room;
@@ -79,32 +79,96 @@ const save = () => busy("save", async () => {
   await load(p.seats !== seats || p.zones !== zones || p.references !== references);
   p.said = say("calibration-saved", { version: told.version });
 });
+
+// One seat or one staff zone is chosen at a time; drag, keys, buttons and clicks all change what is chosen.
+const chosenSeat = () => p.seats.find((one) => one.seat === p.chosen), chosenZone = () => (p.zone === null ? undefined : p.zones[p.zone]);
+const corners = () => chosenSeat()?.polygon ?? chosenZone() ?? [];
+// The part that moves: all of it, a seat's head point, or the corner of that number.
+const part = () => (p.part === "head" && chosenSeat()) || corners()[p.part] ? p.part : "all";
+const numbers = (points) => { const [left, top, right, bottom] = sides(points).map(Math.round); return { left, top, width: right - left, height: bottom - top }; };
+const whereSeat = (seat) => say("calibration-seat-at", { seat: seat.seat, x: Math.round(seat.head[0]), y: Math.round(seat.head[1]), ...numbers(seat.polygon) });
+const whereZone = (zone, n) => say("calibration-zone-at", { number: n + 1, ...numbers(zone) });
+const where = () => { const seat = chosenSeat(), zone = chosenZone(); return seat ? whereSeat(seat) : zone ? whereZone(zone, p.zone) : ""; };
+const choose = (seat, zone = null) => { if (p.chosen === seat && p.zone === zone) return; p.chosen = seat; p.zone = zone; if (p.part !== "head") p.part = "all"; p.said = where(); draw(); };
+const focusOn = (selector) => root.querySelector(selector)?.focus();
+const seatShape = (seat) => `g[data-seat="${CSS.escape(seat)}"]`, zoneShape = (n) => `g[data-zone="${n}"]`;
+const seatBy = (what, dx, dy) => (seat) => (what === "all" ? moved(seat, dx, dy, p.setup) : what === "head" ? headMoved(seat, dx, dy, p.setup) : cornerMoved(seat, what, dx, dy, p.setup));
+const zoneBy = (what, dx, dy) => (zone) => (what === "all" ? zoneMoved(zone, dx, dy, p.setup) : zoneCornerMoved(zone, what, dx, dy, p.setup));
+const reshaped = (ofSeat, ofZone) => ({ seats: changed(p.seats, p.chosen, ofSeat), zones: p.zones.map((zone, n) => (n === p.zone ? ofZone(zone) : zone)) });
+const keep = ({ seats, zones }) => put(seats, null, zones);
+const nudge = (dx, dy) => keep(reshaped(seatBy(part(), dx, dy), zoneBy(part(), dx, dy)));
+const resize = (factor) => keep(reshaped((seat) => scaled(seat, factor), (zone) => zoneScaled(zone, factor, p.setup)));
 const add = () => {
   const { width, height } = p.setup, tall = p.seats.length ? p.seats.map((s) => s.head_px).sort((a, b) => a - b)[p.seats.length >> 1] : height / 16;
   const name = nextName(p.seats);
   p.chosen = name;
-  put(inOrder([...p.seats, regionAt(name, width / 2, height / 2, tall)]));
+  p.zone = null;
+  keep({ seats: inOrder([...p.seats, regionAt(name, width / 2, height / 2, tall)]), zones: p.zones });
+  focusOn(seatShape(name));
+};
+const addZone = (zone) => {
+  p.chosen = null;
+  p.zone = p.zones.length;
+  keep({ seats: p.seats, zones: [...p.zones, zone] });
+  focusOn(zoneShape(p.zone));
+};
+// Takes out what is chosen. Who pressed a key goes on at its neighbour; who pressed a button finds "undo".
+const remove = (byKey) => {
+  const seat = chosenSeat(), zone = p.zone, at = p.seats.indexOf(seat), rest = seat ? removed(p.seats, seat.seat) : p.seats, zones = p.zones.filter((_, n) => n !== zone);
+  const beside = seat ? rest[Math.min(at, rest.length - 1)]?.seat : Math.min(zone, zones.length - 1);
+  p.chosen = p.zone = p.aim = p.first = p.drawn = null;
+  put(rest, seat ? say("calibration-removed", { seat: seat.seat }) : say("calibration-zone-removed", { number: zone + 1 }), zones);
+  if (!byKey) { focusOn("[data-undo]"); return; }
+  if (seat) p.chosen = beside ?? null; else p.zone = beside < 0 ? null : beside;
+  p.said = `${p.said} ${where()}`;
+  draw();
+  focusOn(p.chosen !== null ? seatShape(p.chosen) : p.zone !== null ? zoneShape(p.zone) : ".picture svg");
+};
+
+// What the next clicks on the picture do: "put" the chosen part there, give its "box" by two corners, or draw a new "zone" by two corners.
+const aimAt = (what) => { p.aim = p.aim === what ? null : what; p.first = p.drawn = null; p.said = p.aim ? say(`calibration-aim-${p.aim}`) : ""; draw(); };
+const putAt = ([x, y]) => {
+  const [ax, ay] = typeof part() === "number" ? corners()[part()] : (chosenSeat()?.head ?? middle(chosenZone()));
+  p.aim = null;
+  nudge(x - ax, y - ay);
+};
+const cornersGiven = (from, to) => {
+  const box = zoneBetween(from, to, p.setup);
+  p.drawn = null;
+  if (!box) {
+    p.said = say(p.first ? "calibration-corners-near" : "calibration-first-corner", { x: Math.round(from[0]), y: Math.round(from[1]) });
+    p.first ??= from;
+    draw();
+    return;
+  }
+  const zone = p.aim === "zone";
+  p.aim = p.first = null;
+  if (zone) addZone(box);
+  else keep(reshaped((seat) => boxed(seat, box), () => box));
 };
 
 const keys = (event) => {
-  const seat = p.seats.find((one) => one.seat === p.chosen);
   if ((event.ctrlKey || event.metaKey) && event.key === "z") { event.preventDefault(); undo(); return; }
-  if (!seat || event.ctrlKey || event.metaKey || event.altKey) return;
-  const far = event.shiftKey ? FAST : STEP, size = p.setup;
-  const move = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
-  const how = move ? (one) => (p.head ? headMoved : moved)(one, ...move, size) : { "+": (one) => scaled(one, GROW), "=": (one) => scaled(one, GROW), "-": (one) => scaled(one, 1 / GROW), Enter: sure }[event.key];
-  if (how) { event.preventDefault(); put(changed(p.seats, seat.seat, how)); return; }
-  if (event.key === "h") { p.head = !p.head; draw(); }
-  if (event.key === "Delete") { event.preventDefault(); p.chosen = null; put(removed(p.seats, seat.seat)); }
+  const seat = chosenSeat();
+  if (!(seat || chosenZone()) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const far = event.shiftKey ? FAST : STEP, move = { ArrowLeft: [-far, 0], ArrowRight: [far, 0], ArrowUp: [0, -far], ArrowDown: [0, far] }[event.key];
+  const how = move ? () => nudge(...move) : {
+    "+": () => resize(GROW), "=": () => resize(GROW), "-": () => resize(1 / GROW), Delete: () => remove(true),
+    h: seat && (() => turn(part() === "head" ? "all" : "head")), c: () => turn(typeof part() !== "number" ? 0 : part() + 1 < corners().length ? part() + 1 : "all"),
+    Enter: seat && (() => put(changed(p.seats, seat.seat, sure), say("calibration-confirmed", { seat: seat.seat }))),
+  }[event.key];
+  if (how) { event.preventDefault(); how(); }
 };
+const partName = (what) => say(typeof what === "number" ? "calibration-part-corner" : `calibration-part-${what}`, { number: what + 1 });
+const turn = (what) => { p.part = what; p.said = say("calibration-moving", { part: partName(what) }); draw(); };
 
 const Page = () => {
   const { setup } = p;
   if (!setup) return html`<main class="page"><h1>${say("calibration-title")}</h1><${Problem} problem=${p.problem} say=${say}/></main>`;
   const standing = setup.version ? say("calibration-version", { version: setup.version, by: (setup.saved_by ?? "").replace(/^staff:/, ""), at: `${dayText(setup.saved_at, language)} ${minuteText(setup.saved_at)}` }) : say(setup.seats.length ? "calibration-version-settings" : "calibration-version-none");
-  return html`<header><a href="/technician/cameras">${say("calibration-back")}</a><h1>${say("calibration-title")} <small>${say("calibration-camera", { room: setup.room, camera })}</small></h1><span class="quiet">${standing}</span></header>
-    <main class="page"><p class="lead">${say("calibration-lead")}</p><${Problem} problem=${p.problem} say=${say}/><p role="status" class="said">${p.said || (p.dirty ? say("calibration-unsaved") : "")}</p>
-      <div class="work"><${Picture}/><div class="side"><${Reference}/><${Proposing}/><${Correct}/><${Zones}/></div></div></main>`;
+  return html`<header><a href="/technician/cameras">${say("calibration-back")}</a><h1>${say("calibration-title")} <small>${say("calibration-camera", { room: setup.room, camera })}</small></h1><span class="quiet">${standing}${p.dirty && ` · ${say("calibration-unsaved")}`}</span></header>
+    <main class="page"><p class="lead">${say("calibration-lead")}</p><${Problem} problem=${p.problem} say=${say}/>
+      <div class="work"><div class="view"><${Picture}/><p role="status" class="said">${p.said}</p></div><div class="side"><${Reference}/><${Proposing}/><${Correct}/><${Zones}/></div></div></main>`;
 };
 
 const Reference = () => html`<section><h2>${say("calibration-step-reference")}</h2>
@@ -120,84 +184,104 @@ const Proposing = () => html`<section><h2>${say("calibration-step-propose")}</h2
   <label>${say("calibration-numbering")}<select value=${p.numbering} onChange=${(e) => { p.numbering = e.target.value; draw(); }}>${Object.keys(NUMBERINGS).map((name) => html`<option key=${name} value=${name}>${say(`calibration-numbering-${name}`)}</option>`)}</select></label>
   <button class=${p.seats.length ? "" : "primary"} disabled=${p.busy !== null} onClick=${propose}>${say("calibration-propose")}</button></section>`;
 
-const Correct = () => {
-  const seat = p.seats.find((one) => one.seat === p.chosen);
-  return html`<section><h2>${say("calibration-step-correct")}</h2>
-    <div class="acts"><button onClick=${add}>${say("calibration-add")}</button>
-      <button disabled=${!seat} onClick=${() => put(changed(p.seats, p.chosen, sure))}>${say("calibration-confirm")}</button>
-      <button disabled=${!seat} onClick=${() => { const name = p.chosen; p.chosen = null; put(removed(p.seats, name)); }}>${say("calibration-remove")}</button>
-      <button disabled=${!p.undo.length} onClick=${undo}>${say("calibration-undo")}</button>
-      <button disabled=${!p.seats.some((one) => one.sureness < 1)} onClick=${() => put(p.seats.map(sure))}>${say("calibration-confirm-all")}</button></div>
-    <p class="quiet">${say(p.head ? "calibration-moving-head" : "calibration-keys")}</p>
-    <div class="acts"><button class="primary" disabled=${!p.dirty || p.busy !== null} onClick=${save}>${say("calibration-save")}</button>
-      <button onClick=${() => busy("picture", picture)}>${say("calibration-refresh")}</button><a class="button" href=${`${api}/seats.toml`}>${say("calibration-file")}</a></div>
-    <ul class="list" aria-label=${say("calibration-list")}>${p.seats.map((one) => html`<li key=${one.seat}><button aria-pressed=${one.seat === p.chosen} onKeyDown=${keys} onClick=${() => { p.chosen = one.seat; draw(); }}><b>${one.seat}</b><span>${say(`calibration-basis-${one.basis}`)}</span><span class=${`chip ${one.sureness < UNSURE ? "bad" : one.sureness < 0.8 ? "warn" : "ok"}`}>${percent(one)}%</span></button></li>`)}</ul></section>`;
+// The same as by dragging, for who uses single clicks or no mouse at all.
+const Adjust = () => {
+  const seat = chosenSeat(), none = !seat && !chosenZone(), parts = ["all", ...(seat ? ["head"] : []), ...corners().keys()];
+  const what = none ? say("calibration-adjust-none") : say("calibration-adjust", { what: seat ? say("calibration-seat-name", { seat: seat.seat }) : say("calibration-zone", { number: p.zone + 1 }) });
+  const steps = [["left", "←", () => nudge(-STEP, 0)], ["up", "↑", () => nudge(0, -STEP)], ["down", "↓", () => nudge(0, STEP)], ["right", "→", () => nudge(STEP, 0)], ["smaller", "−", () => resize(1 / GROW)], ["larger", "+", () => resize(GROW)]];
+  return html`<fieldset class="adjust" disabled=${none}><legend>${what}</legend>
+    <label>${say("calibration-part")}<select value=${String(part())} onChange=${(e) => { const value = e.target.value; turn(/^\d+$/.test(value) ? Number(value) : value); }}>${parts.map((one) => html`<option key=${one} value=${String(one)}>${partName(one)}</option>`)}</select></label>
+    <div class="acts steps">${steps.map(([name, sign, act]) => html`<button key=${name} aria-label=${say(`calibration-step-${name}`)} title=${say(`calibration-step-${name}`)} onClick=${act}>${sign}</button>`)}</div>
+    <div class="acts">${["put", "box"].map((one) => html`<button key=${one} aria-pressed=${p.aim === one} onClick=${() => aimAt(one)}>${say(`calibration-${one}`)}</button>`)}</div></fieldset>`;
 };
 
-// Where staff stand, nobody is an extra person: drawn as upright rectangles, one drag each.
-const Zones = () => html`<section><h2>${say("calibration-zones")}</h2><p class="quiet">${say(p.zoning ? "calibration-zone-drag" : "calibration-zones-why")}</p>
-  <div class="acts"><button aria-pressed=${p.zoning} disabled=${p.zones.length >= ZONES_MOST} onClick=${() => { p.zoning = !p.zoning; draw(); }}>${say("calibration-zone-add")}</button></div>
-  <ul aria-label=${say("calibration-zones")}>${p.zones.map((zone, n) => html`<li key=${n}>${say("calibration-zone", { number: n + 1 })}<button class="plain" onClick=${() => put(p.seats, "", p.zones.filter((other) => other !== zone))}>${say("calibration-drop")}</button></li>`)}</ul></section>`;
+const Correct = () => {
+  const seat = chosenSeat();
+  return html`<section><h2>${say("calibration-step-correct")}</h2>
+    <div class="acts"><button onClick=${add}>${say("calibration-add")}</button>
+      <button disabled=${!seat} onClick=${() => put(changed(p.seats, p.chosen, sure), say("calibration-confirmed", { seat: p.chosen }))}>${say("calibration-confirm")}</button>
+      <button disabled=${!seat} onClick=${() => remove(false)}>${say("calibration-remove")}</button>
+      <button data-undo disabled=${!p.undo.length} onClick=${undo}>${say("calibration-undo")}</button>
+      <button disabled=${!p.seats.some((one) => one.sureness < 1)} onClick=${() => put(p.seats.map(sure))}>${say("calibration-confirm-all")}</button></div>
+    <p class="quiet">${say("calibration-keys")}</p>
+    <${Adjust}/>
+    <div class="acts"><button class="primary" disabled=${!p.dirty || p.busy !== null} onClick=${save}>${say("calibration-save")}</button>
+      <button onClick=${() => busy("picture", picture)}>${say("calibration-refresh")}</button><a class="button" href=${`${api}/seats.toml`}>${say("calibration-file")}</a></div>
+    <ul class="list" aria-label=${say("calibration-list")}>${p.seats.map((one) => html`<li key=${one.seat}><button aria-pressed=${one.seat === p.chosen} onKeyDown=${keys} onFocus=${() => choose(one.seat)} onClick=${() => choose(one.seat)}><b>${one.seat}</b><span>${say(`calibration-basis-${one.basis}`)}</span><span class=${`chip ${one.sureness < UNSURE ? "bad" : one.sureness < 0.8 ? "warn" : "ok"}`}>${percent(one)}%</span></button></li>`)}</ul></section>`;
+};
 
-// Dragging a seat moves it, its head point or one corner; positions are the picture's pixels whatever the screen's size.
+// Where staff stand, nobody is an extra person: upright rectangles, by one drag, by two clicks, or put in the middle and moved by keys.
+const Zones = () => {
+  const full = p.zones.length >= ZONES_MOST, { width, height } = p.setup;
+  return html`<section><h2>${say("calibration-zones")}</h2><p class="quiet">${say(p.aim === "zone" ? "calibration-aim-zone" : "calibration-zones-why")}</p>
+  <div class="acts"><button aria-pressed=${p.aim === "zone"} disabled=${full} onClick=${() => aimAt("zone")}>${say("calibration-zone-add")}</button>
+    <button disabled=${full} onClick=${() => addZone(zoneBetween([width * 0.4, height * 0.4], [width * 0.6, height * 0.6], p.setup))}>${say("calibration-zone-middle")}</button></div>
+  <ul class="zones" aria-label=${say("calibration-zones")}>${p.zones.map((zone, n) => html`<li key=${n}><button aria-pressed=${n === p.zone} onKeyDown=${keys} onFocus=${() => choose(null, n)} onClick=${() => choose(null, n)}>${whereZone(zone, n)}</button><button class="plain" aria-label=${say("calibration-zone-drop", { number: n + 1 })} onClick=${() => { p.zone = n; p.chosen = null; remove(false); }}>${say("calibration-drop")}</button></li>`)}</ul></section>`;
+};
+
+// Dragging a seat or a zone moves it, its head point or one corner; positions are the picture's pixels whatever the screen's size.
+const points = (polygon) => polygon.map((q) => q.join(",")).join(" ");
 const Picture = () => {
   const svg = useRef(null), drag = useRef(null), { width, height } = p.setup;
   const place = (event) => { const box = svg.current.getBoundingClientRect(); return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height]; };
-  const begin = (name, what) => (event) => {
+  const begin = (seat, zone, what) => (event) => {
     event.preventDefault();
     event.stopPropagation();
     svg.current.setPointerCapture(event.pointerId);
     event.currentTarget.closest("g")?.focus?.();
-    drag.current = { name, what, from: place(event), seats: p.seats, moved: false };
-    p.chosen = name;
-    draw();
+    drag.current = { what, from: place(event), seats: p.seats, zones: p.zones, moved: false };
+    choose(seat, zone);
   };
-  const draft = (event) => {
-    if (!p.zoning) return;
+  const aimed = (event) => {
+    if (!p.aim) return;
     event.preventDefault();
     event.stopPropagation();
     svg.current.setPointerCapture(event.pointerId);
-    drag.current = { zone: true, from: place(event) };
+    drag.current = { aim: p.aim, from: p.first ?? place(event) };
   };
   const going = (event) => {
     const held = drag.current;
-    if (!held) return;
-    if (held.zone) { p.drawn = zoneBetween(held.from, place(event), p.setup); draw(); return; }
+    if (p.aim && p.aim !== "put" && (held || p.first)) { p.drawn = zoneBetween(held?.from ?? p.first, place(event), p.setup); draw(); return; }
+    if (!held || held.aim) return;
     const at = place(event), dx = at[0] - held.from[0], dy = at[1] - held.from[1];
     held.moved ||= Math.hypot(dx, dy) > 1;
     if (!held.moved) return;
-    const how = held.what === "all" ? (s) => moved(s, dx, dy, p.setup) : held.what === "head" ? (s) => headMoved(s, dx, dy, p.setup) : (s) => cornerMoved(s, held.what, dx, dy, p.setup);
-    p.seats = changed(held.seats, held.name, how);
+    Object.assign(p, { seats: held.seats, zones: held.zones });
+    Object.assign(p, reshaped(seatBy(held.what, dx, dy), zoneBy(held.what, dx, dy)));
     draw();
   };
-  const end = () => {
+  // A click counts when it is let go: what was pressed by mistake is taken back by Escape or by leaving the picture's page.
+  const end = (event) => {
     const held = drag.current;
     drag.current = null;
-    if (held?.zone) {
-      const zone = p.drawn;
-      p.drawn = null;
-      if (zone) { p.zoning = false; put(p.seats, "", [...p.zones, zone]); }
+    if (held?.aim) {
+      if (event.type === "pointercancel") { p.drawn = null; draw(); } else if (held.aim === p.aim) { if (p.aim === "put") putAt(place(event)); else cornersGiven(held.from, place(event)); }
       return;
     }
     if (!held?.moved) return;
-    const now = p.seats;
-    p.seats = held.seats;
-    put(now);
+    const { seats, zones } = p;
+    Object.assign(p, { seats: held.seats, zones: held.zones });
+    keep({ seats, zones });
   };
   return html`<div class="picture">${p.picture && html`<img src=${p.picture} alt="" draggable="false"/>`}
-    <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="group" aria-label=${say("calibration-picture")} class=${p.zoning ? "zoning" : ""} onPointerDownCapture=${draft} onPointerMove=${going} onPointerUp=${end} onPointerCancel=${end}>
-      ${[...p.zones, ...(p.drawn ? [p.drawn] : [])].map((zone, n) => html`<g key=${`zone-${n}`} class="zone"><polygon points=${zone.map((q) => q.join(",")).join(" ")}/><text x=${zone[0][0] + 8} y=${zone[0][1] + 24}>${say("calibration-zone", { number: n + 1 })}</text></g>`)}
+    <svg ref=${svg} tabindex="-1" viewBox=${`0 0 ${width} ${height}`} preserveAspectRatio="none" role="group" aria-label=${say("calibration-picture")} class=${p.aim ? "aiming" : ""} onPointerDownCapture=${aimed} onPointerMove=${going} onPointerUp=${end} onPointerCancel=${end}>
+      ${p.zones.map((zone, n) => html`<g key=${`zone-${n}`} data-zone=${n} tabindex="0" role="button" aria-pressed=${n === p.zone} aria-label=${say("calibration-zone", { number: n + 1 })} class=${`zone ${n === p.zone ? "on" : ""}`} onKeyDown=${keys} onFocus=${() => choose(null, n)}>
+        <polygon points=${points(zone)} onPointerDown=${begin(null, n, "all")}/>
+        ${n === p.zone && zone.map((q, at) => html`<circle key=${at} class=${`corner ${at === part() ? "now" : ""}`} cx=${q[0]} cy=${q[1]} r=${Math.max(6, height / 80)} onPointerDown=${begin(null, n, at)}/>`)}
+        <text x=${zone[0][0] + 8} y=${zone[0][1] + 24}>${say("calibration-zone", { number: n + 1 })}</text></g>`)}
       ${p.seats.map((seat) => {
         const on = seat.seat === p.chosen, level = seat.sureness < UNSURE ? "low" : seat.sureness < 0.8 ? "middle" : "high", tall = Math.max(5, seat.head_px / 5);
-        return html`<g key=${seat.seat} data-seat=${seat.seat} tabindex="0" role="button" aria-pressed=${on} aria-label=${say("calibration-seat", { seat: seat.seat, percent: percent(seat) })} class=${`seat ${level} ${on ? "on" : ""}`} onKeyDown=${keys} onFocus=${() => { if (p.chosen !== seat.seat) { p.chosen = seat.seat; draw(); } }}>
-          <polygon points=${seat.polygon.map((q) => q.join(",")).join(" ")} onPointerDown=${begin(seat.seat, "all")}/>
-          <circle class="head" cx=${seat.head[0]} cy=${seat.head[1]} r=${tall} onPointerDown=${begin(seat.seat, "head")}/>
-          ${on && seat.polygon.map((q, n) => html`<circle key=${n} class="corner" cx=${q[0]} cy=${q[1]} r=${tall} onPointerDown=${begin(seat.seat, n)}/>`)}
-          <text x=${seat.head[0]} y=${seat.head[1] + seat.head_px * 1.2}>${seat.seat}</text></g>`; })}</svg></div>`;
+        return html`<g key=${seat.seat} data-seat=${seat.seat} tabindex="0" role="button" aria-pressed=${on} aria-label=${say("calibration-seat", { seat: seat.seat, percent: percent(seat) })} class=${`seat ${level} ${on ? "on" : ""}`} onKeyDown=${keys} onFocus=${() => choose(seat.seat)}>
+          <polygon points=${points(seat.polygon)} onPointerDown=${begin(seat.seat, null, "all")}/>
+          <circle class=${`head ${on && part() === "head" ? "now" : ""}`} cx=${seat.head[0]} cy=${seat.head[1]} r=${tall} onPointerDown=${begin(seat.seat, null, "head")}/>
+          ${on && seat.polygon.map((q, n) => html`<circle key=${n} class=${`corner ${n === part() ? "now" : ""}`} cx=${q[0]} cy=${q[1]} r=${tall} onPointerDown=${begin(seat.seat, null, n)}/>`)}
+          <text x=${seat.head[0]} y=${seat.head[1] + seat.head_px * 1.2}>${seat.seat}</text></g>`; })}
+      ${p.drawn && html`<polygon class="draft" points=${points(p.drawn)}/>`}${p.first && html`<circle class="draft" cx=${p.first[0]} cy=${p.first[1]} r=${Math.max(6, height / 80)}/>`}</svg></div>`;
 };
 
 texts = await (await fetch(`/hall/cameras/texts?lang=${language}`)).json();
 document.title = `${say("calibration-title")} · ${camera}`;
+addEventListener("keydown", (event) => { if (event.key === "Escape" && p.aim) { aimAt(p.aim); p.said = say("calibration-aim-left"); draw(); } });
 addEventListener("beforeunload", (event) => { if (p.dirty) event.preventDefault(); });
 await load();
 await picture();
