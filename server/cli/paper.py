@@ -6,14 +6,18 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from server.cli.common import add_config, clock_from, settings_from
 from server.cli.desk import add_passphrases, desk, passphrases_from, terminal_actor
 from server.clock import SHANGHAI
+from server.conduct.opening_facts import bells_of
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.delivery import store as delivery
-from server.errors import BadInput, NotFound, required
+from server.delivery.service import start_key_aad
+from server.errors import BadInput, NotFound, Tampered, required
 from server.itembank.blueprint import read_blueprint
 from server.keys.identity import Identity
 from server.keys.openings_child import harden
@@ -107,18 +111,38 @@ def _verify(args: argparse.Namespace) -> int:
                 raise NotFound("papers-not-drawn", slot=args.slot)
             async with desk(db, Journal("paper"), clock, drawn.bank, passphrases) as (opened, outcome):
                 async with db.reading() as session:
-                    found = await verification.verify_slot(session, identity, args.slot, opened.key)
+                    start_key, why_closed = await _start_key(session, identity, args.slot)
+                    found = await verification.verify_slot(
+                        session, identity, args.slot, opened.key, start_key, why_closed
+                    )
                 outcome.update({"slot": args.slot, "papers": found.papers, "faults": len(found.faults)})
+                outcome.update({"opened": found.opened, "tagged": found.tagged})
         finally:
             await db.close()
         for fault in found.faults:
             print(f"FAULT  {fault}")
         print(f"{found.papers} papers drawn again, {len(found.faults)} faults")
+        print(f"{found.opened} of them opened with the start key, {found.tagged} with the right item tags")
+        for one in found.unchecked:
+            print(f"NOT CHECKED  {one}")
         if found.solved:
             print(f"{found.solved} of them hold items of a recorded solution, checked against every bound")
         return 1 if found.faults else 0
 
     return asyncio.run(run())
+
+
+async def _start_key(session: AsyncSession, identity: Identity, slot: str) -> tuple[bytes | None, str]:
+    """Return the start key that the bell stored, or None and why it is closed."""
+    wrapped = await delivery.wrapped_start_key(session, slot)
+    if wrapped is not None:
+        try:
+            return identity.storage_unwrap(wrapped, start_key_aad(slot)), ""
+        except Tampered:
+            return None, "the start key stored at the bell does not open with this centre's own key"
+    if await bells_of(session, slot):
+        return None, "this centre was rebuilt and has the bell without the start key"
+    return None, "the bell was not struck, and the start key stays closed until then"
 
 
 def _trace(args: argparse.Namespace) -> int:
@@ -229,7 +253,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_config(seals)
     seals.set_defaults(run=_seals)
     verify = acts.add_parser(
-        "verify", help="draw a slot again from its seed and bank version; compare every hash"
+        "verify", help="draw a slot again from its seed and bank version; compare every hash and item tag"
     )
     verify.add_argument("slot")
     add_passphrases(verify)

@@ -1,5 +1,6 @@
 """Reads of the draw: what papers were drawn from, and the sealed marking sheets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,21 @@ class SealedMarkingSheet:
     nonce: bytes
     aad: bytes
     ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """One sealed paper as it stands: its place, what opens it, and the blinded names of its questions."""
+
+    paper: str
+    sitting: str
+    room: str
+    policy: int
+    hash: bytes
+    nonce: bytes
+    aad: bytes
+    ciphertext: bytes
+    tags: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,22 @@ async def sealed_marking_sheets(session: AsyncSession, slot: str) -> tuple[Seale
         .order_by(MarkingSheetRow.number)
     )
     return tuple(SealedMarkingSheet(*found) for found in await session.execute(query))
+
+
+async def sealed_rows(session: AsyncSession, set_id: str, papers: Sequence[str]) -> Mapping[str, SealedRow]:
+    """Return those of the papers that stand in a set, by paper id."""
+    query = select(
+        SealedPaperRow.id,
+        SealedPaperRow.sitting,
+        SealedPaperRow.room,
+        SealedPaperRow.policy,
+        SealedPaperRow.hash,
+        SealedPaperRow.nonce,
+        SealedPaperRow.aad,
+        SealedPaperRow.ciphertext,
+        SealedPaperRow.tags,
+    ).where(SealedPaperRow.set_id == set_id, SealedPaperRow.id.in_(papers))
+    return {found[0]: SealedRow(*found) for found in await session.execute(query)}
 
 
 async def commitment(session: AsyncSession, plan: str) -> CommitmentFact | None:

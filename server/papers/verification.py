@@ -6,20 +6,24 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.affairs import store as affairs
-from server.errors import NotFound, Refused
+from server.errors import NotFound, Refused, Tampered
 from server.itembank import service as itembank
 from server.itembank import store as bank_store
 from server.itembank.blueprint import Blueprint, blueprint_from_bytes
 from server.itembank.items import FullItem
 from server.keys.identity import Identity
-from server.keys.sealing import Bytes
+from server.keys.sealing import Bytes, paper_key, unseal
 from server.papers import draw_store
 from server.papers import store as paper_store
 from server.papers.assembly import recorded
 from server.papers.draw_service import draw_items, secret_of
-from server.papers.draw_store import DrawFact
+from server.papers.draw_store import DrawFact, SealedRow
 from server.papers.drawing import Draw, DrawItem, Given, Place, draw_solved, list_hash, seed_of
-from server.papers.sealed import Composer, paper_hash
+from server.papers.item_tags import ItemTags, TagsCompared
+from server.papers.sealed import Composer, associated_data, paper_hash
+
+TOGETHER = 64
+"""Sealed papers read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,12 @@ class PaperVerification:
     faults: tuple[str, ...]
     solved: int = 0
     """Papers whose items the solver chose: checked against every bound, not computed again."""
+    opened: int = 0
+    """Papers that the start key opened, and that hold word for word what was drawn again."""
+    tagged: int = 0
+    """Papers in whose item tags nothing is wrong, as far as they could be checked."""
+    unchecked: tuple[str, ...] = ()
+    """What could not be checked, and why, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +97,72 @@ async def draw_again(session: AsyncSession, identity: Identity, slot_id: str, ba
 
 
 async def verify_slot(
-    session: AsyncSession, identity: Identity, slot_id: str, bank_key: Bytes
+    session: AsyncSession,
+    identity: Identity,
+    slot_id: str,
+    bank_key: Bytes,
+    start_key: Bytes | None = None,
+    why_closed: str = "the start key was not given",
 ) -> PaperVerification:
-    """Draw a slot again from its seed and bank version, and compare every paper's hash with what was
-    sealed."""
+    """Draw a slot again from its seed and bank version, and compare every paper's place, hash and item tags with what
+    was sealed. With the slot's start key every paper is opened, too, and every tag judged by itself; without it
+    `why_closed` is told with what could not be checked."""
     try:
         again = await draw_again(session, identity, slot_id, bank_key)
     except Refused as error:  # a record that does not meet the bounds proves nothing
-        return PaperVerification(slot_id, 0, (f"drawing again is refused: {error}",))
+        left = ("papers, hashes and tags: without a draw there is nothing to compare them with",)
+        return PaperVerification(slot_id, 0, (f"drawing again is refused: {error}",), unchecked=left)
     faults = list(again.faults)
     facts = again.facts
-    composer = Composer(
-        facts.plan,
-        slot_id,
-        facts.title,
-        again.blueprint,
-        again.bank,
-        [one.content for one in again.full],
+    contents = [one.content for one in again.full]
+    composer = Composer(facts.plan, slot_id, facts.title, again.blueprint, again.bank, contents)
+    parts = [len(one.parts) for one in contents]
+    made = None if start_key is None else ItemTags(start_key, slot_id, again.bank, parts)
+    tags = TagsCompared(made, parts)
+    held = {one.paper for one in await paper_store.seals(session, slot_id)}
+    opened = tagged = 0
+    for at in range(0, len(again.draws), TOGETHER):
+        some = again.draws[at : at + TOGETHER]
+        rows = await draw_store.sealed_rows(session, facts.set_id, [one.paper for one in some])
+        for one in some:
+            row = rows.get(one.paper)
+            if row is None:
+                faults.append(f"{one.paper}: drawn for {one.place.sitting}, but not among the sealed papers")
+                continue
+            held.discard(one.paper)
+            if row.sitting != one.place.sitting or row.room != one.place.room:
+                faults.append(f"{one.paper}: sealed for another place")
+            data = composer.paper_data(one)
+            if paper_hash(data) != row.hash:
+                faults.append(f"{one.paper}: the sealed paper's hash differs from the paper drawn again")
+            aad = associated_data(one.paper, facts.plan, one.place.sitting, paper_hash(data), row.policy)
+            if row.aad != aad:
+                faults.append(f"{one.paper}: the associated data differ from the place and paper drawn again")
+            if start_key is not None:
+                fault = _opening_fault(start_key, row, data, aad)
+                opened += fault is None
+                faults += [] if fault is None else [fault]
+            wrong = tags.faults(one, row.tags)
+            tagged += not wrong
+            faults += wrong
+    faults.extend(f"{paper}: sealed, but not drawn" for paper in sorted(held))
+    unchecked = ["marking sheets: their key is opened by a marking opening alone"]
+    if start_key is None:
+        unchecked += [
+            f"what is in the sealed papers beside their hashes: {why_closed}",
+            f"item tags by themselves, only papers with each other: {why_closed}",
+        ]
+    return PaperVerification(
+        slot_id, len(again.draws), tuple(faults), again.solved, opened, tagged, tuple(unchecked)
     )
-    held = {one.paper: one for one in await paper_store.seals(session, slot_id)}
-    for one in again.draws:
-        found = held.pop(one.paper, None)
-        if found is None:
-            faults.append(f"{one.paper}: drawn for {one.place.sitting}, but not among the sealed papers")
-            continue
-        if found.sitting != one.place.sitting or found.room != one.place.room:
-            faults.append(f"{one.paper}: sealed for another place")
-        if paper_hash(composer.paper_data(one)) != found.hash:
-            faults.append(f"{one.paper}: the sealed paper's hash differs from the paper drawn again")
-    faults.extend(f"{paper}: sealed, but not drawn" for paper in held)
-    return PaperVerification(slot_id, len(again.draws), tuple(faults), again.solved)
+
+
+def _opening_fault(start_key: Bytes, row: SealedRow, data: bytes, aad: bytes) -> str | None:
+    """Say what is wrong with a sealed paper once it is opened as a seat opens it; None when it is the drawn one."""
+    try:
+        found = unseal(paper_key(start_key, row.paper), row.nonce, row.ciphertext, aad)
+    except Tampered:
+        return f"{row.paper}: the start key does not open it as the paper drawn again for this place"
+    return (
+        None if found == data else f"{row.paper}: the sealed paper's text differs from the paper drawn again"
+    )

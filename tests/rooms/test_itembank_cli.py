@@ -1,13 +1,25 @@
 """The item and paper commands against a centre's data folder, with real custodians."""
 
+import asyncio
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from server.cli import main as command_line
+from server.db.engine import Database
+from server.db.journal import Journal
+from server.delivery import service as delivery
+from server.keys import ring
+from server.keys.identity import Identity
+from server.papers.models import SealedPaperRow
+from tests.support.clock import FakeClock
+from tests.support.database import act_on
+from tests.support.papers import BANK as BANK_ID
+from tests.support.papers import BANK_KEY, SLOT, START_KEY, drawn, filed_plan, filled_bank
 
 Command = Callable[..., int]
 PASSPHRASES = {"ann": "a long passphrase one", "bo": "a long passphrase two", "cy": "a long passphrase six"}
@@ -107,6 +119,65 @@ def test_verify_of_a_slot_that_is_not_drawn_is_refused(
     ceremony(run)
     assert run("paper", "verify", "slot-1", "--passphrases-stdin", by=("ann", "bo")) == 1
     assert "not drawn" in capsys.readouterr().err
+
+
+def test_verify_checks_what_the_bell_opened_and_names_what_it_could_not(
+    run: Command, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the bell the auditor reads that papers and tags wait for the start key; after it every paper is opened and
+    every tag checked, and of a changed tag the paper and the number are named with status 1."""
+    people = [word for name in PASSPHRASES for word in ("--custodian", name)]
+    assert run("keys", "ceremony", *people, "--passphrases-stdin", by=("ann", "bo", "cy")) == 0
+    identity = Identity.open_or_create(folder / "data")
+    journal, clock = Journal("test"), FakeClock()
+
+    def on_disk(work: Callable[[Database], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            db = Database(f"sqlite:///{folder / 'data' / 'gongyuan.db'}")
+            try:
+                await work(db)
+            finally:
+                await db.close()
+
+        asyncio.run(whole())
+
+    def verified() -> tuple[int, list[str]]:
+        capsys.readouterr()
+        status = run("paper", "verify", SLOT, "--passphrases-stdin", by=("ann", "cy"))
+        return status, capsys.readouterr().out.splitlines()
+
+    async def draw(db: Database) -> None:
+        async with act_on(db, journal=journal) as act:
+            await ring.create_key(act, ring.KeyKind.BANK, BANK_ID, BANK_KEY)
+        await filed_plan(db, journal, identity, await filled_bank(db, journal, clock))
+        await drawn(db, journal, clock, identity)
+
+    async def strike(db: Database) -> None:
+        wrapped = identity.storage_wrap(START_KEY, delivery.start_key_aad(SLOT))
+        async with act_on(db, journal=journal) as act:
+            await delivery.prepare(act, SLOT)
+            await delivery.ring(act, SLOT, ("01",), wrapped, clock.legal())
+
+    async def change(db: Database) -> None:
+        async with db.writing() as session:
+            row = (await session.scalars(select(SealedPaperRow).limit(1))).one()
+            row.tags = row.tags[:8] + bytes(8) + row.tags[16:]
+
+    on_disk(draw)
+    status, lines = verified()
+    assert (status, lines[0]) == (0, "10 papers drawn again, 0 faults")
+    assert lines[1] == "0 of them opened with the start key, 10 with the right item tags"
+    assert [line.split("  ")[0] for line in lines[2:]] == ["NOT CHECKED"] * 3
+    assert all(line.endswith("the bell was not struck, and the start key stays closed until then")
+               for line in lines[3:])  # fmt: skip
+    on_disk(strike)
+    status, lines = verified()
+    assert (status, len(lines)) == (0, 3)
+    assert lines[1] == "10 of them opened with the start key, 10 with the right item tags"
+    on_disk(change)
+    status, lines = verified()
+    assert (status, len(lines)) == (1, 4)
+    assert lines[0].startswith("FAULT  ") and lines[0].endswith("tags not of their questions: numbers 2")
 
 
 @pytest.mark.parametrize("name", ["out.xlsx", "out.csv", "out.json", "out.gift", "out.xml"])

@@ -18,7 +18,7 @@ from server.itembank.review_service import retire
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key, unseal
 from server.papers import draw_service, draw_store, store, verification
-from server.papers.models import PaperSet, SealedPaperRow
+from server.papers.models import TAG_BYTES, PaperSet, SealedPaperRow
 from server.papers.sealed import associated_data
 from server.papers.sheet_seal import unseal_sheet
 from server.protocol.paper import Paper, SealedPaper
@@ -161,13 +161,66 @@ async def test_papers_of_a_broken_draw_are_never_served(
 async def test_verify_draws_the_same_papers_again(
     db: Database, journal: Journal, clock: FakeClock, identity: Identity
 ) -> None:
-    """Drawing again from seed and bank version gives the hash of every sealed paper, with no fault."""
+    """Drawing again from seed and bank version gives the hash of every sealed paper, with no fault; the start key opens
+    all of them and gives their tags, and without it verify says what it could not check."""
     await prepared(db, journal, clock, identity)
     await drawn(db, journal, clock, identity)
     async with db.reading() as session:
-        found = await verification.verify_slot(session, identity, SLOT, BANK_KEY)
+        found = await verification.verify_slot(session, identity, SLOT, BANK_KEY, START_KEY)
+        closed = await verification.verify_slot(session, identity, SLOT, BANK_KEY, None, "no bell yet")
+        wrong = await verification.verify_slot(session, identity, SLOT, BANK_KEY, MARKING_KEY)
         assert (await session.run_sync(verify)).faults == ()
-    assert (found.papers, found.faults) == (10, ())
+    assert (found.papers, found.faults, found.opened, found.tagged) == (10, (), 10, 10)
+    assert [one.split(":")[0] for one in found.unchecked] == ["marking sheets"]
+    assert (closed.papers, closed.faults, closed.opened, closed.tagged) == (10, (), 0, 10)
+    assert [one.endswith(": no bell yet") for one in closed.unchecked] == [False, True, True]
+    assert (len(wrong.faults), wrong.opened, wrong.tagged) == (20, 0, 0)
+
+
+async def test_verify_names_the_numbers_whose_tags_are_not_of_their_questions(
+    db: Database, journal: Journal, clock: FakeClock, identity: Identity
+) -> None:
+    """Two tags of a paper that change places are named, with the start key by their numbers and without it beside the
+    papers that they contradict; only the start key finds a tag that is wrong on every paper; a paper without tags is
+    named by both."""
+    await prepared(db, journal, clock, identity)
+    await drawn(db, journal, clock, identity)
+
+    async def faults(start_key: bytes | None) -> list[str]:
+        async with db.reading() as session:
+            found = await verification.verify_slot(session, identity, SLOT, BANK_KEY, start_key)
+        assert found.papers - found.tagged == len({one.split(":")[0] for one in found.faults})
+        return list(found.faults)
+
+    async def write(tags: dict[str, bytes]) -> None:
+        async with db.writing() as session:
+            for paper, one in tags.items():
+                await session.execute(
+                    update(SealedPaperRow).where(SealedPaperRow.id == paper).values(tags=one)
+                )
+
+    async with db.reading() as session:
+        held = dict((await session.execute(select(SealedPaperRow.id, SealedPaperRow.tags))).tuples().all())
+    last = list(held)[-1]
+    one = held[last]
+    await write({last: one[TAG_BYTES : 2 * TAG_BYTES] + one[:TAG_BYTES] + one[2 * TAG_BYTES :]})
+    assert await faults(START_KEY) == [f"{last}: tags not of their questions: numbers 1, 2"]
+    assert {fault.split(":")[0] for fault in await faults(None)} <= set(held)
+    assert len(await faults(None)) >= 2
+
+    shared = one[:TAG_BYTES]
+    await write({paper: tags.replace(shared, bytes(TAG_BYTES)) for paper, tags in held.items()})
+    assert await faults(None) == []
+    assert {fault.split(":")[0] for fault in await faults(START_KEY)} == {
+        paper for paper, tags in held.items() if shared in tags
+    }
+
+    await write({**held, last: b""})
+    assert (
+        await faults(None)
+        == await faults(START_KEY)
+        == [f"{last}: 0 bytes of tags for 8 questions of 8 each"]
+    )
 
 
 async def test_verify_names_a_paper_whose_hash_was_changed(
