@@ -23,7 +23,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.template import TemplateConfig
 
 from server.accounts.roles import Role
-from server.accounts.service import create_account, sign_out
+from server.accounts.service import Login, create_account, sign_out
 from server.affairs.correction_store import take
 from server.db.journal import Journal
 from server.db.signals import Signals
@@ -53,7 +53,8 @@ from tests.support.database import act_on, database
 from tests.support.delivery_server import server_config
 from tests.support.hall import BELL, LOOKED, PRACTICAL, HallDay
 from tests.support.papers import PLAN, SLOT, START_KEY
-from tests.support.web import visiting
+from tests.support.passwords import hashed
+from tests.support.web import log_in, visiting
 
 PASSWORD = "a good password"
 STAFF = {
@@ -101,7 +102,7 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Centre]:
         await day.draw()
         async with act_on(db) as act:
             for username, (role, scope) in STAFF.items():
-                await create_account(act, username, username.title(), PASSWORD, (role,), scope)
+                await create_account(act, username, username.title(), await hashed(PASSWORD), (role,), scope)
         await site.signals.start()
         app = Litestar(
             [*accounts.ROUTES, *routes.ROUTES, *page.ROUTES, *technician.ROUTES],
@@ -137,8 +138,7 @@ async def signed_in(centre: Centre, username: str) -> AsyncIterator[Browser]:
     async with visiting(centre.app) as client:
         browser = Browser(client)
         await browser.get("/api/me")
-        response = await browser.post("/api/login", {"username": username, "password": PASSWORD})
-        assert response.status_code == 200
+        await log_in(centre.site, client, username)
         yield browser
 
 
@@ -209,7 +209,8 @@ async def test_nobody_reads_the_hall_without_signing_in(centre: Centre) -> None:
 
 
 async def test_a_finding_needs_two_people_over_http(centre: Centre) -> None:
-    """The invigilator who recorded a finding cannot settle it, another invigilator cannot confirm it, the chief can."""
+    """The invigilator who recorded a finding cannot settle it, another room's neither settles it nor reads its words on
+    the board, in the snapshot or in the record; the chief does both."""
     found = {"kind": "cheating", "note": "a phone", "sitting": "sitting-0"}
     async with signed_in(centre, "wang") as wang:
         made = (await wang.post(f"/api/hall/slots/{SLOT}/incidents", found)).json()["id"]
@@ -217,11 +218,21 @@ async def test_a_finding_needs_two_people_over_http(centre: Centre) -> None:
         assert (await wang.post(f"/api/hall/slots/{SLOT}/incidents", other)).status_code == 403
     settle, body = f"/api/hall/incidents/{made}/settle", {"event": "confirm", "reason": "seen"}
     async with signed_in(centre, "li") as li:
-        assert (await li.post(settle, body)).json()["type"] == "incident-chief-needed"
+        for event in ("confirm", "dismiss"):
+            assert (await li.post(settle, body | {"event": event})).json()["type"] == "room-not-yours"
+        (seen,) = (await li.get(f"/api/hall/slots/{SLOT}")).json()["incidents"]
+        assert (seen["kind"], seen["state"], seen["note"]) == ("cheating", "proposed", "")
+        record = await li.get(f"/api/hall/slots/{SLOT}/rooms/01/record")
+        assert (record.status_code, record.json()["type"]) == (403, "findings-not-yours")
+    line = Line(boards_of(centre), centre.day.clock, Watch(slot=SLOT), bound_to("02"))
+    told = await line.next(Snapshot)
+    assert isinstance(told, Snapshot) and [one.note for one in told.incidents] == [""]
+    await line.close()
     async with signed_in(centre, "chief") as chief:
         assert (await chief.post(settle, body)).json() == {"state": "confirmed"}
         view = (await chief.get(f"/api/hall/slots/{SLOT}")).json()
-        assert [(i["kind"], i["state"]) for i in view["incidents"]] == [("cheating", "confirmed")]
+        shown = [(i["kind"], i["state"], i["note"]) for i in view["incidents"]]
+        assert shown == [("cheating", "confirmed", "a phone")]
 
 
 async def test_an_alert_on_a_candidate_is_confirmed_by_two(centre: Centre) -> None:
@@ -260,7 +271,8 @@ async def test_an_alert_on_a_candidate_is_confirmed_by_two(centre: Centre) -> No
 
 async def test_an_alert_tells_how_often_its_rule_was_right_in_its_room(centre: Centre) -> None:
     """Four decided alerts of a rule in a room say nothing; with a fifth the alert tells confirmed of decided, and
-    neither other rules and rooms nor waiting alerts count."""
+    neither other rules and rooms nor waiting alerts count. Another room's invigilator and the technician, who may open
+    the board, are told nothing of what is behind it."""
     now, empty, seen = centre.day.clock.legal(), AnomalyKind.EMPTY_SEAT, []
 
     async def put(room: str, kind: AnomalyKind, *states: AlertState) -> None:
@@ -280,6 +292,10 @@ async def test_an_alert_tells_how_often_its_rule_was_right_in_its_room(centre: C
             await put("01", empty, *more)
             seen.append((await wang.get("/api/hall/alerts/c0")).json()["checked"])
     assert seen == [None, {"confirmed": 3, "decided": 5}]
+    for name in ("li", "tech"):
+        async with signed_in(centre, name) as other:
+            refused = await other.get("/api/hall/alerts/c0")
+            assert (refused.status_code, refused.json()["type"]) == (403, "findings-not-yours")
 
 
 async def test_seat_codes_are_issued_for_every_seat_and_printed(centre: Centre) -> None:
@@ -360,14 +376,16 @@ async def test_the_board_shows_what_was_corrected(centre: Centre) -> None:
 class Line:
     """One board's end of `serve`, without a network."""
 
-    def __init__(self, boards: Boards, clock: FakeClock, watch: Watch | bytes) -> None:
+    def __init__(
+        self, boards: Boards, clock: FakeClock, watch: Watch | bytes, reader: Login | None = None
+    ) -> None:
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
         data = watch if isinstance(watch, bytes) else encode(watch)
 
         async def first() -> bytes:
             return data
 
-        self.task = asyncio.create_task(board.serve(first, self.sent.put, boards, clock))
+        self.task = asyncio.create_task(board.serve(first, self.sent.put, boards, clock, reader))
 
     async def next(self, kind: type) -> msgspec.Struct:
         """Return the next message of a kind, ticks left out."""
@@ -380,6 +398,11 @@ class Line:
     async def close(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+
+
+def bound_to(room: str) -> Login:
+    """An invigilator's login, bound to a room."""
+    return Login("id", "li", "李", frozenset({Role.INVIGILATOR}), room)
 
 
 def boards_of(centre: Centre) -> Boards:

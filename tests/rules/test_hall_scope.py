@@ -9,7 +9,7 @@ from server.accounts.service import Login
 from server.delivery.late_service import Proposal
 from server.errors import NotPermitted
 from server.web.hall.late import judges
-from server.web.hall.scope import require_room, sees_people
+from server.web.hall.scope import reads_words, require_people, require_room, sees_people
 
 
 def login(role: Role, room: str | None) -> Login:
@@ -38,6 +38,9 @@ def test_people_are_seen_by_who_leads_supervises_or_watches_that_room() -> None:
     assert seeing == led | {Role.INVIGILATOR}
     assert {role for role in Role if sees_people(login(role, "02"), "01")} == led
     assert sees_people(login(Role.INVIGILATOR, "01"), "01")
+    with pytest.raises(NotPermitted, match="findings-not-yours"):
+        require_people(login(Role.INVIGILATOR, "02"), "01")
+    assert {role for role in Role if reads_words(login(role, "02"), "01")} == led | {Role.EXAM_OFFICE}
 
 
 def test_late_answers_are_seen_by_who_judges_them() -> None:

@@ -15,7 +15,7 @@ from litestar.params import FromPath, JSONBody
 from server.accounts.roles import Role
 from server.conduct import incident_service, record_service, runsheet_service, service
 from server.conduct.incidents import IncidentEvent, IncidentKind
-from server.conduct.models import RoomRecordRow
+from server.conduct.models import IncidentRow, RoomRecordRow
 from server.db.signals import announce
 from server.delivery import store as delivery
 from server.delivery.facts import Extent
@@ -253,9 +253,13 @@ async def incident(
 
 @post("/api/hall/incidents/{incident:str}/settle", guards=[FLOOR])
 async def settle(incident: FromPath[str], data: JSONBody[bodies.Settle], site: Here, request: Http) -> State:
-    """Confirm or dismiss a finding as its second person; only chief and deputy confirm."""
+    """Confirm or dismiss a finding as its second person; only chief and deputy confirm, and an invigilator dismisses
+    in his own room only."""
     login = login_of(request)
     async with site.acting(login) as act:
+        kept = await act.session.get(IncidentRow, incident)
+        if kept is not None:
+            require_room(login, kept.room)
         state = await incident_service.settle_incident(
             act, incident, IncidentEvent(data.event), data.reason, chief=leads(login)
         )

@@ -15,12 +15,13 @@ from litestar.exceptions import WebSocketDisconnect
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.roles import Role
-from server.accounts.service import login_of
+from server.accounts.service import Login, login_of
 from server.clock import Clock
 from server.db.signals import Signals
 from server.errors import GongyuanError
 from server.protocol.board import Change, Ended, Snapshot, Tick, ToBoard, change, decode_watch, encode
 from server.web.guards import requires, same_origin
+from server.web.hall.scope import for_reader
 from server.web.hall.snapshot import snapshot
 from server.web.site import Site
 
@@ -149,15 +150,17 @@ async def serve(
     send: Callable[[bytes], Awaitable[None]],
     boards: Boards,
     clock: Clock,
+    reader: Login | None = None,
 ) -> None:
     """Serve one board until its socket closes: answer its `watch`, then changes as they come and a tick
-    at least every 2 real seconds. A board that falls too far behind gets a new snapshot; one that does
+    at least every 2 real seconds. A reader is told what he may read (`scope.for_reader`), none everything.
+    A board that falls too far behind gets a new snapshot; one that does
     not read for 10 s is dropped (TimeoutError).
     """
 
     async def tell(message: ToBoard) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_S):
-            await send(encode(message))
+            await send(encode(message if reader is None else for_reader(reader, message)))
 
     async with asyncio.timeout(WATCH_TIMEOUT_S):
         data = await receive()
@@ -236,7 +239,7 @@ async def hall_socket(socket: WebSocket) -> None:  # type: ignore[type-arg]
         await socket.send_text(data.decode())
 
     try:
-        await serve(first, send, boards_of(socket), site.clock)
+        await serve(first, send, boards_of(socket), site.clock, socket.user)
     except (WebSocketDisconnect, TimeoutError, _LoginEnded):
         pass
     except asyncio.CancelledError:

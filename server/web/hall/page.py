@@ -15,6 +15,7 @@ from server.web.candidate.page import shell
 from server.web.catalogue import language_of, texts
 from server.web.guards import requires
 from server.web.hall.board import VIEWERS
+from server.web.hall.scope import login_of, require_people
 from server.web.site import Site
 
 _TEXT_FILES = ("board", "conduct", "general", "hall", "proctor")
@@ -71,12 +72,15 @@ def hall_texts(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 
 @get("/api/hall/alerts/{key:str}", guards=[requires(*VIEWERS)])
-async def alert_evidence(key: FromPath[str], site: NamedDependency[Site]) -> EvidenceView:
-    """Return the findings behind an alert and what people made of it."""
+async def alert_evidence(
+    key: FromPath[str], site: NamedDependency[Site], request: Request[Any, Any, Any]
+) -> EvidenceView:
+    """Return the findings behind an alert and what people made of it, to those who see people in its room."""
     async with site.db.reading() as session:
         alert = await proctor.alert(session, key)
         if alert is None:
             raise NotFound("alert-unknown", alert=key)
+        require_people(login_of(request), alert.room_id)
         kept = await proctor.anomalies(session, key)
         notes = await proctor.notes(session, key)
         confirmed, decided = await proctor.decided(session, alert.kind, alert.room_id)

@@ -18,7 +18,7 @@ from server.proctor.evidence_view import clip_for, picture_for
 from server.proctor.models import AnomalyRow
 from server.proctor.seats import CameraLayout
 from server.web.guards import requires
-from server.web.hall.scope import login_of, require_room
+from server.web.hall.scope import login_of, require_people
 from server.web.site import Site
 
 _HEADERS = {"cache-control": "private, no-store"}
@@ -76,7 +76,7 @@ async def _kept(site: Site, login: Login, key: str, column: InstrumentedAttribut
         found = (await session.execute(newest)).first()
         if alert is None or found is None:
             raise NotFound("evidence-unknown", picture=key)
-        require_room(login, alert.room_id)
+        require_people(login, alert.room_id)
         return _Kept(found[0], found[2] or "", await store.layout(session, found[1]))
 
 

@@ -16,9 +16,11 @@ from server.conduct.counts import slot_gaps
 from server.conduct.tally import slot_counts
 from server.delivery import store as delivery
 from server.delivery.facts import CallFact
+from server.errors import NotPermitted
 from server.protocol.board import Snapshot
 from server.web.guards import requires
 from server.web.hall.board import VIEWERS
+from server.web.hall.scope import for_reader, login_of, reads_words
 from server.web.hall.snapshot import snapshot
 from server.web.site import Site
 
@@ -93,9 +95,9 @@ async def slots(site: Here) -> list[SlotLine]:
 
 
 @get("/api/hall/slots/{slot:str}", guards=[requires(*VIEWERS)])
-async def slot(slot: FromPath[str], site: Here) -> Snapshot:
-    """Return the board's snapshot of a slot, as the socket would send it (`id` 0, no epoch)."""
-    return await snapshot(site, slot)
+async def slot(slot: FromPath[str], site: Here, request: Request[Any, Any, Any]) -> Snapshot:
+    """Return the board's snapshot of a slot, as the socket would send it to this account (`id` 0, no epoch)."""
+    return for_reader(login_of(request), await snapshot(site, slot))
 
 
 @get("/api/hall/slots/{slot:str}/calls", guards=[requires(*VIEWERS)])
@@ -113,8 +115,9 @@ async def gaps(slot: FromPath[str], site: Here) -> list[GapView]:
 
 
 @get("/api/hall/slots/{slot:str}/records", guards=[requires(*VIEWERS)])
-async def records(slot: FromPath[str], site: Here) -> list[RecordView]:
-    """Return every kept version of every room record."""
+async def records(slot: FromPath[str], site: Here, request: Request[Any, Any, Any]) -> list[RecordView]:
+    """Return every kept version of the records of those rooms about whose candidates the account may read."""
+    login = login_of(request)
     async with site.db.reading() as session:
         kept = await store.records(session, slot)
     return [
@@ -131,6 +134,7 @@ async def records(slot: FromPath[str], site: Here) -> list[RecordView]:
             r.signed_at,
         )
         for r in kept
+        if reads_words(login, r.room)
     ]
 
 
@@ -138,7 +142,10 @@ async def records(slot: FromPath[str], site: Here) -> list[RecordView]:
 async def room_count(
     slot: FromPath[str], room: FromPath[str], site: Here, request: Request[Any, Any, Any]
 ) -> dict[str, Any]:
-    """Return the room's record as it would be made now; nothing is kept."""
+    """Return the room's record as it would be made now, to those who may read about its candidates; nothing is
+    kept."""
+    if not reads_words(login_of(request), room):
+        raise NotPermitted("findings-not-yours", room=room)
     async with site.db.reading() as session:
         record = await record_service.count_room(session, slot, room, site.clock.legal())
     return record_service.record_body(record)

@@ -81,8 +81,9 @@ const AlertCard = (p) => {
   const picture = `/api/hall/alerts/${encodeURIComponent(alert.key)}/picture`;
   const decide = (verb) => run(act.act(`/api/hall/alerts/${encodeURIComponent(alert.key)}`, { act: verb, note: "" }));
   return html`<article class=${`al ${alert.rings && !second ? "" : "w"}`}>
-    ${alert.picture && html`<button class="pic" onClick=${() => act.open({ kind: "picture", key: alert.key })} aria-label=${say("board-look")}><img src=${picture} alt=${say("board-picture-of", { subject: subject(alert, say) })} loading="lazy"/></button>`}
+    ${alert.picture && act.seesPeople(alert.room) && html`<button class="pic" onClick=${() => act.open({ kind: "picture", key: alert.key })} aria-label=${say("board-look")}><img src=${picture} alt=${say("board-picture-of", { subject: subject(alert, say) })} loading="lazy"/></button>`}
     <p><b>${subject(alert, say)} · ${say(`board-kind-${alert.kind}`)} ${lasting(end - Date.parse(alert.opened_at), say)}</b>${alert.ended_at && html` <span class="quiet">${say("board-alert-over", { time: minuteText(alert.ended_at) })}</span>`}</p>
+    ${!act.seesPeople(alert.room) && html`<p class="why">${say("board-findings-kept")}</p>`}
     ${reasons(act.evidence.get(alert.key), say, act)}
     ${checked(act.evidence.get(alert.key), say)}
     ${second && html`<p class="why">${mine ? say("board-second-other") : say("board-second-you", { person: person(alert.first_by) })}</p>`}
@@ -109,22 +110,26 @@ const place = (incident, state, say) => {
   return seat ? `${say("board-seat", { room: seat.room, seat: seat.seat })} ${seat.name}` : incident.room ? say("board-room", { room: incident.room }) : say("board-whole-hall");
 };
 
+// Words about a candidate of a room that the reader does not answer for are not sent.
+const words = (incident, say) => incident.note || (incident.sitting ? say("board-findings-kept") : "");
+
 const Finding = ({ incident, state, say, act }) => {
   const { problem, busy, run } = useAct();
   const [reason, setReason] = useState("");
   const mine = person(incident.recorded_by) === act.me.username;
+  const may = !mine && (incident.room === null ? act.acts() : act.mayAct(incident.room));
   const settle = (event) => run(act.act(`/api/hall/incidents/${incident.id}/settle`, { event, reason }));
-  return html`<article class="al"><p><b>${place(incident, state, say)} · ${say(`board-incident-${incident.kind}`)}</b></p><p>${incident.note}</p>
+  return html`<article class="al"><p><b>${place(incident, state, say)} · ${say(`board-incident-${incident.kind}`)}</b></p><p>${words(incident, say)}</p>
     <p class="why">${say("board-recorded-by", { person: person(incident.recorded_by), time: minuteText(incident.recorded_at) })} · ${say(mine ? "board-second-other" : "board-second-needed")}</p>
-    ${!mine && act.acts() && html`<label class="reason">${say("board-reason")}<input value=${reason} onInput=${(e) => setReason(e.target.value)}/></label>`}
+    ${may && html`<label class="reason">${say("board-reason")}<input value=${reason} onInput=${(e) => setReason(e.target.value)}/></label>`}
     <${Problem} problem=${problem} say=${say}/>
-    ${!mine && act.acts() && html`<div class="act">${act.leads() && html`<button class="primary" disabled=${busy || !reason.trim()} onClick=${() => settle("confirm")}>${say("board-confirm-second")}</button>`}<button disabled=${busy || !reason.trim()} onClick=${() => settle("dismiss")}>${say("board-not-so")}</button></div>`}</article>`;
+    ${may && html`<div class="act">${act.leads() && html`<button class="primary" disabled=${busy || !reason.trim()} onClick=${() => settle("confirm")}>${say("board-confirm-second")}</button>`}<button disabled=${busy || !reason.trim()} onClick=${() => settle("dismiss")}>${say("board-not-so")}</button></div>`}</article>`;
 };
 
 const Urgent = ({ incident, state, say, act }) => {
   const { problem, busy, run } = useAct();
   const [told, setTold] = useState("");
-  return html`<article class="al"><p><b>${place(incident, state, say)} · ${say(`board-incident-${incident.kind}`)}</b></p><p>${incident.note}</p>
+  return html`<article class="al"><p><b>${place(incident, state, say)} · ${say(`board-incident-${incident.kind}`)}</b></p><p>${words(incident, say)}</p>
     <p class="why">${say(`board-report-${incident.report_to}`)}</p>
     ${act.leads() && html`<label class="reason">${say("board-told")}<input value=${told} onInput=${(e) => setTold(e.target.value)}/></label>`}<${Problem} problem=${problem} say=${say}/>
     ${act.leads() && html`<div class="act"><button class="primary" disabled=${busy || !told.trim()} onClick=${() => run(act.act(`/api/hall/incidents/${incident.id}/report`, { told, receipt: "" }))}>${say("board-reported")}</button></div>`}</article>`;

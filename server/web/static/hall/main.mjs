@@ -6,6 +6,7 @@ import { Board } from "./view.mjs";
 const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 8000, REDRAW_MS = 500, CALLS_EVERY_MS = 1500;
 const LEADING = ["chief", "deputy"];
 const ACTING = [...LEADING, "invigilator"];
+const LOOKING = [...LEADING, "quality", "supervisor"];         // as server/web/hall/scope.py
 
 const cookie = (name) => document.cookie.split("; ").find((c) => c.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 
@@ -27,6 +28,7 @@ class Controller {
   leads() { return LEADING.some((role) => this.me.roles.includes(role)); }
   chief() { return this.me.roles.includes("chief"); }
   mayAct(room) { return this.leads() || (this.me.roles.includes("invigilator") && (this.me.scope === null || this.me.scope === room)); }
+  seesPeople(room) { return this.me.roles.some((role) => LOOKING.includes(role)) || (this.me.roles.includes("invigilator") && (this.me.scope === null || this.me.scope === room)); }
   acts() { return ACTING.some((role) => this.me.roles.includes(role)); }
 
   draw() {
@@ -97,6 +99,7 @@ class Controller {
     } catch { /* the board says itself that it is not live */ }
   }
   async fetchEvidence(alert) {
+    if (!this.seesPeople(alert.room)) return;
     const known = this.evidence.get(alert.key), stamp = `${alert.anomalies}/${alert.state}`;
     if (known?.stamp === stamp) return;
     this.evidence.set(alert.key, { ...known, stamp });
