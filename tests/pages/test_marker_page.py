@@ -68,8 +68,16 @@ def sign_in(page: Any, url: str, username: str, target: str) -> None:
     page.wait_for_url(f"{url}{target}")
 
 
+def held(page: Any, sent: list[Any], count: int) -> Any:
+    """Wait until the page has sent so many; return the last one, which is held back."""
+    while len(sent) < count:
+        page.wait_for_timeout(20)
+    return sent[-1]
+
+
 def test_a_marker_marks_by_keys_and_sees_no_candidate(page: Any, desks: tuple[Centre, str]) -> None:
-    """Number key, full stop and Enter give points and bring the next code; no name, ticket or seat is on the page."""
+    """Number key, full stop and Enter give points once and bring the next code, over lost lines too; no name, ticket
+    or seat is on the page."""
     _, marking = desks
     sign_in(page, marking, "zhao", "/marking")
     assert grave_issues(page) == []
@@ -86,15 +94,32 @@ def test_a_marker_marks_by_keys_and_sees_no_candidate(page: Any, desks: tuple[Ce
     page.keyboard.press("3")
     page.keyboard.press(".")
     assert page.input_value("#points") == "3.5"
+    sent: list[Any] = []
+    page.route("**/api/marking/answers/*", lambda route: sent.append(route))
+    with page.expect_request("**/api/marking/answers/*"):
+        page.keyboard.press("Enter")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#status.ok")
-    assert first in page.inner_text("#status")
+    held(page, sent, 1).abort()
+    page.wait_for_selector("#status.bad:has-text('请再按一次提交')")
+    page.wait_for_selector("#send:not([disabled])")
+    page.route("**/next", lambda route: route.abort(), times=1)
+    page.keyboard.press("Enter")
+    route = held(page, sent, 2)
+    page.keyboard.press("Enter")
+    with page.expect_event("requestfailed", lambda lost: lost.url.endswith("/next")):
+        route.continue_()
+    page.wait_for_selector("#status.bad")
+    page.wait_for_selector("#send:not([disabled])")
+    page.keyboard.press("Enter")
     page.wait_for_selector(f"#marking:not([data-code='{first}'])")
+    assert len(sent) == 2, "nothing was sent while another was under way, nor again what was recorded"
+    page.unroute("**/api/marking/answers/*")
     while page.inner_text("#code"):
         at = page.inner_text("#code")
         page.check("[data-score] >> nth=0")
         assert page.input_value("#points") == "2.5"
         page.click("#send")
+        page.wait_for_selector(f"#status.ok:has-text('{at}')")
         page.wait_for_selector(f"#marking:not([data-code='{at}'])")
     assert "没有待您评的答案了" in page.inner_text("#answer")
     page.set_viewport_size({"width": 360, "height": 640})

@@ -13,6 +13,8 @@ const ticks = [...document.querySelectorAll("[data-score]")];
 const most = Number(place.dataset.most);
 const texts = await (await fetch("/marking/texts")).json();
 let code = null;
+let wanted = true;      // the next answer is still to be brought: the points of the one on the screen are in
+let busy = false;
 
 function csrf() {
   const name = `${document.documentElement.dataset.csrfCookie}=`;
@@ -35,6 +37,7 @@ async function bring() {
   if (!found.ok) return tell(data.title, "bad");
   progress.textContent = said("marker-progress", data);
   code = data.answer?.code ?? null;
+  wanted = false;
   document.getElementById("code").textContent = code ?? "";
   answer.textContent = data.answer?.text ?? texts["marker-none-left"];
   points.value = "";
@@ -45,25 +48,43 @@ async function bring() {
   if (code !== null) points.focus();
 }
 
-form.inert = false;
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  if (code === null) return;
-  send.disabled = true;
+async function give() {
+  const worth = points.value;
   const given = await fetch(`/api/marking/answers/${code}`, {
     method: "POST",
     headers: { accept: "application/json", "content-type": "application/json", "x-csrftoken": csrf() },
-    body: JSON.stringify({ points: Number(points.value), note: note.value }),
+    body: JSON.stringify({ points: Number(worth), note: note.value }),
   });
-  if (!given.ok) {
-    const problem = await given.json();
-    tell(problem.title, "bad");
-    send.disabled = false;
-    if (problem.type !== "answer-marked-already") return;
-  } else {
-    tell(said("marker-sent", { code, points: points.value }), "ok");
+  if (given.ok) {
+    tell(said("marker-sent", { code, points: worth }), "ok");
+    wanted = true;
+    return;
   }
-  await bring();
+  const problem = await given.json();
+  tell(problem.title, "bad");
+  wanted = problem.type === "answer-marked-already";
+}
+
+// One step at a time: what is pressed before the next answer stands on the screen is meant for none.
+async function go() {
+  if (busy || (code === null && !wanted)) return;
+  busy = true;
+  send.disabled = true;
+  try {
+    if (!wanted) await give();
+    if (wanted) await bring();
+  } catch {
+    tell(texts["marker-no-answer"], "bad");
+  }
+  busy = false;
+  send.disabled = code === null && !wanted;
+  form.noValidate = wanted;      // then it is only asked again for the next answer
+}
+
+form.inert = false;
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  go();
 });
 
 for (const tick of ticks) {
@@ -74,7 +95,7 @@ for (const tick of ticks) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (code === null || event.ctrlKey || event.metaKey || event.altKey || event.target === note) return;
+  if ((code === null && !wanted) || event.ctrlKey || event.metaKey || event.altKey || event.target === note) return;
   if (/^\d$/.test(event.key) && event.target !== points) {
     const typed = Number(`${points.value.replace(/\..*$/, "")}${event.key}`);
     points.value = typed <= most ? typed : Number(event.key);
@@ -88,4 +109,4 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-await bring();
+await go();
