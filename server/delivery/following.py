@@ -25,7 +25,7 @@ from server.delivery.gathering import Gathered
 from server.delivery.lines import Line, Lines, Live
 from server.delivery.seating import SEATS
 from server.delivery.sitting import State
-from server.delivery.timing import Phase, PhaseKind, continues_at, hand_in_window, phase_of
+from server.delivery.timing import NEVER, Phase, PhaseKind, continues_at, hand_in_window, phase_of
 from server.keys.identity import Identity
 from server.keys.sealing import paper_key
 from server.protocol import codec, exam
@@ -83,12 +83,14 @@ class Following:
         """Sittings with what stands of them on disk, by sitting and the sealed paper that the device has."""
         self._opening: Gathered[str, bool] = Gathered(self._open, OPENED_TOGETHER)
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._next_end = NEVER
+        """No phase that a line holds ends earlier: to look through a whole hall each second costs milliseconds."""
 
     async def hold(self, line: Line, arrival: Arrival, receipt_key: bytes) -> None:
         """Hold a sitting's facts on a line."""
         sitting = arrival.sitting
         times = (await self.times(sitting.slot)).of(sitting.id, sitting.time_room)
-        phase = phase_of(times, self._clock.legal())
+        phase = self._mind(phase_of(times, self._clock.legal()))
         line.live = Live(sitting, times, phase, receipt_key, arrival.paper)
 
     async def _arrivals(self, asked: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Arrival]:
@@ -118,9 +120,14 @@ class Following:
                 self._times[slot] = known
         return known
 
+    def _mind(self, phase: Phase) -> Phase:
+        """Return a phase that a line shall hold, after noting when it ends."""
+        self._next_end = min(self._next_end, phase.end or NEVER)
+        return phase
+
     def phase(self, live: Live) -> exam.PhaseNow:
         now = self._clock.legal()
-        live.phase = phase_of(live.times, now)
+        live.phase = self._mind(phase_of(live.times, now))
         window = hand_in_window(live.times)
         slot = self._times.get(live.sitting.slot)
         end = live.phase.end
@@ -328,11 +335,11 @@ class Following:
             own = live.sitting.id in times.named
             if own:
                 live.times = times.of(live.sitting.id, room)
-                live.phase = phase_of(live.times, now)
+                live.phase = self._mind(phase_of(live.times, now))
             else:
                 live.times = common(room)
                 known = phases.get(id(live.times))
-                live.phase = known or phases.setdefault(id(live.times), phase_of(live.times, now))
+                live.phase = known or phases.setdefault(id(live.times), self._mind(phase_of(live.times, now)))
         # Who gets a key gets it at once behind the phase: at the bell a whole hall waits for both.
         locked = {line for line in lines if not live_of(line).key_sent}
         await self.release(lines, with_phase=True)
@@ -387,6 +394,8 @@ class Following:
     async def pass_boundaries(self) -> None:
         """Tell each device whose phase has ended its new one, and open papers whose own start has come."""
         now = self._clock.legal()
+        if now < self._next_end:
+            return
         passed = [
             line
             for line in self._lines.by_sitting.values()
@@ -397,6 +406,8 @@ class Following:
         ]
         for line in passed:
             line.send(self.phase(live_of(line)))
+        held = (line.live.phase.end for line in self._lines.by_sitting.values() if line.live is not None)
+        self._next_end = min((end for end in held if end is not None and end > now), default=NEVER)
         await self.release(passed)
 
     async def look_again(self) -> None:

@@ -1,8 +1,9 @@
 """When a sitting begins, ends, pauses and may be handed in: the one deadline function of the house.
 
 All intervals are half-open [start, end). All times are aware UTC. Three numbers are never mixed: `extra` is a
-right of the candidate, `delay` a late start of the room, a credit is lost time given back. Own start = bell +
-delay. Own end = own start + minutes + extra + credits + pauses. Hand-in is allowed in [bell + early, own end
+right of the candidate, `delay` a late start, a credit is lost time given back. A delay granted before the bell moves
+the planned start; what of it is over when the bell is struck is not counted again (`delay_after_bell`). Own start =
+bell + delay. Own end = own start + minutes + extra + credits + pauses. Hand-in is allowed in [bell + early, own end
 − late): the early limit counts from the bell, never from a late sign-in; pauses and credits move both limits
 (BJ-E A5.2-9, A5.2-10).
 """
@@ -16,7 +17,8 @@ from server.errors import Refusal
 from server.protocol.link import GRACE_LEGAL_S
 
 GRACE = timedelta(seconds=GRACE_LEGAL_S)
-_NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Later than any time that is compared with it."""
 
 
 class PhaseKind(StrEnum):
@@ -65,6 +67,7 @@ class Times:
     bell: datetime | None = None
     extra: timedelta = timedelta()
     delay: timedelta = timedelta()
+    """Before the bell: from the planned start to the own start; from the bell on: from the bell to it."""
     credits: timedelta = timedelta()
     """Sum of the time given back."""
     pauses: tuple[Pause, ...] = ()
@@ -99,6 +102,18 @@ def policy_refusal(policy: Policy) -> Refusal | None:
     return None
 
 
+def delay_after_bell(
+    planned: datetime, bell: datetime, granted_before: timedelta, granted_after: timedelta
+) -> timedelta:
+    """Return how long after the bell the own start is.
+
+    What was granted before the bell counts from the planned start, so the own start is the later of the bell and the
+    moved planned start; the same lateness never counts twice. What was granted after the bell counts from it.
+    """
+    left = planned + granted_before - bell
+    return min(granted_before, max(timedelta(), left)) + granted_after
+
+
 def phase_at(
     policy: Policy,
     bell: datetime | None,
@@ -124,11 +139,7 @@ def phase_at(
     planned_end = own_start + timedelta(minutes=policy.minutes) + extra + credits
     own_end = _moved(planned_end, merged)
     for pause in merged:
-        if (
-            pause.start <= now
-            and (pause.end is None or now < pause.end)
-            and pause.start < (own_end or _NEVER)
-        ):
+        if pause.start <= now and (pause.end is None or now < pause.end) and pause.start < (own_end or NEVER):
             halted = any(p.halt and p.start <= now and (p.end is None or now < p.end) for p in pauses)
             return Phase(PhaseKind.HALTED if halted else PhaseKind.PAUSED, pause.start, pause.end)
     if own_end is None or now < own_end:
@@ -172,8 +183,11 @@ def hand_in_window(times: Times) -> HandInWindow | None:
 
 def _merged(pauses: Iterable[Pause], from_moment: datetime) -> tuple[Pause, ...]:
     """Return the union of the pauses after a moment, in order, without overlaps."""
+    paused = tuple(pauses)
+    if not paused:
+        return ()  # Nearly every answer is judged by times without one.
     merged: list[Pause] = []
-    for pause in sorted(pauses, key=lambda p: (p.start, p.end or _NEVER)):
+    for pause in sorted(paused, key=lambda p: (p.start, p.end or NEVER)):
         start = max(pause.start, from_moment)
         if pause.end is not None and pause.end <= start:
             continue

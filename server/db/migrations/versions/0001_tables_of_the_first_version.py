@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("lease", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("sitting", "number", name=op.f("pk_delivery_answer")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "delivery_answer_event",

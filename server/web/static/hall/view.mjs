@@ -15,7 +15,7 @@ export const Board = (p) => {
     <${Head} ...${p} live=${live}/>
     ${live !== "live" && html`<p class="banner" role="alert"><${Sign} of=${live === "offline" ? "offline" : "stale"}/>${say(`board-${live}-banner`, { time: secondText(state.now), seconds: silentSeconds(state, mono) })}</p>`}
     ${live === "live" && state.snapshot.slot.clock_off_s !== 0 && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-clock-banner", { seconds: Math.abs(state.snapshot.slot.clock_off_s), time: secondText(legalNow(state, mono)) })}</p>`}
-    ${live === "live" && (state.snapshot.slot.standby_away || state.snapshot.slot.standby_behind > 500) && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-standby-banner", { pages: state.snapshot.slot.standby_behind })}</p>`}
+    ${live === "live" && (state.snapshot.slot.standby_away || state.snapshot.slot.standby_behind > 2000) && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-standby-banner", { pages: state.snapshot.slot.standby_behind })}</p>`}
     ${live === "live" && state.snapshot.slot.recovery_fault && html`<p class="banner" role="alert"><${Sign} of="stale"/>${say("board-recovery-banner")}</p>`}
     <${Strip} ...${p}/>
     <main class="rooms" aria-label=${say("board-rooms")}>${roomsInOrder(state.snapshot).map((room) => html`<${Room} key=${room.number} ...${p} room=${room}/>`)}<${Legend} ...${p}/></main>
@@ -82,14 +82,14 @@ const Strip = (p) => {
 
 // What stands between now and the bell, in the order in which it is done.
 const Ready = ({ state, say, act, mono }) => {
-  const { slot, rooms } = state.snapshot;
+  const { slot, rooms } = state.snapshot, from = slot.bell_from ?? slot.starts_at;
   const open = rooms.filter((room) => room.bell !== "rung");
   const item = (done, text) => html`<li class=${done ? "done" : ""}><${Sign} of=${done ? "done" : "waiting"}/>${text}</li>`;
   return html`<div class="ready"><ol>
     ${item(slot.papers_sealed > 0, slot.papers_sealed > 0 ? say("board-papers-sealed", { count: slot.papers_sealed }) : say("board-papers-none"))}
     ${item(slot.seals_shown_at !== null, slot.seals_shown_at ? say("board-seals-shown", { time: minuteText(slot.seals_shown_at) }) : say("board-seals-not-shown"))}
     ${item(slot.start_key_open, slot.start_key_open ? say("board-key-open") : act.leads() && slot.seals_shown_at !== null ? html`<a href="/custody">${say("board-key-closed")}</a>` : say("board-key-closed"))}
-    ${item(false, open.length === rooms.length ? say(`board-bell-${slot.bell}`, { time: minuteText(slot.starts_at), late: lasting(legalNow(state, mono) - Date.parse(slot.starts_at), say) }) : say("board-bell-some", { rooms: open.map((r) => r.number).join(say("board-comma")) }))}</ol>
+    ${item(false, open.length === rooms.length ? say(`board-bell-${slot.bell}`, { time: minuteText(from), late: lasting(legalNow(state, mono) - Date.parse(from), say) }) : say("board-bell-some", { rooms: open.map((r) => r.number).join(say("board-comma")) }))}</ol>
     ${act.chief() && slot.seals_shown_at === null && slot.papers_sealed > 0 && html`<button class="primary" onClick=${() => act.open({ kind: "seals" })}>${say("board-show-seals")}</button>`}
     ${act.chief() && slot.seals_shown_at !== null && html`<button class="primary" disabled=${!open.some((r) => ["ready", "overdue"].includes(r.bell))} onClick=${() => act.open({ kind: "bell" })}>${say("board-ring")}</button>`}</div>`;
 };
