@@ -24,6 +24,7 @@ from server.settings import Settings
 from tests.support.clock import FakeClock
 from tests.support.cookies import csrf
 from tests.support.database import database
+from tests.support.passwords import hashed
 from tests.support.registry import ORGANISATION, PACK, PLACE, STAFF, TRAINER, identity_number, rows
 from tests.support.web import visiting
 
@@ -70,7 +71,7 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     async with visiting(app, "http://testserver") as client:
         for name, role, scope in people:
             async with app.state.site.acting("setup") as act:
-                await create_account(act, name, name, _PASSWORD, {role}, scope)
+                await create_account(act, name, name, await hashed(_PASSWORD), {role}, scope)
             transport = httpx.ASGITransport(app)
             own = httpx.AsyncClient(transport=transport, base_url="http://testserver")
             await own.get("/api/time")

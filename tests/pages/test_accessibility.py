@@ -31,6 +31,7 @@ from tests.support.browser import (
     served,
 )
 from tests.support.papers import BANK, BLUEPRINT
+from tests.support.passwords import hashed
 from tests.support.registry import ORGANISATION, World
 
 
@@ -144,7 +145,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Si
             clock.set(world.now + timedelta(days=1))
             async with site.acting("setup") as act:
                 for role, scope in ((Role.CITY_OFFICER, None), (Role.ORGANISATION, ORGANISATION)):
-                    await create_account(act, role.value, role.value, PASSWORD, (role,), scope)
+                    await create_account(act, role.value, role.value, await hashed(PASSWORD), (role,), scope)
             return plan.id
 
         yield url, site, run, run(filled(tmp_path_factory.mktemp("peer")))

@@ -40,6 +40,7 @@ from server.web.site import Site
 from tests.support.clock import START, FakeClock
 from tests.support.cookies import csrf
 from tests.support.database import act_on, database
+from tests.support.passwords import hashed
 from tests.support.web import visiting
 
 PASSWORD = "a good password"
@@ -84,7 +85,7 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Running]:
         site.launcher_process = Launcher(db, site.journal, clock, command, site.start_keys)
         async with act_on(db) as act:
             for username, roles in STAFF.items():
-                await create_account(act, username, username.title(), PASSWORD, roles)
+                await create_account(act, username, username.title(), await hashed(PASSWORD), roles)
         yield Running(make_app(site), site, folder, standings)
         await site.launcher.stop()
 

@@ -33,6 +33,7 @@ from tests.support.clock import RunningClock
 from tests.support.database import with_tables
 from tests.support.hall import BELL, HallDay
 from tests.support.papers import PLAN, SLOT
+from tests.support.passwords import hashed
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -93,7 +94,7 @@ class Centre:
 
         async def make() -> None:
             async with self.day.act("test") as act:
-                await create_account(act, username, name, PASSWORD, (role,), room)
+                await create_account(act, username, name, await hashed(PASSWORD), (role,), room)
 
         self.run(make())
 

@@ -20,7 +20,6 @@ from server.db.engine import Database
 from server.db.journal import Journal
 from server.keys.ceremony import NewCustodian, store_custodians, wrap_new
 from server.keys.openings_wire import opening_info
-from server.keys.passwords import HashedPassword, prepared_password
 from server.keys.ring import KeyKind, create_key
 from server.keys.sealing import hpke_seal
 from server.settings import Listen, Settings
@@ -29,6 +28,7 @@ from server.web.site import Site
 from tests.support.clock import FakeClock
 from tests.support.database import act_on, with_tables
 from tests.support.papers import BANK, BANK_KEY, filled_bank
+from tests.support.passwords import hashed
 from tests.support.web import PASSWORD, Server
 
 Result = TypeVar("Result")
@@ -95,7 +95,7 @@ async def running_desk(folder: Path, clock: FakeClock) -> AsyncIterator[Desk]:
     ended: list[str] = []
     with_tables(folder / "gongyuan.db")
     app = create_desk_app(desk_settings(folder), clock, lambda: ended.append("ended"))
-    desk = Desk(app, clock, await _hashed(), ended=ended)
+    desk = Desk(app, clock, await hashed(PASSWORD), ended=ended)
     ready, done = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
@@ -137,19 +137,10 @@ class VisitedDesk:
 
         async def make() -> str:
             async with self.site.acting("setup") as act:
-                account = await create_account(act, username, name, await _hashed(), roles)
+                account = await create_account(act, username, name, await hashed(PASSWORD), roles)
                 return await begin_login(act, account, "127.0.0.1", self.clock.monotonic())
 
         return {"name": self.site.login_cookie, "value": self.run(make()), "url": self.url}
-
-
-async def _hashed() -> HashedPassword:
-    if "hashed" not in _KEPT:
-        _KEPT["hashed"] = await prepared_password(PASSWORD, "nobody")
-    return _KEPT["hashed"]
-
-
-_KEPT: dict[str, HashedPassword] = {}
 
 
 @contextmanager

@@ -19,13 +19,14 @@ from server.accounts.service import begin_login, create_account
 from server.accounts.store import account_named
 from server.app import create_app
 from server.db.journal import JournalRecord
-from server.keys.passwords import HashedPassword, prepared_password
+from server.keys.passwords import HashedPassword
 from server.settings import Role as Side
 from server.settings import Settings
 from server.web.site import Site
 from tests.support.clock import FakeClock
 from tests.support.cookies import csrf
 from tests.support.database import with_tables
+from tests.support.passwords import hashed
 
 PASSWORD = "a good password 7"
 BASE = "https://testserver.local"
@@ -88,6 +89,15 @@ async def visiting(app: Litestar, base_url: str = BASE) -> AsyncIterator[httpx.A
         yield client
 
 
+async def log_in(site: Site, browser: httpx.AsyncClient, username: str) -> None:
+    """Give a browser a login of this account, without the third of a second that checking a password takes."""
+    async with site.acting("setup") as act:
+        account = await account_named(act.session, username)
+        assert account is not None
+        token = await begin_login(act, account, "127.0.0.1", site.clock.monotonic())
+    browser.cookies.set(site.login_cookie, token, domain="testserver.local")
+
+
 @dataclass
 class Server:
     """A running server of one role."""
@@ -127,13 +137,9 @@ class Server:
         return browser
 
     async def signed_in(self, username: str) -> httpx.AsyncClient:
-        """Give a browser with a login of this account, made without the third of a second that a hash takes."""
+        """Give a browser with a login of this account."""
         browser = await self.anonymous()
-        async with self.site.acting("setup") as act:
-            account = await account_named(act.session, username)
-            assert account is not None
-            token = await begin_login(act, account, "127.0.0.1", self.clock.monotonic())
-        browser.cookies.set(self.site.login_cookie, token, domain="testserver.local")
+        await log_in(self.site, browser, username)
         return browser
 
     async def records(self) -> int:
@@ -157,7 +163,7 @@ def _child(entry: str, *_words: str) -> Sequence[str]:
 async def running(side: Side, folder: Path, clock: FakeClock) -> AsyncIterator[Server]:
     """Run a server with one account for each role of its side, named as the role."""
     app = _application(side, folder, clock)
-    server = Server(app, clock, await prepared_password(PASSWORD, "nobody"))
+    server = Server(app, clock, await hashed(PASSWORD))
     async with living(app):
         try:
             for role in sorted(CENTRE_ROLES if side == "centre" else REGISTRY_ROLES):
