@@ -17,6 +17,7 @@ from tests.pages.test_candidate_aids_page import rung
 from tests.pages.test_candidate_page import sign_in
 from tests.support.browser import PATIENCE_MS, Centre, grave_issues, running_centre
 from tests.support.papers import SLOT
+from tests.support.seat_page import cut
 
 ENTRY_MINUTES = 15
 
@@ -183,11 +184,11 @@ def test_acts_before_the_bell(shared: Centre, board: Any, machine: Callable[[str
     kiosk.wait_for_selector("text=请坐好等候")
 
 
-def test_time_and_pauses_reach_whom_they_name(
+def test_acts_reach_exactly_whom_they_name(
     shared: Centre, board: Any, machine: Callable[[str, int], Any]
 ) -> None:
-    """Extra time of one, credit of a room and of the hall, and pauses of one, a room and the hall change the clock or
-    cover the paper of exactly those, and each is done on the board."""
+    """Extra time of one, credits, pauses, messages, halt and continuation, and forced collection of one, a room or the
+    hall are seen on the pages of exactly those, while the others go on."""
     one, other = at_work(shared, machine("01", 2), 1), at_work(shared, machine("02", 2), 5)
 
     def ends(first: str, second: str) -> None:
@@ -232,15 +233,66 @@ def test_time_and_pauses_reach_whom_they_name(
     other.click("text=知道了")
     done_by(board, "发通知", 1)
     assert one.query_selector(".notice-bar") is None
+    on_hall(board, "发通知")
+    give(board, "请勿离开考场")
+    for page in (one, other):
+        page.wait_for_selector(".notice-bar:has-text('请勿离开考场')")
+        page.click("text=知道了")
+    board.click("text=/指令（/")
+    # Whoever an earlier test left checked in without a machine is counted as reached.
+    board.wait_for_selector(".given li:first-child:has-text('发通知'):has-text('完成 2/')")
+    board.keyboard.press("Escape")
+    board.wait_for_selector("dialog", state="detached")
+    halted_and_continued(shared, board, one, other)
+    collected_by_force(board, one, other)
 
 
-async def cut(shared: Centre, room: str, number: int) -> None:
-    """Pull the cable of a seat."""
-    from server.protocol.link import CLOSE_SLOW
+def room_chip(room: int, words: str) -> str:
+    return f"section.room >> nth={room - 1} >> .chip.bad:has-text('{words}')"
 
-    for line in tuple(shared.site.hall._lines):
-        if line.seat is not None and (line.seat.room, line.seat.number) == (room, number):
-            line.close(CLOSE_SLOW, at_once=True)
+
+def halted_and_continued(shared: Centre, board: Any, one: Any, other: Any) -> None:
+    """Halt room 01 alone, where `one` sits: `other` in room 02 goes on, `one` continues later with the time left."""
+    on_room(board, 1, "灾害中止")
+    give(board, "房顶漏水")
+    one.wait_for_selector("text=考试已中止")
+    assert one.query_selector(".stem") is None
+    board.wait_for_selector(room_chip(1, "已中止"))
+    assert board.query_selector(room_chip(2, "已中止")) is None
+    other.keyboard.press("A")
+    other.wait_for_selector(".itemstate.ok")
+    on_room(board, 1, "安排续考")
+    board.fill("dialog input[type=datetime-local]", "2026-03-14T08:40")
+    give(board, "房顶已修好")
+    board.wait_for_selector(room_chip(1, "08:40 续考"))
+    check_in(board, 1, 2)
+    enter(one, 1)
+    one.wait_for_selector("text=距离续考")
+    assert one.query_selector(".stem") is None
+    shared.at(10)
+    on_room(board, 1, "宣布续考")
+    give(board, "开始续考")
+    one.wait_for_selector(".stem")
+    one.wait_for_selector(".clock >> text=/10:2[0-9] 结束/")
+    board.wait_for_selector(room_chip(1, "已中止"), state="detached")
+    assert other.query_selector(".clock >> text=10:05 结束") is not None
+    assert other.locator(".opt.on kbd").inner_text() == "A"
+
+
+def collected_by_force(board: Any, one: Any, other: Any) -> None:
+    """Collect room 02 with `other`'s answer while `one` goes on in room 01, then the hall."""
+    on_room(board, 2, "提前收卷")
+    give(board, "考场须腾空")
+    other.wait_for_selector(".receipt")
+    assert "共收到 1 题作答" in other.inner_text("main")
+    board.wait_for_selector("[aria-label^='02 考场 2 号'][data-sign=done]")
+    one.keyboard.press("B")
+    one.wait_for_selector(".itemstate.ok")
+    on_hall(board, "提前收卷")
+    give(board, "全部考场须腾空")
+    one.wait_for_selector(".receipt")
+    assert "共收到 1 题作答" in one.inner_text("main")
+    board.wait_for_selector("[aria-label^='01 考场 2 号'][data-sign=done]")
 
 
 async def standing(shared: Centre, sitting: str) -> dict[int, tuple[str, ...]]:
@@ -257,9 +309,7 @@ def test_reseat_second_login_and_old_disk(
     old, spare, foreign = at_work(shared, machine("01", 3), 2), machine("01", 6), machine("01", 5)
     old.keyboard.press("A")
     old.wait_for_selector("text=1 题作答已保存到考场服务器")
-    old.context.set_offline(True)
-    shared.run(cut(shared, "01", 3))
-    old.wait_for_selector(".saved.warn")
+    cut(old, shared, ("01", 3))
     old.keyboard.press("B")
     old.wait_for_selector("text=1 题作答存于本机")
     on_seat(board, 1, 3, "换座")
@@ -327,9 +377,10 @@ def test_absence_late_entry_voiding_and_collection(
     board.select_option("dialog select", "cheating")
     give(board, "桌面有夹带的纸条")
     deputy = watcher(chromium, shared, "deputy")
-    deputy.fill(".al .reason input", "已当面核对")
-    deputy.click("text=复核确认")
-    deputy.wait_for_selector(".al .reason", state="detached")
+    found = ".al:has-text('桌面有夹带的纸条')"
+    deputy.fill(f"{found} >> .reason input", "已当面核对")
+    deputy.click(f"{found} >> text=复核确认")
+    deputy.wait_for_selector(found, state="detached")
     deputy.context.close()
     on_seat(board, 2, 1, "作废")
     give(board, "夹带")

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from server.delivery.models import EndingRow
 from tests.pages.test_candidate_page import sign_in
 from tests.support.browser import PATIENCE_MS, Centre, grave_issues, running_centre
+from tests.support.seat_page import cut
 
 KEEPS_THE_LINE = re.compile('"type":"(pong|hello|resume)"')
 """What a page says of itself alone: that it is there, which seat and sitting it holds."""
@@ -203,9 +204,7 @@ def test_every_hand_in_says_why_and_when(shared: Centre, machine: Callable[[int]
     page.wait_for_selector(".hand button.primary:not([disabled])")
     page.keyboard.press("A")
     page.wait_for_selector(".itemstate.ok")
-    page.context.set_offline(True)
-    shared.run(cut(shared, "sitting-3"))
-    page.wait_for_selector(".saved.warn")
+    cut(page, shared, ("01", 4))
     button.click()
     page.click(".dialog .primary")
     page.wait_for_selector("text=未交卷：本机已断线。请呼叫监考员，留在座位上。")
@@ -216,14 +215,6 @@ def test_every_hand_in_says_why_and_when(shared: Centre, machine: Callable[[int]
     page.dblclick(".dialog .primary")
     page.wait_for_selector(".receipt")
     assert shared.run(endings(shared, "sitting-3")) == 1
-
-
-async def cut(shared: Centre, sitting: str) -> None:
-    from server.protocol.link import CLOSE_SLOW
-
-    for line in tuple(shared.site.hall._lines):
-        if line.conversation.sitting == sitting:
-            line.close(CLOSE_SLOW, at_once=True)
 
 
 async def endings(shared: Centre, sitting: str) -> int:

@@ -13,16 +13,24 @@ ENTRIES = """(count) => new Promise((done) => { const open = indexedDB.open("gon
 """Whether this machine's disk has so many answers, and with them the place they were given at."""
 
 
-def cut(page: Any, centre: Centre) -> None:
-    """Pull the cable."""
+def cut(page: Any, centre: Centre, seat: tuple[str, int] | None = None) -> None:
+    """Pull the cable of the hall, or of the machine at one seat alone (room and number), which shows this page."""
     from playwright.sync_api import TimeoutError
 
+    def lines() -> list[Any]:
+        # A line that has not said yet whose it is may become this seat's.
+        return [
+            line
+            for line in tuple(centre.site.hall._lines)
+            if seat is None or line.seat is None or (line.seat.room, line.seat.number) == seat
+        ]
+
     async def close() -> None:
-        for line in tuple(centre.site.hall._lines):
+        for line in lines():
             line.close(CLOSE_SLOW, at_once=True)
 
     async def another() -> bool:
-        return any(line.close_code is None for line in centre.site.hall._lines)
+        return any(line.close_code is None for line in lines())
 
     # The browser's own switch holds back what comes on an open socket, its end included: the line ends first, and
     # where a new one has come up before the switch took hold, once more.
