@@ -3,12 +3,15 @@
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import Literal
 
 import msgspec
 
 from server.itembank.interchange.blanks import STORED_BLANK, blank
+from server.itembank.items import SubItem, hundredths
 
 _GAP = re.compile(r"\{(\d{0,4}):([A-Z_]{1,20}):((?:\\.|[^\\{}])*+)\}", re.DOTALL)
 _ANY = re.compile(r"\{\d{0,4}:[A-Z_]{1,20}[:}]")
@@ -165,10 +168,53 @@ def with_gaps(stem: str, accepted: tuple[tuple[str, ...], ...]) -> str:
     return STORED_BLANK.sub(lambda _: _gap(next(waiting, ())), stem.replace("{", "&#123;"))
 
 
-def _gap(accepted: tuple[str, ...]) -> str:
-    numbers = [tolerant(text) for text in accepted]
-    if numbers and all(numbers):
+def case_gaps(stem: str, parts: Sequence[SubItem]) -> str | None:
+    """Return a stored stem with a gap behind the number of each sub-item, （1）, （2）, …; None for sub-items that ask
+    more than their number does, are marked by people, or whose numbers do not stand in the stem in their order."""
+    pieces: list[str] = []
+    rest = stem.replace("{", "&#123;")
+    weights = [hundredths((part.score,)) for part in parts]
+    if not all(weights):
+        return None  # worth less than a hundredth: no whole number beside the others
+    for number, part in enumerate(parts, start=1):
+        if part.type not in ("single", "multiple", "fill") or part.stem != asked_by_number(number, part.type):
+            return None
+        before, mark, rest = rest.partition(f"（{number}）")
+        if not mark:
+            return None
+        bold = "</b>" if rest.startswith("</b>") else ""
+        rest = rest.removeprefix(bold)
+        pieces += [before, mark, bold, _part_gap(part, weights[number - 1] // gcd(*weights))]
+    return "".join([*pieces, rest])
+
+
+def asked_by_number(number: int, kind: str) -> str:
+    """Return the stored stem of a sub-item that is nothing but a gap in the text of its case."""
+    return f"（{number}）{blank(1)}" if kind == "fill" else f"（{number}）"
+
+
+def without_gaps(text: str, gaps: tuple[Gap, ...]) -> str:
+    """Return the text as it stood before `case_gaps`."""
+    return _marked(text, gaps, [""] * len(gaps))
+
+
+def _part_gap(part: SubItem, weight: int) -> str:
+    if part.type == "fill":
+        return _gap(part.accepted[0], weight)
+    right = {ord(label) - ord("A") for label in part.key}
+    options = [_SPECIAL.sub(r"\\\1", option) for option in part.options]
+    if part.type == "single":
+        body = "~".join(f"{'=' if place in right else ''}{text}" for place, text in enumerate(options))
+        return f"{{{weight}:MULTICHOICE:{body}}}"
+    share = f"{100 / len(right):.5f}"
+    body = "~".join(f"%{share if place in right else -100}%{text}" for place, text in enumerate(options))
+    return f"{{{weight}:MULTIRESPONSE:{body}}}"
+
+
+def _gap(accepted: tuple[str, ...], weight: int = 1) -> str:
+    numbers = [tolerant(text) or ((text, "0") if is_number(text) else None) for text in accepted]
+    if all(numbers) and any(tolerant(text) for text in accepted):
         body = "~".join(f"={one[0]}:{one[1]}" for one in numbers if one is not None)
-        return f"{{1:NUMERICAL:{body}}}"
+        return f"{{{weight}:NUMERICAL:{body}}}"
     escaped = (_SPECIAL.sub(r"\\\1", html.escape(text, quote=False)) for text in accepted)
-    return "{1:SHORTANSWER:" + "~".join(f"={text}" for text in escaped) + "}"
+    return f"{{{weight}:SHORTANSWER:" + "~".join(f"={text}" for text in escaped) + "}"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from server.itembank.interchange.blanks import STORED_BLANK
 from server.itembank.interchange.categories import path_of
 from server.itembank.interchange.cells import MARK
-from server.itembank.interchange.cloze import tolerant, with_gaps
+from server.itembank.interchange.cloze import case_gaps, tolerant, with_gaps
 from server.itembank.interchange.export_tables import decimal_text
+from server.itembank.interchange.moodle_xml import CASE_TAG
 from server.itembank.interchange.sanitising import plain_of
 from server.itembank.items import ItemContent, MarkingPoint
 
@@ -20,6 +21,7 @@ _MOODLE_TYPES = {
     "judge": "truefalse",
     "fill": "cloze",
     "short": "essay",
+    "case": "cloze",
 }
 
 
@@ -80,9 +82,15 @@ def _escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text).replace("\n", "\\n")
 
 
+def case_in_gaps(content: ItemContent) -> bool:
+    """Say whether a case is a text with gaps, as one that came in from a cloze is."""
+    return case_gaps(content.stem, content.parts) is not None
+
+
 def moodle_bytes(items: Sequence[ItemContent]) -> bytes:
     """Return items as Moodle XML (UTF-8); fill-in items become cloze questions with a gap for each blank,
-    answers in words essays whose graders' information holds model answer and marking points. No case."""
+    answers in words essays whose graders' information holds model answer and marking points. Of cases only those
+    whose sub-items are gaps in their text (`case_in_gaps`)."""
     blocks: list[str] = []
     point = None
     for one in items:
@@ -97,7 +105,11 @@ def moodle_bytes(items: Sequence[ItemContent]) -> bytes:
 
 def _moodle(content: ItemContent) -> str:
     kind = _MOODLE_TYPES[content.type]
-    stem = with_gaps(content.stem, content.accepted) if content.type == "fill" else content.stem
+    stem, tags = content.stem, _tags(content)
+    if content.type == "fill":
+        stem = with_gaps(stem, content.accepted)
+    elif content.type == "case":
+        stem, tags = case_gaps(stem, content.parts) or stem, (*tags, CASE_TAG)
     parts = [
         f"<name>{_text(content.label or plain_of(stem)[:_NAME_LENGTH])}</name>",
         f'<questiontext format="html">{_text(stem)}</questiontext>',
@@ -105,13 +117,13 @@ def _moodle(content: ItemContent) -> str:
         f"<defaultgrade>{decimal_text(content.score)}</defaultgrade>",
         f"<idnumber>{html.escape(content.label)}</idnumber>",
         *_moodle_answers(content),
-        "<tags>" + "".join(f"<tag>{_text(tag)}</tag>" for tag in _tags(content)) + "</tags>",
+        "<tags>" + "".join(f"<tag>{_text(tag)}</tag>" for tag in tags) + "</tags>",
     ]
     return f'<question type="{kind}">\n' + "\n".join(parts) + "\n</question>"
 
 
 def _moodle_answers(content: ItemContent) -> list[str]:
-    if content.type == "fill":
+    if content.type in ("fill", "case"):
         return []
     if content.type == "short":
         graded = content.model + rubric_list(content.rubric)

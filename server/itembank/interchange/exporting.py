@@ -7,7 +7,7 @@ from typing import Literal
 
 from server.errors import BadInput
 from server.itembank.interchange.export_tables import csv_bytes, json_bytes, too_long_for_workbook, xlsx_bytes
-from server.itembank.interchange.export_texts import gift_bytes, moodle_bytes
+from server.itembank.interchange.export_texts import case_in_gaps, gift_bytes, moodle_bytes
 from server.itembank.interchange.files import read_table
 from server.itembank.interchange.mapping import columns_of
 from server.itembank.interchange.reading import Picture, read_rows
@@ -66,7 +66,7 @@ def _refused(content: ItemContent, form: ExportForm) -> str:
         return "several blanks"
     if form == "gift" and content.type == "short":
         return "model answer"
-    if form in ("gift", "moodle") and content.type == "case":
+    if content.type == "case" and (form == "gift" or (form == "moodle" and not case_in_gaps(content))):
         return "sub-items"
     return ""
 

@@ -29,6 +29,8 @@ COLUMNS = (
     "label", "type", "stem", "options", "answer", "explanation", "category", "rubric", "score", "difficulty",
     "policy", "markup"
 )  # fmt: skip
+CASE_TAG = "type:case"
+"""A cloze that is a case of this bank, whatever its gaps are."""
 _PICTURE = re.compile(
     r"""<img\b[^>]{0,500}?\bsrc\s*=\s*["']@@PLUGINFILE@@/([^"'?]+)[^"']*["'][^>]*>""", re.IGNORECASE
 )
@@ -172,7 +174,9 @@ class _Question:
             return f"cloze ({found})"
         weights = [gap.weight for gap in found]
         total = self.cells["score"] = text_of(self.cells["score"]) or str(sum(weights))
-        if all(gap.kind == "fill" for gap in found) and len(set(weights)) == 1:
+        if self.stored and CASE_TAG in self.tags:
+            self._case_again(stem, found, total)
+        elif all(gap.kind == "fill" for gap in found) and len(set(weights)) == 1:
             self.cells["type"] = "fill"
             self.cells["stem"], accepted = cloze.with_blanks(stem, found, self.stored)
             if self.stored:
@@ -195,6 +199,21 @@ class _Question:
                 for number, (gap, score) in enumerate(zip(found, split, strict=True), start=1)
             )
         return ""
+
+    def _case_again(self, stem: str, found: tuple[cloze.Gap, ...], total: str) -> None:
+        """Take a case word for word as it was exported: its numbers stand in its text already."""
+        self.cells["type"] = "case"
+        self.cells["stem"] = cloze.without_gaps(stem, found)
+        weights = [gap.weight for gap in found]
+        split = shares(float(total), weights) if cloze.is_number(total) else weights
+        parts: list[SourceRow] = []
+        for number, (gap, score) in enumerate(zip(found, split, strict=True), start=1):
+            cells = _asked(gap) | {"markup": STORED, "score": f"{score:g}"}
+            cells["stem"] = cloze.asked_by_number(number, gap.kind)
+            if gap.kind == "fill":
+                cells["answer"] = cloze.json_of((gap.accepted,))
+            parts.append(SourceRow(f"{self.place}/{number}", cells))
+        self.parts = tuple(parts)
 
     def _html(self, element: Element | None) -> str:
         """Return a text with its own pictures in it; what cannot be held in a text is a doubt."""
