@@ -11,6 +11,7 @@ from server.affairs.standing import ActKind, may
 from server.conduct import store
 from server.delivery import late_journals
 from server.delivery import store as delivery
+from server.delivery.facts import SlotTimes
 from server.errors import NotFound, required
 from server.keys.openings import OpeningFacts, OpeningKind
 from server.law.citing import cites
@@ -30,14 +31,15 @@ async def opening_facts(session: AsyncSession, slot: str, kind: OpeningKind | st
     (BJ-F:4.3.2-1); after the bell a standing stops nothing.
     """
     found = await affairs.slot(session, slot)
-    bells = await bells_of(session, slot)
+    times = await times_of(session, slot)
+    bells = {} if times is None else times.bells
     if OpeningKind(kind) is OpeningKind.START and not bells:
         await require_standing(session, found.plan)
     sealed = await papers.sealed_set(session, slot)
     return OpeningFacts(
         candidates_confirmed=bool(await affairs.candidates(session, found.plan)),
         papers_drawn=sealed is not None,
-        planned_start=found.starts_at,
+        planned_start=found.starts_at if times is None else found.starts_at + times.moved_by(),
         seals_shown=await store.seal_showing(session, slot) is not None,
         bell_struck=bool(bells),
         open_slots_of_bank=await _open_slots(session, slot),
@@ -64,11 +66,10 @@ async def desk_facts(session: AsyncSession, now: datetime) -> OpeningFacts:
 
 async def _continued(session: AsyncSession, slot: str) -> set[date]:
     """Return the legal days on which a halted slot went on or is planned to."""
-    try:
-        halts = (await delivery.slot_times(session, slot)).halts
-    except NotFound:  # no sittings yet
+    times = await times_of(session, slot)
+    if times is None:
         return set()
-    moments = [one.pause.end or one.pause.resumes_at for one in halts if one.pause.halt]
+    moments = [one.pause.end or one.pause.resumes_at for one in times.halts if one.pause.halt]
     return {legal_day(moment) for moment in moments if moment is not None}
 
 
@@ -80,10 +81,16 @@ async def require_standing(session: AsyncSession, plan: str) -> None:
 
 async def bells_of(session: AsyncSession, slot: str) -> dict[str, datetime]:
     """Return the recorded bells of a slot by room; none while its sittings are not prepared."""
+    times = await times_of(session, slot)
+    return {} if times is None else times.bells
+
+
+async def times_of(session: AsyncSession, slot: str) -> SlotTimes | None:
+    """Return all that moves the deadlines of a slot; None while its sittings are not prepared."""
     try:
-        return (await delivery.slot_times(session, slot)).bells
+        return await delivery.slot_times(session, slot)
     except NotFound:
-        return {}
+        return None
 
 
 async def _open_slots(session: AsyncSession, slot: str) -> int | None:

@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.affairs import store as affairs
 from server.conduct import store
 from server.conduct.models import StepRow
+from server.conduct.opening_facts import times_of
 from server.conduct.runsheet import Line, checklist, tickable
 from server.db.act import Act
-from server.delivery import store as delivery
 from server.delivery.facts import Extent
-from server.errors import NotFound, Refusal, Refused, required
+from server.errors import Refusal, Refused, required
 from server.law.pack import Pack
 
 
@@ -22,12 +22,12 @@ async def run_sheet(
     found = await affairs.slot(session, slot)
     rooms = tuple(sorted({seat.room for seat in await affairs.seating(session, slot)}))
     ticks = await store.ticks(session, slot)
-    try:
-        times = (await delivery.slot_times(session, slot)).halts
-    except NotFound:  # no sittings yet
-        times = ()
-    halts = [one.pause for one in times if one.extent == Extent(slot)]
-    return checklist(pack.run_sheet, ticks, rooms, found.starts_at, found.minutes, bell, now, halts)
+    times = await times_of(session, slot)
+    if times is None:
+        return checklist(pack.run_sheet, ticks, rooms, found.starts_at, found.minutes, bell, now)
+    planned = found.starts_at + times.moved_by()
+    halts = [one.pause for one in times.halts if one.extent == Extent(slot)]
+    return checklist(pack.run_sheet, ticks, rooms, planned, found.minutes, bell, now, halts)
 
 
 async def tick(

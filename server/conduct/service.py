@@ -16,7 +16,7 @@ from server.conduct.entry import may_enter
 from server.conduct.incident_service import record_incident
 from server.conduct.incidents import IncidentKind
 from server.conduct.models import SealShowingRow, SlotClosureRow
-from server.conduct.opening_facts import bells_of, require_standing
+from server.conduct.opening_facts import bells_of, require_standing, times_of
 from server.conduct.record_service import fresh_anchor
 from server.conduct.runsheet_service import put_tick
 from server.conduct.store import SealShowing
@@ -144,19 +144,24 @@ async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: 
     await require_open(act, slot)
     found = await affairs.slot(act.session, slot)
     known = sorted({seat.room for seat in await affairs.seating(act.session, slot)})
-    bells = await bells_of(act.session, slot)
+    times = await times_of(act.session, slot)
+    bells = {} if times is None else times.bells
+    planned = {
+        room: found.starts_at if times is None else found.starts_at + times.moved_by(room) for room in known
+    }
     named = sorted(set(rooms))
     unknown = [room for room in named if room not in known]
     if unknown:
         raise NotFound("hall-room-unknown", room=unknown[0])
-    wanted = tuple(named) or tuple(room for room in known if room not in bells) or tuple(known)
+    waiting = [room for room in known if room not in bells]
+    due = [room for room in waiting if planned[room] <= act.now]
+    wanted = tuple(named or due or sorted(waiting, key=lambda room: planned[room]) or known)
     if not bells:
         await require_standing(act.session, found.plan)
     shown = await store.seal_showing(act.session, slot) is not None
     for room in wanted:
-        facts = BellFacts(found.starts_at, bells.get(room), shown, start_keys.holds(slot) or bool(bells))
+        facts = BellFacts(planned[room], bells.get(room), shown, start_keys.holds(slot) or bool(bells))
         required(may_ring(facts, act.now))
-    times = await delivery_store.slot_times(act.session, slot) if bells else None
     if times is not None and any(
         h.pause.halt and h.pause.end is None and h.extent.room in (None, *wanted) for h in times.halts
     ):
@@ -167,7 +172,8 @@ async def _rooms_to_ring(act: Act, slot: str, rooms: Iterable[str], start_keys: 
 async def intend_bell(act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys) -> tuple[str, ...]:
     """Ask the rule and journal the intention to ring; return the rooms that will ring, in order.
 
-    No rooms named means every room of the slot that has not had its bell. The caller commits this act before
+    No rooms named means every room of the slot that has not had its bell and whose planned start, moved by the delays
+    granted, has come. The caller commits this act before
     `ring_bell`: the release of keys cannot be undone.
     """
     wanted = await _rooms_to_ring(act, slot, rooms, start_keys)
@@ -178,7 +184,7 @@ async def intend_bell(act: Act, slot: str, rooms: Iterable[str], start_keys: Sta
 async def ring_bell(
     act: Act, slot: str, rooms: Iterable[str], start_keys: StartKeys, identity: Identity
 ) -> tuple[str, ...]:
-    """Ring for these rooms (none: every room without a bell) and return them.
+    """Ring for these rooms (none: as `intend_bell`) and return them.
 
     One transaction records the bell at `act.now` and stores the start key wrapped under the storage key;
     from its commit on the keys go out, and every restart reads them there. The caller forgets the start

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 
 from server.delivery.sitting import State
-from server.delivery.timing import Pause, Phase, Policy, Times
+from server.delivery.timing import Pause, Phase, Policy, Times, delay_after_bell
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Allowance:
     extent: Extent
     kind: str
     length: timedelta
+    at: datetime
+    """When it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,34 @@ class SlotTimes:
         """
         return cache(partial(self.of, ""))
 
+    def moved_by(self, room: str = "") -> timedelta:
+        """Return by how much delays granted before the bell of a room move its planned start, that of the slot for "".
+        Delays of single sittings are not among them."""
+        return self._delays("", room)[0]
+
     def of(self, sitting: str, room: str) -> Times:
         """Return the times of one sitting; `room` is the room whose times it follows."""
-        given = {"extra": timedelta(), "delay": timedelta(), "credit": timedelta()}
+        given = {"extra": timedelta(), "credit": timedelta()}
         for allowance in self.allowances:
-            if allowance.extent.reaches(sitting, room):
+            if allowance.kind in given and allowance.extent.reaches(sitting, room):
                 given[allowance.kind] += allowance.length
+        bell = self.bells.get(room)
+        delay, after = self._delays(sitting, room)
+        if bell is not None:
+            delay = delay_after_bell(self.terms.starts_at, bell, delay, after)
         pauses = tuple(halt.pause for halt in self.halts if halt.extent.reaches(sitting, room))
-        return Times(
-            self.terms.policy, self.bells.get(room), given["extra"], given["delay"], given["credit"], pauses
-        )
+        return Times(self.terms.policy, bell, given["extra"], delay, given["credit"], pauses)
+
+    def _delays(self, sitting: str, room: str) -> tuple[timedelta, timedelta]:
+        """Return the delays granted before the room's bell, and those granted after it."""
+        bell, before, after = self.bells.get(room), timedelta(), timedelta()
+        for one in self.allowances:
+            if one.kind == "delay" and one.extent.reaches(sitting, room):
+                if bell is None or one.at <= bell:
+                    before += one.length
+                else:
+                    after += one.length
+        return before, after
 
 
 @dataclass(frozen=True, slots=True)

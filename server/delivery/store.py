@@ -159,7 +159,9 @@ async def slot_times(session: AsyncSession, slot: str) -> SlotTimes:
         terms,
         dict(bells.tuples().all()),
         tuple(
-            Allowance(Extent(row.slot, row.room, row.sitting), row.kind, timedelta(seconds=row.seconds))
+            Allowance(
+                Extent(row.slot, row.room, row.sitting), row.kind, timedelta(seconds=row.seconds), row.at
+            )
             for row in allowances
         ),
         tuple(

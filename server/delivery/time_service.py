@@ -17,7 +17,8 @@ async def extend(act: Act, extent: Extent, seconds: int, reason: str) -> None:
 
 
 async def delay(act: Act, extent: Extent, seconds: int, reason: str) -> None:
-    """Record a late start: own start and own end move; the early hand-in limit still counts from the bell."""
+    """Record a late start. Granted before the bell it moves the planned start, before which no bell is struck; after
+    it own start and own end move, and the early hand-in limit still counts from the bell."""
     await _allow(act, extent, "delay", seconds, reason)
 
 

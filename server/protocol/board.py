@@ -58,6 +58,8 @@ class SlotView(_Message, frozen=True):
     """Pages of the log that are committed here and not on the standby."""
     recovery_fault: str | None = None
     """Why the recovery file is not at its second place, as a text code; None when it is, or none is configured."""
+    bell_from: datetime | None = None
+    """From when the next bell may be struck: the planned start, moved by the delays granted; None: not told."""
 
 
 class RoomView(_Message, frozen=True):

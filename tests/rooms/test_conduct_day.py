@@ -18,6 +18,7 @@ from server.delivery.facts import Extent
 from server.delivery.replacing import replace_paper
 from server.delivery.service import start_key_aad
 from server.delivery.sitting import State
+from server.delivery.timing import own_end
 from server.errors import GongyuanError, NotFound, Refused
 from server.keys.identity import Identity
 from server.law.loader import load_pack
@@ -73,6 +74,27 @@ async def test_the_bell_is_refused_early_without_seals_without_key_and_twice(day
     await ring()
     assert codes == ["bell-too-early", "bell-seals-not-shown", "bell-start-key-closed", "bell-rung-already"]
     assert (await kinds(day.db)).count("conduct:bell:rung") == 1
+
+
+async def test_a_delay_moves_the_planned_start_and_counts_once(day: HallDay) -> None:
+    """After a delay of room 02 the hall's bell rings room 01 alone, room 02 is refused until its new planned start, and
+    a bell struck then gives it a whole exam from the bell."""
+    await day.draw()
+    async with day.act() as act:
+        await service.allow(act, Extent(SLOT, "02"), "delay", 600, "no power")
+    assert await day.ring() == ("01",)
+    day.clock.set(BELL + timedelta(minutes=10, seconds=-1))
+    with pytest.raises(Refused, match="bell-too-early") as caught:
+        async with day.act() as act:
+            await service.ring_bell(act, SLOT, (), day.start_keys, day.identity)
+    assert caught.value.facts["allowed"] == (BELL + timedelta(minutes=10)).isoformat()
+    day.clock.advance(seconds=1)
+    async with day.act() as act:
+        assert await service.ring_bell(act, SLOT, (), day.start_keys, day.identity) == ("02",)
+    async with day.db.reading() as session:
+        times = await delivery.slot_times(session, SLOT)
+    ends = [own_end(times.of("", room)) for room in ("01", "02")]
+    assert ends == [BELL + timedelta(minutes=90), BELL + timedelta(minutes=100)]
 
 
 async def test_the_bell_stores_the_wrapped_start_key(day: HallDay) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.delivery.facts import Allowance, Extent, SlotTerms, SlotTimes
 from server.delivery.handin import content_refusal, time_refusal
 from server.delivery.sitting import TRANSITIONS, Event, State, step
 from server.delivery.timing import (
@@ -13,6 +14,7 @@ from server.delivery.timing import (
     PhaseKind,
     Policy,
     Times,
+    delay_after_bell,
     hand_in_window,
     own_end,
     phase_of,
@@ -151,6 +153,78 @@ def test_early_pause_moves_both_limits() -> None:
     window = hand_in_window(times)
     assert window is not None
     assert (window.opens, window.closes) == (BELL + minutes(40), BELL + minutes(85))
+
+
+PLAN = SlotTerms("slot", "plan", "", "", BELL, POLICY, 1)
+
+
+def slot_times(bell: float | None, *delays: tuple[Extent, float, float]) -> SlotTimes:
+    """Return a slot planned at BELL with the bell of rooms 01 and 02 (minutes after it) and delays, each with its
+    extent, minutes, and when it was granted."""
+    rung = {} if bell is None else dict.fromkeys(("01", "02"), BELL + minutes(bell))
+    given = tuple(
+        Allowance(extent, "delay", minutes(length), BELL + minutes(at)) for extent, length, at in delays
+    )
+    return SlotTimes(PLAN, rung, given, ())
+
+
+HALL, ROOM, ONE = Extent("slot"), Extent("slot", "01"), Extent("slot", None, "one")
+
+
+@pytest.mark.parametrize(
+    ("bell", "delays", "start", "other"),
+    [
+        (10, ((HALL, 10, -5),), 10, 10),  # struck at the moved planned start
+        (17, ((HALL, 10, -5),), 17, 17),  # struck later still: the end follows the bell
+        (10, ((HALL, 4, -9), (HALL, 6, -5)), 10, 10),
+        (10, ((HALL, 10, 7),), 10, 10),  # granted after the planned time, before the bell
+        (0, ((ROOM, 10, -5),), 10, 0),
+        (3, ((ONE, 10, -5),), 10, 3),  # one candidate's later start counts from the plan, too
+        (12, ((ONE, 10, -5),), 12, 12),
+        (10, ((HALL, 10, -5), (ONE, 5, -4)), 15, 10),
+        (2, ((HALL, 10, 3),), 12, 12),  # granted after the bell: counted from it
+        (10, ((HALL, 10, -5), (ONE, 5, 11)), 15, 10),
+        (4, (), 4, 4),
+        (-2, ((HALL, 10, -5),), 8, 8),  # a bell that a rebuild put before the plan
+    ],
+)
+def test_one_lateness_counts_once(
+    bell: float, delays: tuple[tuple[Extent, float, float], ...], start: float, other: float
+) -> None:
+    """Work begins at the later of the bell and the planned start moved by what was granted before it, what is granted
+    afterwards counts from the bell, and everybody has the whole 90 minutes."""
+    times = slot_times(bell, *delays)
+    for sitting, room, begins in (("one", "01", start), ("two", "02", other)):
+        own = times.of(sitting, room)
+        assert own.bell is not None
+        phase = phase_of(own, BELL + minutes(begins))
+        assert (phase.kind, phase.start) == (PhaseKind.RUNNING, BELL + minutes(begins))
+        assert phase_of(own, BELL + minutes(begins) - TINY).kind is PhaseKind.WAITING
+        assert own_end(own) == BELL + minutes(begins + 90)
+
+
+def test_a_delay_moves_the_planned_start_until_the_bell() -> None:
+    """Before the bell a room's planned start moves by its own delays and the slot's, not by one candidate's; a delay
+    granted after the bell moves it no more."""
+    waiting = slot_times(None, (HALL, 5, -9), (ROOM, 10, -8), (ONE, 20, -7))
+    assert [waiting.moved_by(room) for room in ("", "01", "02")] == [minutes(5), minutes(15), minutes(5)]
+    assert waiting.of("one", "01").delay == minutes(35)
+    assert slot_times(0, (HALL, 5, -9), (HALL, 7, 1)).moved_by("01") == minutes(5)
+
+
+@given(
+    before=st.lists(st.integers(1, 3600), max_size=3),
+    after=st.lists(st.integers(1, 3600), max_size=3),
+    late=st.integers(0, 7200),
+)
+def test_nobody_gains_or_loses_by_a_delay(before: list[int], after: list[int], late: int) -> None:
+    """Whatever was granted and whenever the bell came, nobody starts before bell or moved plan, nor later than both
+    but for what was granted after the bell, and the working time is whole."""
+    bell = timedelta(seconds=late)
+    granted, later = (timedelta(seconds=sum(part)) for part in (before, after))
+    own = bell + delay_after_bell(BELL, BELL + bell, granted, later)
+    assert own == max(bell, granted) + later
+    assert own_end(Times(POLICY, BELL + bell, delay=own - bell)) == BELL + own + minutes(90)
 
 
 SPANS = st.integers(min_value=0, max_value=3600).map(lambda s: timedelta(seconds=s))

@@ -82,10 +82,11 @@ async def snapshot(site: Site, slot: str) -> Snapshot:
         first = min(bells.values(), default=None)
         halts = [one.pause for one in times.halts if one.extent == Extent(slot)] if times is not None else []
         sheet = site.pack.run_sheet
-        lines = checklist(sheet, ticks, numbers, found.starts_at, found.minutes, first, now, halts)
+        planned = found.starts_at if times is None else found.starts_at + times.moved_by()
+        lines = checklist(sheet, ticks, numbers, planned, found.minutes, first, now, halts)
         incidents = await store.incidents(session, slot)
         given = await command_store.newest_commands(session, slot, ACTS_SHOWN)
-        view = await _slot(site, session, found, rooms, showing, closure)
+        view = await _slot(site, session, found, times, rooms, showing, closure)
     feed = site.feed.snapshot()
     return Snapshot(
         id=0,
@@ -166,6 +167,7 @@ async def _slot(
     site: Site,
     session: AsyncSession,
     slot: Slot,
+    times: SlotTimes | None,
     rooms: tuple[RoomView, ...],
     showing: SealShowing | None,
     closure: Closure | None,
@@ -199,7 +201,16 @@ async def _slot(
         standby_away=shipping is not None and shipping.policy == "sync" and not shipping.waits,
         standby_behind=0 if shipping is None else shipping.behind,
         recovery_fault=None if site.second_place is None else site.second_place.fault,
+        bell_from=min(
+            (_planned(slot, times, room.number) for room in rooms if room.bell_at is None),
+            default=slot.starts_at,
+        ),
     )
+
+
+def _planned(slot: Slot, times: SlotTimes | None, room: str) -> datetime:
+    """Return from when the bell of a room may be struck."""
+    return slot.starts_at if times is None else slot.starts_at + times.moved_by(room)
 
 
 async def _rooms(
@@ -216,12 +227,13 @@ async def _rooms(
         window = hand_in_window(own) if own is not None else None
         rung = times.bells.get(room.number) if times is not None else None
         held_or_stored = held or (times is not None and bool(times.bells))
+        planned = _planned(slot, times, room.number)
         views.append(
             RoomView(
                 number=room.number,
                 name=room.name,
                 seats=room.seats,
-                bell=bell_kind(BellFacts(slot.starts_at, rung, seals, held_or_stored), now),
+                bell=bell_kind(BellFacts(planned, rung, seals, held_or_stored), now),
                 bell_at=rung,
                 ends_at=own_end(own) if own is not None else None,
                 hand_in_opens=window.opens if window else None,
