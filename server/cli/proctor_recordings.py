@@ -234,7 +234,7 @@ async def _erase(args: argparse.Namespace) -> int:
     verb = "erased" if args.yes else "may be erased (--yes)"
     print(
         f"{verb}: {len(found.segments)} pieces, {found.size / 1e6:.1f} MB, {len(found.evidence)} pictures and clips, "
-        f"{found.changes} changes of seats"
+        f"{found.changes} changes of seats, {found.health_changes} of cameras' health"
     )
     print(f"past their term and held by something open: {found.held}")
     if found.next_day is not None:

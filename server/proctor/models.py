@@ -69,7 +69,7 @@ class SeatStateRow(Base):
 
 
 class CameraHealthRow(Base):
-    """A change of a camera's health; a row holds until the next one of the same camera."""
+    """A change of a camera's health; a row holds until the next one of the same camera. Kept as long as recordings."""
 
     __tablename__ = "proctor_camera_health"
     __table_args__ = (Index(None, "camera", "at"),)

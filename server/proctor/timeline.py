@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from server.db.engine import Database
 from server.proctor.models import SeatStateRow
@@ -97,21 +98,26 @@ async def seat_changes(
     return tuple(SeatChange(r.room, r.camera, r.seat, r.state, r.since) for r in rows)
 
 
-async def seat_hours(session: AsyncSession, room: str) -> AsyncIterator[SeatHour]:
-    """The hours in which a room's seats changed, oldest first, each read when it is asked for."""
-    of_room = SeatStateRow.room == room
+async def changed_hours(
+    session: AsyncSession, moment: InstrumentedAttribute[datetime], *which: ColumnElement[bool]
+) -> AsyncIterator[tuple[datetime, int]]:
+    """The whole hours (UTC) with rows of which this holds, oldest first, and how many; each read when it is asked
+    for."""
     start = datetime.min.replace(tzinfo=UTC)
     while True:
-        oldest = await session.scalar(
-            select(func.min(SeatStateRow.since)).where(of_room, SeatStateRow.since >= start)
-        )
+        oldest = await session.scalar(select(func.min(moment)).where(*which, moment >= start))
         if oldest is None:
             return
         hour = oldest.replace(minute=0, second=0, microsecond=0)
         start = hour + timedelta(hours=1)
-        within = SeatStateRow.since >= hour, SeatStateRow.since < start
-        count = await session.scalar(select(func.count()).select_from(SeatStateRow).where(of_room, *within))
-        yield SeatHour(room, hour, count or 0)
+        within = moment >= hour, moment < start
+        yield hour, await session.scalar(select(func.count(moment)).where(*which, *within)) or 0
+
+
+async def seat_hours(session: AsyncSession, room: str) -> AsyncIterator[SeatHour]:
+    """The hours in which a room's seats changed, oldest first, each read when it is asked for."""
+    async for start, changes in changed_hours(session, SeatStateRow.since, SeatStateRow.room == room):
+        yield SeatHour(room, start, changes)
 
 
 async def rooms_with_changes(session: AsyncSession) -> tuple[str, ...]:

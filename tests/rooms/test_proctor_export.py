@@ -28,7 +28,7 @@ from server.proctor.clips import Clips
 from server.proctor.course import FIRST_CHAIN, chained
 from server.proctor.erasing import Erasers, erasable, erase
 from server.proctor.evidence_store import EvidenceStore
-from server.proctor.models import AlertRow, AnomalyRow, SeatStateRow
+from server.proctor.models import AlertRow, AnomalyRow, CameraHealthRow, SeatStateRow
 from server.proctor.recording_models import SegmentRow
 from server.proctor.remux import Form, Muxer, Piece
 from server.proctor.segment_file import RUN_AAD, SegmentHeader, SegmentWriter, read_segment
@@ -241,9 +241,9 @@ async def test_evidence_without_a_recording_is_held_by_the_exam_in_its_room(tmp_
 
 
 async def test_changes_of_seats_are_erased_by_whole_hours_unless_held(tmp_path: Path) -> None:
-    """The day after five years the seats' changes of a room are gone but for those of an hour that an open matter
-    holds, by what was recorded then or by who used the room; later days and held hours stay, and the journal tells
-    room, hour and number."""
+    """The day after five years the changes of a room's seats and of its camera's health are gone but for those of an
+    hour that an open matter holds, by what was recorded then or by who used the room; later days and held hours stay,
+    and the journal tells room, hour and number."""
     db = await _centre(tmp_path)
     data, pack = tmp_path / "data", load_pack("beijing")
     moments = {"1": (0, 1, 24 * 60), "2": (5, 59, 61), "3": (-1, 59)}
@@ -252,6 +252,7 @@ async def test_changes_of_seats_are_erased_by_whole_hours_unless_held(tmp_path: 
             for minute in minutes:
                 since = START + timedelta(minutes=minute)
                 session.add(SeatStateRow(room=room, camera="c", seat="1", state="empty", since=since))
+                session.add(CameraHealthRow(room=room, camera="c", at=since, faults="[]", measures="{}"))
 
     async def objected(session: object, slot: str) -> tuple[str, ...]:
         return ("objection",) if slot in ("slot0", "slot9") else ()
@@ -262,18 +263,22 @@ async def test_changes_of_seats_are_erased_by_whole_hours_unless_held(tmp_path: 
     last = datetime(2031, 3, 14, 15, 59, tzinfo=UTC)
     async with db.writing() as session:
         early = await erasable(session, pack, data, last, objected, used)
-        assert early.seat_hours == ()
+        assert (early.seat_hours, early.health_hours) == ((), ())
         now = last + timedelta(minutes=1)
         found = await erasable(session, pack, data, now, objected, used)
         await erase(Act(session, Journal("t"), now, "t"), pack, data, found, BY)
     async with db.reading() as session:
-        left = await session.execute(select(SeatStateRow.room, SeatStateRow.since))
-        kept = sorted((room, round((since - START) / timedelta(minutes=1))) for room, since in left)
+        columns = (SeatStateRow.room, SeatStateRow.since), (CameraHealthRow.room, CameraHealthRow.at)
+        left = [await session.execute(select(*both)) for both in columns]
+        kept, kept_health = (
+            sorted((room, round((at - START) / timedelta(minutes=1))) for room, at in rows) for rows in left
+        )
         erased = JournalRecord.kind == "proctor:recording:erased"
         (told,) = await session.scalars(select(JournalRecord.body).where(erased))
-    assert kept == [("1", 0), ("1", 1), ("1", 24 * 60), ("3", 59)]
-    hours = [(one["room"], one["hour"][11:16], one["changes"]) for one in json.loads(told)["seat_changes"]]
-    assert hours == [("2", "01:00", 2), ("2", "02:00", 1), ("3", "00:00", 1)]
+    assert kept == kept_health == [("1", 0), ("1", 1), ("1", 24 * 60), ("3", 59)]
+    for what in ("seat_changes", "camera_health"):
+        hours = [(one["room"], one["hour"][11:16], one["changes"]) for one in json.loads(told)[what]]
+        assert hours == [("2", "01:00", 2), ("2", "02:00", 1), ("3", "00:00", 1)]
     await db.close()
 
 
