@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -50,19 +51,31 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     return command
 
 
-def ceremony(run: Command) -> None:
-    """Make three custodians and the key of bank b1."""
+@pytest.fixture(scope="module")
+def after_ceremony(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with three custodians and the key of bank b1, made once: each hash takes a third of a second."""
+    folder = tmp_path_factory.mktemp("ceremony")
+    (folder / "centre.toml").write_text('role = "centre"\ndata = "data"\n', encoding="utf-8")
     people = [word for name in PASSPHRASES for word in ("--custodian", name)]
-    assert (
-        run("keys", "ceremony", *people, "--bank", "b1", "--passphrases-stdin", by=("ann", "bo", "cy")) == 0
-    )
+    words = ["keys", "ceremony", *people, "--bank", "b1", "--passphrases-stdin"]
+    lines = "".join(f"{name}:{text}\n" for name, text in PASSPHRASES.items())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.StringIO(lines))
+        assert command_line._run([*words, "--config", str(folder / "centre.toml")], ("keys",), None) == 0
+    return folder / "data"
 
 
+@pytest.fixture
+def ceremony(after_ceremony: Path, folder: Path) -> None:
+    """Put three custodians and the key of bank b1 into the folder."""
+    shutil.copytree(after_ceremony, folder / "data")
+
+
+@pytest.mark.usefixtures("ceremony")
 def test_an_import_by_two_custodians_reports_every_row(
     run: Command, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two custodians import a file; the report has both rows, and the approved item counts in the coverage."""
-    ceremony(run)
     words = ("items", "import", str(folder / "bank.csv"), "--bank", "b1", "--passphrases-stdin")
     review = ("--approve", "--writer", "zhang", "--reviewer", "li", "--report", str(folder / "report.json"))
     assert run(*words, *review, by=("ann", "cy")) == 0
@@ -77,11 +90,11 @@ def test_an_import_by_two_custodians_reports_every_row(
 
 
 @pytest.mark.parametrize("by", [("ann",), ()])
+@pytest.mark.usefixtures("ceremony")
 def test_one_custodian_alone_imports_nothing(
     run: Command, folder: Path, by: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An import by fewer than two custodians ends with status 1, says why, and stores nothing."""
-    ceremony(run)
     words = ("items", "import", str(folder / "bank.csv"), "--bank", "b1", "--passphrases-stdin")
     assert run(*words, by=by) == 1
     assert "2" in capsys.readouterr().err
@@ -101,9 +114,9 @@ def test_a_dry_run_opens_and_stores_nothing(
     assert [line.split(",")[2] for line in lines] == ["status", "imported", "doubtful"]
 
 
+@pytest.mark.usefixtures("ceremony")
 def test_a_commitment_is_printed_and_stays(run: Command, capsys: pytest.CaptureFixture[str]) -> None:
     """Asked twice for a plan's commitment the command prints the same 64 hex digits."""
-    ceremony(run)
     capsys.readouterr()
     assert run("paper", "commitment", "plan-1") == 0
     first = capsys.readouterr().out.strip()
@@ -112,11 +125,11 @@ def test_a_commitment_is_printed_and_stays(run: Command, capsys: pytest.CaptureF
     assert len(bytes.fromhex(first)) == 32
 
 
+@pytest.mark.usefixtures("ceremony")
 def test_verify_of_a_slot_that_is_not_drawn_is_refused(
     run: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """There is nothing to verify before a draw: status 1 and the reason."""
-    ceremony(run)
     assert run("paper", "verify", "slot-1", "--passphrases-stdin", by=("ann", "bo")) == 1
     assert "not drawn" in capsys.readouterr().err
 
@@ -181,11 +194,11 @@ def test_verify_checks_what_the_bell_opened_and_names_what_it_could_not(
 
 
 @pytest.mark.parametrize("name", ["out.xlsx", "out.csv", "out.json", "out.gift", "out.xml"])
+@pytest.mark.usefixtures("ceremony")
 def test_an_export_by_two_custodians_imports_again_unchanged(
     run: Command, folder: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two custodians write the approved items to a file for its owner alone; imported again nothing changes."""
-    ceremony(run)
     words = ("--bank", "b1", "--passphrases-stdin")
     review = ("--approve", "--writer", "zhang", "--reviewer", "li")
     assert run("items", "import", str(folder / "bank.csv"), *words, *review, by=("ann", "bo")) == 0

@@ -17,7 +17,7 @@ from server.db.engine import Database
 from server.db.journal import Journal, JournalRecord
 from server.errors import GongyuanError, NotFound, Refused, Tampered
 from server.keys import ring, service
-from server.keys.ceremony import create_custodians
+from server.keys.ceremony import store_custodians
 from server.keys.identity import Identity
 from server.keys.openings import OpeningFacts, OpeningKind, OpeningState
 from server.keys.openings_launcher import Launcher, OpeningOffer, OpeningProgress, child_command
@@ -28,6 +28,7 @@ from server.keys.signing import verify
 from server.keys.start_keys import StartKeys
 from tests.support.clock import FakeClock
 from tests.support.database import act_on, database
+from tests.support.passwords import custodians
 
 PASSPHRASES = {
     "chen": "first long passphrase",
@@ -69,7 +70,9 @@ async def centre(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Centre]:
 async def with_start_key(centre: Centre) -> bytearray:
     key = random_key()
     async with act_on(centre.db) as act:
-        await create_custodians(act, [(*person, PASSPHRASES[person[0]]) for person in PEOPLE])
+        await store_custodians(
+            act, await custodians([(*person, PASSPHRASES[person[0]]) for person in PEOPLE])
+        )
         await create_key(act, "start", "slot-1", key)
     return key
 

@@ -18,6 +18,7 @@ from server.keys.ring import KeyKind, create_key, unlock
 from server.keys.sealing import random_key
 from tests.support.clock import FakeClock
 from tests.support.database import act_on
+from tests.support.passwords import custodians
 
 POSTGRES = ("test_custodians_are_made_once", "test_the_desk_is_recorded_from_intention_to_outcome")
 
@@ -38,7 +39,7 @@ async def hall(db: Database) -> bytearray:
     """Make three custodians and a bank key; return the key."""
     key = random_key()
     async with act_on(db) as act:
-        await create_custodians(act, PEOPLE)
+        await store_custodians(act, await custodians(PEOPLE))
         await create_key(act, "bank", "bank-1", key)
     return key
 
