@@ -251,14 +251,13 @@ class Shipper:
     def _ship(self, line: ssl.SSLSocket, stand: WalStand) -> None:
         if stand.salt != self._salt or stand.end <= self._kept:
             return
-        with open(f"{self._database}-wal", "rb") as file:
-            while self._sent < stand.end:
-                file.seek(self._sent)
-                data = file.read(min(PART, stand.end - self._sent))
-                whole = self._sent + len(data) == stand.end
-                send(line, Frames(self._salt, self._sent, data, whole))
-                self._answered(line)
-                self._sent += len(data)
+        file = self._descriptor(f"{self._database}-wal")
+        while self._sent < stand.end:
+            data = os.pread(file, min(PART, stand.end - self._sent), self._sent)
+            whole = self._sent + len(data) == stand.end
+            send(line, Frames(self._salt, self._sent, data, whole))
+            self._answered(line)
+            self._sent += len(data)
         self._keep(stand.end)
 
     def _answered(self, line: ssl.SSLSocket) -> Kept:

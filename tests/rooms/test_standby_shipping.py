@@ -1,5 +1,6 @@
 """The log of a real SQLite database, shipped over TLS to a copy that is promoted."""
 
+import os
 import socket
 import sqlite3
 import ssl
@@ -20,6 +21,7 @@ from server.standby.epoch import Epoch, read_epoch, serving_refusal, write_epoch
 from server.standby.receiving import COPIES, CURRENT, DATABASE, Receiver, current_copy, promote
 from server.standby.shipping import Shipper, promoted_elsewhere
 from server.standby.wire import MOST_UNPROVED, Greeting, Ping, Proof, proof_mac, receive, send
+from tests.support.sqlite_files import locks, opened_beside_sqlite
 
 SECRET = "ab" * 32
 
@@ -127,6 +129,37 @@ def test_what_was_waited_for_is_on_the_promoted_standby(pair: Pair) -> None:
         promoted_elsewhere(("localhost", pair.port), pair.client, Epoch())
     with pytest.raises(Refused, match="standby-none"):
         promote(pair.standby, "钱主考", "again")
+
+
+def test_shipping_leaves_sqlites_locks_alone(pair: Pair) -> None:
+    """Whatever is shipped, folded, looked up or sent whole, another process finds the locks of this one's connections
+    held and takes neither the write lock nor the log away, and no file of SQLite that was opened here was closed."""
+    database = pair.primary / DATABASE
+    log = (pair.primary / f"{DATABASE}-wal").stat().st_ino
+    pair.until(lambda: pair.shipper.state().waits)
+    assert locks(database) == (True, True, False)
+    with opened_beside_sqlite(database) as opened:
+        known = set(pair.shipper._descriptors)
+        pair.write(1, 60)  # three folds
+        pair.receiver.stop()
+        pair.until(lambda: not pair.shipper.state().connected)
+        pair.disk.execute("pragma wal_checkpoint(passive)").fetchall()
+        pair.write(61, 62)
+        pair.receiver = pair.listen()
+        pair.until(lambda: pair.shipper.state().waits)
+        pair.write(63, 64)
+        assert locks(database) == (True, True, False)
+        pair.disk.execute("begin immediate")
+        assert pair.shipper.state().behind == 0
+        pair.shipper.stored()
+        assert locks(database) == (True, True, True)
+        pair.disk.execute("rollback")
+        assert sorted(opened) == sorted(set(pair.shipper._descriptors) - known)
+    for file, descriptor in pair.shipper._descriptors.items():
+        assert os.path.samestat(os.fstat(descriptor), Path(file).stat())
+    assert (pair.primary / f"{DATABASE}-wal").stat().st_ino == log
+    pair.write(65, 65)
+    assert [number for number, _ in pair.rows(database)] == list(range(1, 66))
 
 
 def test_a_standby_without_a_whole_copy_is_not_promoted(tmp_path: Path) -> None:
