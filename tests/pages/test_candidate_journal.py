@@ -135,19 +135,24 @@ def test_page_signs_the_same_bytes_as_python(page: Any, centre: Centre) -> None:
 
 
 def test_a_place_on_its_way_to_the_disk_is_forgotten_with_the_candidate(page: Any, centre: Centre) -> None:
-    """Of two places given at once the later one stays, and one given as the candidate goes is not left behind."""
+    """Of two places given at once the later one stays, one given as the candidate goes is not left behind, and an
+    answer that cannot be written stops nothing that comes after it."""
     page.goto(f"{centre.url}/exam")
     page.wait_for_selector("#code")
-    kept, left = page.evaluate(
+    kept, left, refused, after = page.evaluate(
         """async () => {
              const { Vault } = await import("/static/candidate/vault.mjs"), vault = await Vault.open();
              await Promise.all([vault.keepSitting({ position: 1 }), vault.keepSitting({ position: 2 })]);
              const kept = await vault.sitting(), last = vault.keepSitting({ position: 3 });
              await vault.forgetCandidate();
              await last;
-             return [kept, await vault.sitting()]; }"""
+             const left = await vault.sitting();      // the journal is gone, too: no answer has a place
+             const refused = vault.keepAnswer({ seq: 1, number: 1, value: "A" }).then(() => false, () => true);
+             await vault.keepSitting({ position: 4 });
+             return [kept, left, await refused, await vault.sitting()]; }"""
     )
     assert (kept, left) == ({"position": 2}, None)
+    assert (refused, after) == (True, {"position": 4})
 
 
 def test_offline_past_the_end_is_collected_then_offered_and_carried(

@@ -22,7 +22,10 @@ const load = async () => {
     page.trouble = null;
     const rooms = roomsOf(page.data);
     if (!rooms.includes(page.room)) page.room = rooms[0] ?? null;
-  } catch { page.trouble = say("board-no-answer"); }
+  } catch {
+    if (hours !== page.hours) return;
+    page.trouble = say("board-no-answer");
+  }
   draw();
 };
 const roomsOf = (data) => [...new Set(data.seats.map((s) => s.room))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));

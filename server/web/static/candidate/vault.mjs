@@ -43,10 +43,12 @@ export class Vault {
 
   // The sitting this device holds: { sitting, lease, token, position }. In turn with the answers: of two positions the
   // later one stays, an answer's entry comes after the place it was given at, and what is forgotten stays forgotten.
-  keepSitting(value) {
-    const kept = this.order.then(() => this.writeSitting(value));
-    this.order = kept.catch(() => {});
-    return kept;
+  keepSitting(value) { return this.inTurn(() => this.writeSitting(value)); }
+  // What the disk refuses is told to whoever asked for it, and stops nothing that comes after it.
+  inTurn(work) {
+    const done = this.order.then(work);
+    this.order = done.catch(() => {});
+    return done;
   }
   async writeSitting(value) {
     const iv = crypto.getRandomValues(new Uint8Array(12));
@@ -79,7 +81,7 @@ export class Vault {
     return row;
   }
   // Entries are written one after the other: each signs the one before.
-  keepAnswer(answer) { return (this.order = this.order.then(() => this.write(answer))); }
+  keepAnswer(answer) { return this.inTurn(() => this.write(answer)); }
   async write({ seq, number, value, beacon, elapsed_ms, opening }) {
     const { journal } = this, { sitting, lease } = journal;
     const first = journal.place === 0 && opening?.beacon ? { opened: opening.beacon, opened_ms: opening.elapsed } : {};
@@ -97,14 +99,14 @@ export class Vault {
   // The server has it on disk (`told` is its acknowledgement, kept under this seat's signature), or will never take
   // it: it is not sent again.
   settleAnswer(sitting, lease, seq, told = null) {
-    return (this.order = this.order.then(async () => {
+    return this.inTurn(async () => {
       const named = told && { seq, outcome: told.outcome, ...told.receipt };
       const receipt = named && { ...named, signature: hexOfBytes(await this.sign(settledBytes(sitting, lease, named))) };
       const name = nameOf(sitting, lease), place = this.places.get(`${name}/${seq}`);
       const found = place === undefined ? null : await this.db.get("entries", placeName(name, place));
       if (found) await this.db.put("entries", { ...found, settled: true, receipt }, placeName(name, place));
       this.places.delete(`${name}/${seq}`);
-    }));
+    });
   }
   // Answers that this candidate gave here and the server has not acknowledged, in order.
   async answers() {
@@ -139,7 +141,7 @@ export class Vault {
   // (`mine`: the present candidate's whole one, too; `all`: whatever is kept, with receipts, for a centre that lost
   // its answers).
   async copies({ mine, all = false }) {
-    await this.order.catch(() => {});     // what was given a moment ago is still on its way to the disk
+    await this.order;     // what was given a moment ago is still on its way to the disk
     const found = [];
     for (const row of await this.db.getAll("journals")) {
       if (!row.head || (!mine && (row.key || row.refused))) continue;
