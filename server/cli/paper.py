@@ -88,8 +88,7 @@ def _seals(args: argparse.Namespace) -> int:
                 listed = await store.seals(session, args.slot)
         finally:
             await db.close()
-        for seal in listed:
-            print(f"{seal.room}\t{seal.sitting}\t{seal.paper}\t{seal.hash.hex()}")
+        print(store.seals_text(listed), end="")
         return 0 if listed else 1
 
     return asyncio.run(run())

@@ -4,6 +4,7 @@ Each act asks its rule, changes what delivery reads through delivery's own verbs
 its reason.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -119,8 +120,8 @@ async def mark_absent(act: Act, sitting: str, reason: str) -> None:
 
 @cites("BJ-E:A5.2-7")
 async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
-    """Record that the seals of all papers were shown whole, with the journal's code of the moment; once a
-    slot.
+    """Record that the seals of all papers were shown whole, with the journal's code of the moment and the SHA-256 of
+    the list of their hashes as `gongyuan paper seals` prints it; once a slot.
     """
     await affairs.lock_slot(act.session, slot)
     await require_open(act, slot)
@@ -133,7 +134,11 @@ async def show_seals(act: Act, slot: str, identity: Identity) -> SealShowing:
     count = sealed.papers + sealed.spares
     act.session.add(SealShowingRow(slot=slot, papers=count, code=code, shown_at=act.now, shown_by=act.actor))
     await act.session.flush()
-    await act.record("conduct:seals:shown", {"slot": slot, "papers": count, "set": sealed.id, "code": code})
+    listed = hashlib.sha256(papers.seals_text(await papers.seals(act.session, slot)).encode()).hexdigest()
+    await act.record(
+        "conduct:seals:shown",
+        {"slot": slot, "papers": count, "set": sealed.id, "code": code, "seals": listed},
+    )
     for room in sorted({seat.room for seat in await affairs.seating(act.session, slot)}):
         await put_tick(act, slot, "seals_shown", room)
     await announce(act.session, TOPIC, slot)

@@ -1,5 +1,6 @@
 """Reads of sealed papers. With `arriving` and `models` all of this room that the candidates' side may import."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,6 +98,11 @@ async def seals(session: AsyncSession, slot: str) -> tuple[Seal, ...]:
         .order_by(SealedPaperRow.number)
     )
     return tuple(Seal(*found) for found in await session.execute(query))
+
+
+def seals_text(listed: Sequence[Seal]) -> str:
+    """Return the list of seals as it is printed: room, sitting, paper and hash (hex), parted by tabs, a line each."""
+    return "".join(f"{one.room}\t{one.sitting}\t{one.paper}\t{one.hash.hex()}\n" for one in listed)
 
 
 async def sealed_set(session: AsyncSession, slot: str) -> SealedSet | None:

@@ -1,5 +1,6 @@
 """The exam day's acts on a real database."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from server.delivery.timing import own_end
 from server.errors import GongyuanError, NotFound, Refused
 from server.keys.identity import Identity
 from server.law.loader import load_pack
+from server.papers.store import seals, seals_text
 from tests.support.clock import FakeClock
 from tests.support.hall import BELL, LOOKED, HallDay
 from tests.support.papers import SLOT, START_KEY
@@ -145,8 +147,8 @@ async def test_a_suspended_organisation_cannot_start_but_goes_on(day: HallDay) -
 
 
 async def test_opening_facts_follow_the_day(day: HallDay) -> None:
-    """The facts of the openings change with draw, seals, bell and closing, and the desk is shut during
-    the exam.
+    """The facts of the openings change with draw, seals, bell and closing, and the desk is shut during the exam; the
+    hash of all seals shown stands in the journal.
     """
     await day.draw()
     async with day.db.reading() as session:
@@ -165,7 +167,12 @@ async def test_opening_facts_follow_the_day(day: HallDay) -> None:
     await day.ring()
     async with day.db.reading() as session:
         after = await opening_facts(session, SLOT, "start")
+        told = await session.scalar(
+            select(JournalRecord.body).where(JournalRecord.kind == "conduct:seals:shown")
+        )
+        listed = seals_text(await seals(session, SLOT))
     assert (after.seals_shown, after.bell_struck) == (True, True)
+    assert listed.count("\n") == 10 and hashlib.sha256(listed.encode()).hexdigest() in str(told)
 
 
 async def test_marking_opens_only_after_closing(day: HallDay) -> None:
