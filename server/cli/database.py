@@ -26,8 +26,7 @@ def _revision(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    engine = Database(settings_from(args).database_url).sync_engine()
-    with engine.connect() as connection:
+    with Database(settings_from(args).database_url).snapshot() as connection:
         outcome = verify(connection)
         answers = verify_answers(connection)
     faults = (*outcome.faults, *answers.faults)

@@ -14,7 +14,7 @@ from server.web.catalogue import say
 def _verify(args: argparse.Namespace) -> int:
     settings = settings_from(args, "centre")
     public = Identity.open_or_create(settings.folder).public.signing
-    with Database(settings.database_url).sync_engine().connect() as connection:
+    with Database(settings.database_url).snapshot() as connection:
         if Path(args.receipt).is_file():
             found = check_receipt(connection, read_receipt(Path(args.receipt).read_bytes()), public)
         else:

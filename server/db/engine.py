@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,21 @@ class Database:
         engine = create_engine(self._sync_url)
         _prepare_sqlite(engine)
         return engine
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a synchronous connection that only reads, for those who compare what several statements find: all of
+        them see the database as it stood at the first, whatever is committed meanwhile, and nobody waits for them."""
+        engine = create_engine(self._sync_url)
+        if self.is_sqlite:
+            _prepare_sqlite(engine)
+        else:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

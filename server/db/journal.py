@@ -203,7 +203,11 @@ async def heads(session: AsyncSession) -> tuple[Head, ...]:
 
 
 def verify(session: Session | Connection) -> Verification:
-    """Recompute every chain from its first record; report gaps, changed records and heads that do not match."""
+    """Recompute every chain from its first record; report gaps, changed records and heads that do not match.
+
+    Heads and records come by several statements: while others write, ask on a connection of `Database.snapshot()`, or
+    what was written between two of them is told as a fault.
+    """
     faults: list[str] = []
     count = 0
     chain_heads = heads_sync(session)

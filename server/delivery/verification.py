@@ -24,7 +24,8 @@ def verify_answers(connection: Connection) -> AnswerVerification:
     """Recompute every sitting's receipt chain and every batch's root in the journal.
 
     Faults: a missing or changed answer, a head that names another chain, a journal record whose root or count
-    is not that of its answers, a standing answer that is not the newest counted one.
+    is not that of its answers, a standing answer that is not the newest counted one. While others write, ask on a
+    connection of `Database.snapshot()`.
     """
     faults: list[str] = []
     heads = {row.sitting: row for row in connection.execute(select(HeadRow.__table__))}

@@ -169,9 +169,7 @@ def settle(file: Path, ledger: Path) -> Settled:
         lost += found is None
         right = (one["number"], one["value"], one["receipt"], one["hash"])
         changed += found is not None and found != right
-    engine = Database(f"sqlite:///{file}").sync_engine()
-    with engine.connect() as connection:
+    with Database(f"sqlite:///{file}").snapshot() as connection:
         faults = (*verify_answers(connection).faults, *verify(connection).faults)
-    engine.dispose()
     after = tuple(sorted(one["after_ms"] for one in told if one["after_ms"] is not None))
     return Settled(len(told), lost, changed, faults, after)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from server.db.checkpoint import ITEMS, Checkpointer, fold
 from server.db.engine import SHIPPING_MARKER, WRITER_CHECKPOINT_PAGES, Database
+from tests.support.sqlite_files import locks, opened_beside_sqlite
 
 
 def _log_begins_anew(file: Path) -> bool:
@@ -22,7 +23,8 @@ def _log_begins_anew(file: Path) -> bool:
 
 
 async def test_a_log_is_folded_while_its_writer_stays(tmp_path: Path) -> None:
-    """What a writer's connection leaves in the log, a fold puts into the file, and the log begins anew."""
+    """What a writer's connection leaves in the log, a fold puts into the file, and the log begins anew; SQLite's
+    locks stay with the writer."""
     db = Database(f"sqlite:///{tmp_path / 'a.db'}")
     engine = db.sync_engine(checkpoint_pages=WRITER_CHECKPOINT_PAGES)
     with engine.connect() as connection:
@@ -32,7 +34,9 @@ async def test_a_log_is_folded_while_its_writer_stays(tmp_path: Path) -> None:
             with connection.begin():
                 connection.execute(text("insert into a values (:b)"), {"b": "x" * 3000})
         assert not _log_begins_anew(tmp_path / "a.db")
-        assert await asyncio.to_thread(fold, tmp_path / "a.db")
+        with opened_beside_sqlite(tmp_path / "a.db") as opened:
+            assert await asyncio.to_thread(fold, tmp_path / "a.db")
+        assert opened == [] and locks(tmp_path / "a.db") == (True, True, False)
         assert _log_begins_anew(tmp_path / "a.db")
     engine.dispose()
     await db.close()

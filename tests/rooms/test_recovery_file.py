@@ -17,6 +17,7 @@ from server.recovery.rebuilding import read
 from tests.support.clock import FakeClock
 from tests.support.database import database
 from tests.support.delivery import SLOT, prepare_scene
+from tests.support.sqlite_files import opened_beside_sqlite
 
 WORDS = {"chen": "first long passphrase", "sun": "second long passphrase"}
 
@@ -25,7 +26,7 @@ async def test_both_halves_open_the_file_and_two_custodians_the_key_that_it_lack
     tmp_path: Path, clock: FakeClock
 ) -> None:
     """Without a code nothing is written; a changed byte, one wrong half and a half typed twice are refused; a journal
-    key made before the code opens with two custodians' shares in the file."""
+    key made before the code opens with two custodians' shares in the file; SQLite's files are read through SQLite."""
     place = tmp_path / "second"
     async with database(f"sqlite:///{tmp_path / 'test.db'}") as db:
         scene = await prepare_scene(db, clock, tmp_path)
@@ -37,8 +38,10 @@ async def test_both_halves_open_the_file_and_two_custodians_the_key_that_it_lack
             await create_key(act, KeyKind.JOURNAL, SLOT, private)
             await late_journals.keep_recovery_key(act, SLOT, public)
             halves = await make_code(act, scene.identity.fingerprint)
-        assert await write(db, scene.identity, clock, tmp_path, place) == 1
-        assert await write(db, scene.identity, clock, tmp_path, place) == 2
+        with opened_beside_sqlite(tmp_path / "test.db") as beside:
+            assert await write(db, scene.identity, clock, tmp_path, place) == 1
+            assert await write(db, scene.identity, clock, tmp_path, place) == 2
+        assert beside == []
     second = read(place, *halves)
     assert len(second.rows("delivery_sitting")) == 4 and len(second.rows("delivery_seat")) == 6
     assert [len(body.tables["papers_paper"].rows) for body in second.papers] == [4]
