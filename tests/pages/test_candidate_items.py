@@ -1,6 +1,7 @@
 """What stands on the candidate page for each kind of item, in a real Chromium."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,28 @@ def rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(papers, "BLUEPRINT", BLUEPRINT.encode())
 
 
+WATERMARKS = """(contrast) => {
+  document.documentElement.dataset.contrast = contrast;
+  const all = document.querySelector(".mark");
+  const seen = all.getClientRects().length && Number(getComputedStyle(all).opacity) > 0;
+  return seen ? [...all.children].map((one) => JSON.parse(getComputedStyle(one, "::before").content)) : [];
+}"""
+
+
 def test_blanks_words_cases_tables_and_formulas(rich: None, page: Any, centre: Centre) -> None:
     """Two blanks, an answer in words typed by composition, and a case under its material reach the disk, each under
-    its own number; formula and table are drawn by the browser."""
+    its own number; formula and table are drawn by the browser; ticket and time stand all over the screen as a
+    watermark, under high contrast as well."""
     sent: list[str] = []
     page.on("websocket", lambda line: line.on("framesent", lambda frame: sent.append(str(frame))))
     at_work(page, centre)
     inputs = page.locator(".blanks input")
     assert inputs.count() == 2
+    for contrast in ("high", ""):
+        marks = page.evaluate(WATERMARKS, contrast)
+        assert len(marks) == 24
+        ticket, _, time = marks[0].partition("\u3000")
+        assert ticket in str(page.text_content(".who")) and re.fullmatch(r"\d\d:\d\d(:\d\d)?", time)
     inputs.nth(0).fill("1.1")
     inputs.nth(1).fill("90%")
     inputs.nth(1).press("Enter")
