@@ -56,13 +56,15 @@ async def test_short_cells_are_told_by_the_check_and_before_the_draw_is_opened(
 
 async def test_the_page_shows_coverage_beside_the_blueprint(tmp_path: Path, clock: FakeClock) -> None:
     """The page names the short cell with what it needs, has and lacks, passes a blueprint that can be filled, and is
-    not for an invigilator."""
+    not for an invigilator; the bank's page beside it says how the closed bank is opened."""
     greedy = BLUEPRINT.decode().replace("count = 2", "count = 9").replace("pass_mark = 6.0", "pass_mark = 6")
     async with running("centre", tmp_path / "data", clock) as server:
         await filled_bank(server.site.db, server.site.journal, clock)
         office = await server.signed_in("exam_office")
         path = f"/bank/{BANK}/blueprint"
         assert "核对双向细目表" in (await office.get(path)).text
+        closed = (await office.get(f"/bank/{BANK}")).text
+        assert "怎样打开题库" in closed and "gongyuan bank serve" in closed
         told = []
         for text in (greedy, BLUEPRINT.decode()):
             answer = await office.post(path, files={"file": ("b.toml", text)}, data={"papers": "8"})
