@@ -16,10 +16,10 @@ from server.delivery import store
 from server.delivery.arrivals import Expected, expected_of, seats_of
 from server.delivery.facts import Seat, Sitting
 from server.delivery.gathering import Gathered
-from server.delivery.ledger import Leased, LeaseWork, Work, Written
 from server.delivery.receipt_keys import ensure_receipt_key, receipt_key_aad
 from server.delivery.seb_keys import SEB, socket_token
 from server.delivery.service import credential
+from server.delivery.works import Leased, LeaseWork, Work, Written
 from server.errors import GongyuanError, NotFound, Refusal
 from server.keys.identity import Identity
 from server.keys.signing import verify

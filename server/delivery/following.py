@@ -6,11 +6,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from server.clock import Clock
-from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
 from server.db.reader import Reader
@@ -37,6 +35,8 @@ DEVICES_TOGETHER = 50
 """Devices whose sittings are read at once: their sealed papers are held meanwhile."""
 OPENED_TOGETHER = 1_000
 """Papers recorded as opened in one transaction, some ten milliseconds."""
+OPENED_FIRST = 200
+"""The same of the first transaction: nobody's key goes out while it runs."""
 SITTINGS_TOGETHER = 500
 FRAMES_TOGETHER = 50
 """Frames made in one turn of the event loop, one or two milliseconds: at the bell a transaction's trips to the
@@ -58,6 +58,7 @@ class Following:
         lines: Lines,
         admission: Admission,
         collector: Collector,
+        record_opened: Callable[[str, tuple[str, ...]], Awaitable[frozenset[str] | None]],
         note_lost: Callable[[Line], None],
         go_on: Callable[[Line, str], Awaitable[None]],
     ) -> None:
@@ -69,6 +70,7 @@ class Following:
         self._lines = lines
         self._admission = admission
         self._collector = collector
+        self._record_opened = record_opened
         self._note_lost = note_lost
         self._go_on = go_on
         self.commanding = Commanding(db, clock, journal, lines)
@@ -81,7 +83,6 @@ class Following:
         """How often a slot's times were forgotten: what was read before the last time is not remembered."""
         self.arrivals: Gathered[tuple[str, str], Arrival] = Gathered(self._arrivals, DEVICES_TOGETHER)
         """Sittings with what stands of them on disk, by sitting and the sealed paper that the device has."""
-        self._opening: Gathered[str, bool] = Gathered(self._open, OPENED_TOGETHER)
         self._heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._next_end = NEVER
         """No phase that a line holds ends earlier: to look through a whole hall each second costs milliseconds."""
@@ -198,41 +199,40 @@ class Following:
         """Send the paper keys of those whose time has come, after recording that their papers are opened."""
         due = [line for line in lines if self._may_open(line)]
         # Whose paper was recorded as opened needs no transaction: most of those who come back.
-        again = [line for line in due if live_of(line).sitting.state is State.OPENED]
+        again = [line for line in due if _opened(live_of(line))]
         await self._send_keys(again, with_phase)
-        waiting = [line for line in due if live_of(line).sitting.state is not State.OPENED]
-        if len(waiting) == 1:
-            if await self._opening.get(waiting[0].conversation.sitting):
-                await self._send_keys(waiting, with_phase)
-            return
-        if waiting:
-            await self._release_hall([*batched(waiting, OPENED_TOGETHER)], with_phase)
+        waiting: dict[str, list[Line]] = {}
+        for line in due:
+            live = live_of(line)
+            if not _opened(live):
+                waiting.setdefault(live.sitting.slot, []).append(line)
+        parts: list[tuple[str, Sequence[Line]]] = []
+        for slot, some in waiting.items():
+            parts.append((slot, some[:OPENED_FIRST]))
+            parts += [(slot, rest) for rest in batched(some[OPENED_FIRST:], OPENED_TOGETHER)]
+        if parts:
+            await self._release_hall(parts, with_phase)
 
-    async def _release_hall(self, parts: Sequence[Sequence[Line]], with_phase: bool) -> None:
-        """Record part after part, and send the keys of one while the next is being recorded."""
-        recording = self._recording(parts[0])
+    async def _release_hall(self, parts: Sequence[tuple[str, Sequence[Line]]], with_phase: bool) -> None:
+        """Record part after part, and send the keys of one while the next is being recorded. What could not be
+        recorded now is tried again by `look_again`."""
+        recording = self._recording(*parts[0])
         try:
-            for n, some in enumerate(parts):
-                opened = await recording
+            for n, (_, some) in enumerate(parts):
+                opened = await recording or frozenset()
                 if n + 1 < len(parts):
-                    recording = self._recording(parts[n + 1])
+                    recording = self._recording(*parts[n + 1])
                 ready = [line for line in some if line.conversation.sitting in opened]
                 await self._send_keys(ready, with_phase)
         finally:
             await asyncio.gather(recording, return_exceptions=True)
 
-    def _recording(self, lines: Sequence[Line]) -> asyncio.Task[Mapping[str, bool]]:
-        return asyncio.create_task(self._open([line.conversation.sitting for line in lines]))
-
-    async def _open(self, sittings: Sequence[str]) -> Mapping[str, bool]:
-        """Record that papers are opened; return those whose state allows it."""
-        async with self._db.writing() as session:
-            act = Act(session, self._journal, self._clock.legal(), "centre:hall")
-            return dict.fromkeys(await service.open_papers(act, sittings), True)
+    def _recording(self, slot: str, lines: Sequence[Line]) -> asyncio.Task[frozenset[str] | None]:
+        sittings = tuple(line.conversation.sitting for line in lines)
+        return asyncio.ensure_future(self._record_opened(slot, sittings))
 
     async def _send_keys(self, lines: Iterable[Line], with_phase: bool) -> None:
         for some in batched(list(lines), FRAMES_TOGETHER):
-            sent: list[Live] = []
             phases: dict[tuple[int, bool], bytes] = {}
             """By the times, as one object for a room: the same words for most of a hall in one turn."""
             for line in some:
@@ -252,14 +252,9 @@ class Following:
                     line.send_frames((phase, frame))
                 else:
                     line.send_frame(frame)
-                live.key_sent = True
-                sent.append(live)
+                live.key_sent = live.opened = True
             # Let them go out, and answers come in, before the next ones are made.
             await asyncio.sleep(0)
-            for live in sent:
-                # Unless it was read again in that turn, and has gone further.
-                if live.sitting.state is State.CHECKED_IN:
-                    live.sitting = replace(live.sitting, state=State.OPENED)
 
     def _may_open(self, line: Line) -> bool:
         live = line.live
@@ -329,10 +324,11 @@ class Following:
         common = times.common()
         now = self._clock.legal()
         phases: dict[int, Phase] = {}
+        named = times.named
         for line in lines:
             live = live_of(line)
             room = live.sitting.time_room
-            own = live.sitting.id in times.named
+            own = live.sitting.id in named
             if own:
                 live.times = times.of(live.sitting.id, room)
                 live.phase = self._mind(phase_of(live.times, now))
@@ -422,6 +418,7 @@ class Following:
             if times != self._times.get(slot):
                 await self.refresh_slot(slot)
             for some in batched(self._lines.of_slot(slot), SITTINGS_TOGETHER):
+                await self.release(some)
                 async with self._db.reading() as session:
                     standing = await standing_of(session, [line.conversation.sitting for line in some])
                 moved = [
@@ -431,6 +428,10 @@ class Following:
                 ]
                 if moved:
                     await self._refresh_sittings(moved)
+
+
+def _opened(live: Live) -> bool:
+    return live.opened or live.sitting.state is State.OPENED
 
 
 def _moved_on(line: Line, lease: int, state: State) -> bool:

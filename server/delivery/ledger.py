@@ -20,12 +20,26 @@ from server.clock import Clock
 from server.db.engine import run
 from server.db.journal import Journal, as_stored
 from server.db.signals import notify
-from server.delivery.acts import LINE, SITTING
-from server.delivery.answers import Standing, Timeliness, counts, newer, storable
+from server.delivery.acts import LINE, OPENED, SITTING
+from server.delivery.answers import Standing, counts, newer, storable
 from server.delivery.endings import Sign, end_sitting, standing
-from server.delivery.facts import Ending
 from server.delivery.handin import content_refusal
-from server.delivery.sitting import State
+from server.delivery.sitting import Event, State, step
+from server.delivery.works import (
+    AnswerWork,
+    Done,
+    HandInWork,
+    Leased,
+    LeaseWork,
+    LineWork,
+    MarkWork,
+    OpenedWork,
+    Released,
+    ReleaseWork,
+    Stored,
+    Work,
+    Written,
+)
 from server.errors import Refusal
 from server.protocol.envelope import answered_count, answers_digest, chained, event_bytes
 from server.protocol.exam import Outcome
@@ -52,6 +66,7 @@ digest = excluded.digest
 INSERT_HEARTBEAT = "insert into delivery_heartbeat (sitting, seat, at, kind) values {rows}"
 UPDATE_LEASE = "update delivery_sitting set lease = ? where id = ?"
 INSERT_LEASE = "insert into delivery_lease (sitting, lease, seat, taken_at) values (?, ?, ?, ?)"
+OPEN_PAPERS = "update delivery_sitting set state = ?, opened_at = ? where id in {those}"
 UPDATE_ITEMS = "update delivery_sitting set items = ? where id = ?"
 LOAD_HEADS = """
 select s.id, s.state, s.lease, h.lease, h.seq, h.receipt, h.digest, s.room, s.seat
@@ -79,97 +94,6 @@ FIND_STANDING = "select lease, seq from delivery_answer where sitting = ? and nu
 
 
 _encoder = msgspec.json.Encoder()
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerWork:
-    """An answer that was judged in time or late when it was received."""
-
-    sitting: str
-    lease: int
-    seq: int
-    number: int
-    value: tuple[str, ...]
-    received_at: datetime
-    captured_at: datetime | None
-    timely: Timeliness
-
-
-@dataclass(frozen=True, slots=True)
-class HandInWork:
-    """A hand-in whose time was judged allowed when it was received."""
-
-    sitting: str
-    lease: int
-    seq: int
-    count: int
-    digest: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MarkWork:
-    """A mark for review put on or taken away."""
-
-    sitting: str
-    number: int
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedWork:
-    """A kiosk reported that its paper opened, with so many items."""
-
-    sitting: str
-    items: int
-
-
-@dataclass(frozen=True, slots=True)
-class LineWork:
-    """The line of a sitting came (`here`) or was lost."""
-
-    sitting: str
-    seat: str
-    at: datetime
-    here: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseWork:
-    """A device at an enrolled seat takes the sitting that is open there."""
-
-    sitting: str
-    seat: str
-    room: str
-    number: int
-    at: datetime
-
-
-Work = AnswerWork | HandInWork | MarkWork | OpenedWork | LineWork | LeaseWork
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An answer is on disk: what became of it, its receipt number and the chain's head with it."""
-
-    outcome: Outcome
-    receipt: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A work without an answer of its own is on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """The device holds this lease, above every earlier one."""
-
-    lease: int
-
-
-Written = Stored | Ending | Done | Leased | Refusal
 
 
 @dataclass(slots=True)
@@ -214,7 +138,7 @@ class Ledger:
     def store(self, connection: Connection, works: Sequence[Work]) -> list[Written]:
         """Write a batch; the results are in the order of the works."""
         batch = _Batch(connection, self._journal, self._clock, self._sign)
-        batch.load(sorted({work.sitting for work in works}))
+        batch.load(sorted(set(chain.from_iterable(map(_sittings_of, works)))))
         written = [batch.take(work) for work in works]
         batch.flush()
         return written
@@ -252,6 +176,8 @@ class _Batch:
             self._heads[key] = _Head(State(state), *rest)
 
     def take(self, work: Work) -> Written:
+        if isinstance(work, ReleaseWork):
+            return self._release(work)
         head = self._heads.get(work.sitting)
         if head is None:
             return Refusal("sitting-unknown")
@@ -271,6 +197,23 @@ class _Batch:
             case LeaseWork():
                 return self._lease(head, work)
         return Done()
+
+    def _release(self, work: ReleaseWork) -> Released:
+        heads = {one: self._heads[one] for one in work.sittings if one in self._heads}
+        opening = [one for one, head in heads.items() if step(head.state, Event.OPEN) is State.OPENED]
+        for one in opening:
+            heads[one].state = State.OPENED
+        if opening:
+            keys: Any = opening
+            those = "(select unnest(?::text[]))"
+            if self._is_sqlite:
+                keys, those = _encoder.encode(opening).decode(), "(select value from json_each(?))"
+            at = as_stored(self._connection, work.at)
+            self._one(OPEN_PAPERS.format(those=those), (State.OPENED.value, at, keys))
+            kind, facts = "delivery:papers:opened", {"sittings": opening}
+            self._journal.append_sync(self._connection, work.at, kind, ACTOR, facts)
+            self._told[(OPENED, work.slot)] = None
+        return Released(frozenset(one for one, head in heads.items() if head.state is State.OPENED))
 
     def _lease(self, head: _Head, work: LeaseWork) -> Written:
         # Looked at again here: since the device asked, the check-in may have been undone.
@@ -457,6 +400,10 @@ class _Batch:
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         return run(self._connection, statement, values)
+
+
+def _sittings_of(work: Work) -> tuple[str, ...]:
+    return work.sittings if isinstance(work, ReleaseWork) else (work.sitting,)
 
 
 def _reused(work: AnswerWork) -> Refusal:

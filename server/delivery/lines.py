@@ -27,6 +27,8 @@ class Live:
     receipt_key: bytes
     paper: str | None
     key_sent: bool = False
+    opened: bool = False
+    """Its paper's opening is on disk, also where `sitting` was read before."""
 
 
 class Line:

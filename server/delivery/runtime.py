@@ -19,7 +19,7 @@ from server.db.journal import Journal
 from server.db.reader import Reader
 from server.db.signals import Signals
 from server.db.writer import Writer
-from server.delivery import acts, contact_service, late_journals
+from server.delivery import acts, contact_service, late_journals, works
 from server.delivery import conversation as talk
 from server.delivery.acts import LINE
 from server.delivery.admission import Admission
@@ -31,19 +31,10 @@ from server.delivery.collector import Collector
 from server.delivery.facts import Ending
 from server.delivery.following import Following, live_of, seat_of
 from server.delivery.handin import time_refusal
-from server.delivery.ledger import (
-    AnswerWork,
-    HandInWork,
-    Ledger,
-    LineWork,
-    MarkWork,
-    OpenedWork,
-    Stored,
-    Work,
-    Written,
-)
+from server.delivery.ledger import Ledger
 from server.delivery.lines import Line, Lines, Presence
 from server.delivery.sitting import State
+from server.delivery.works import Work, Written
 from server.errors import BadInput, Fact, GongyuanError, Refusal
 from server.keys.identity import Identity
 from server.protocol import codec, exam, link
@@ -109,6 +100,7 @@ class Hall:
             self._lines,
             self._admission,
             self._collector,
+            self._record_opened,
             lambda line: self._note_line(line, here=False),
             self._go_on,
         )
@@ -233,9 +225,9 @@ class Hall:
                 refusal = self._hand_in(line, act.hand_in)
             case talk.StoreMark():
                 mark = act.mark
-                self._writer.offer(MarkWork(line.conversation.sitting, mark.number, mark.on), _forget)
+                self._writer.offer(works.MarkWork(line.conversation.sitting, mark.number, mark.on), _forget)
             case talk.NoteOpened():
-                self._writer.offer(OpenedWork(line.conversation.sitting, act.opened.items), _forget)
+                self._writer.offer(works.OpenedWork(line.conversation.sitting, act.opened.items), _forget)
             case talk.BringHelp():
                 refusal = await self._call(line, act.call)
             case talk.KeepJournal():
@@ -356,6 +348,14 @@ class Hall:
             line.let_go()
         await self._commanding.tell_outstanding(line, arrival)
 
+    async def _record_opened(self, slot: str, sittings: tuple[str, ...]) -> frozenset[str] | None:
+        """Record that papers are opened; return those whose state allows it, None when it could not be stored now."""
+        written = await self._writer.write(works.ReleaseWork(slot, sittings, self._clock.legal()))
+        if not isinstance(written, works.Released):
+            return None
+        self._tell(acts.OPENED, slot)
+        return written.sittings
+
     # Answers and hand-in.
 
     def _store_answer(self, line: Line, answer: exam.Answer) -> Refusal | None:
@@ -367,12 +367,12 @@ class Hall:
             return timely
         sitting = live.sitting.id
         captured_at = None if capture is None else capture.at
-        work = AnswerWork(
+        work = works.AnswerWork(
             sitting, answer.lease, answer.seq, answer.number, answer.value, now, captured_at, timely
         )
 
         def done(written: Written | None) -> None:
-            if isinstance(written, Stored):
+            if isinstance(written, works.Stored):
                 mac = receipt_mac(
                     live.receipt_key,
                     sitting,
@@ -405,7 +405,7 @@ class Hall:
         if refusal is not None:
             return refusal
         sitting = live.sitting.id
-        work = HandInWork(sitting, hand_in.lease, hand_in.seq, hand_in.count, hand_in.digest, now)
+        work = works.HandInWork(sitting, hand_in.lease, hand_in.seq, hand_in.count, hand_in.digest, now)
 
         def done(written: Written | None) -> None:
             if isinstance(written, Ending):
@@ -451,7 +451,7 @@ class Hall:
         def done(_: Written | None) -> None:
             self._tell(LINE, sitting)
 
-        self._writer.offer(LineWork(sitting, line.seat.id, self._clock.legal(), here), done)
+        self._writer.offer(works.LineWork(sitting, line.seat.id, self._clock.legal(), here), done)
 
     def _tell(self, topic: str, key: str) -> None:
         """Tell this process of what the writer stored; on PostgreSQL the writer's transaction tells all."""

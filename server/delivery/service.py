@@ -6,23 +6,19 @@ id (came or lost).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from server.affairs import store as affairs
 from server.db.act import Act
-from server.db.engine import run
-from server.db.journal import as_stored
-from server.db.reader import Listing
 from server.db.signals import announce
 from server.delivery import command_service as commands
 from server.delivery import store
-from server.delivery.acts import OPENED, SITTING, SLOT, new_id, note, stepped
+from server.delivery.acts import SITTING, SLOT, new_id, note, stepped
 from server.delivery.due import due_sittings
 from server.delivery.endings import Sign, end_sitting, standing
 from server.delivery.facts import Ending, Extent, Place, SlotTerms
@@ -35,13 +31,9 @@ from server.delivery.models import (
     SittingRow,
     SlotRow,
 )
-from server.delivery.sitting import Event, State, step
+from server.delivery.sitting import Event, State
 from server.delivery.timing import Policy, policy_refusal
 from server.errors import Fact, NotFound, Refusal, Refused, required
-
-_OPENING = Listing(("id", "slot", "state"), "from delivery_sitting where id in {keys}")
-_OPENING_LOCKED = Listing(_OPENING.columns, f"{_OPENING.tail} order by id for update")
-"""At the bell for a thousand at once, past the expression language; SQLite's write lock locks all."""
 
 
 def start_key_aad(slot: str) -> bytes:
@@ -245,45 +237,6 @@ async def cancel(act: Act, sitting: str, reason: str) -> None:
     await commands.issue(act, "void", Extent(row.slot, sitting=sitting), reason, before=before)
     row.state, row.ended_at = after.value, act.now
     await note(act, row, "delivery:sitting:voided", {"reason": reason})
-
-
-async def open_papers(act: Act, sittings: Iterable[str]) -> tuple[str, ...]:
-    """Record that the paper keys of these sittings go out now; return those whose state allows it.
-
-    One statement for all, since the whole hall opens at the bell.
-    """
-    allowed, opening, slots = [], [], set()
-    for sitting, slot, state in await act.session.run_sync(_states_locked, sorted(set(sittings))):
-        if state == State.OPENED.value:
-            allowed.append(sitting)
-        elif step(State(state), Event.OPEN) is State.OPENED:
-            allowed.append(sitting)
-            opening.append(sitting)
-            slots.add(slot)
-    if opening:
-        await act.session.run_sync(_set_opened, act.now, opening)
-        await act.record("delivery:papers:opened", {"sittings": opening})
-        for slot in sorted(slots):
-            await announce(act.session, OPENED, slot)
-    return tuple(allowed)
-
-
-def _states_locked(session: Session, sittings: Sequence[str]) -> list[list[Any]]:
-    """Return id, slot and state of these sittings, locked until the transaction ends."""
-    session.flush()
-    connection = session.connection()
-    listing = _OPENING if connection.dialect.name == "sqlite" else _OPENING_LOCKED
-    return listing.read(connection, sittings)
-
-
-def _set_opened(session: Session, now: datetime, sittings: Sequence[str]) -> None:
-    connection = session.connection()
-    keys: Any = list(sittings)
-    those = "(select unnest(?::text[]))"
-    if connection.dialect.name == "sqlite":
-        keys, those = msgspec.json.encode(keys).decode(), "(select value from json_each(?))"
-    values = (State.OPENED.value, as_stored(connection, now), keys)
-    run(connection, f"update delivery_sitting set state = ?, opened_at = ? where id in {those}", values)
 
 
 async def collect(act: Act, sign: Sign, sitting: str, reason: str = "") -> Ending:

@@ -14,12 +14,13 @@ from server.conduct import service as conduct
 from server.db.act import Act
 from server.db.engine import Database
 from server.db.journal import Journal
-from server.delivery import service as delivery
 from server.delivery import store as delivery_store
 from server.delivery.endings import end_sitting
+from server.delivery.ledger import Ledger
 from server.delivery.models import AnswerRow, SeatRow
 from server.delivery.sitting import State
 from server.delivery.store import final_answers
+from server.delivery.works import ReleaseWork
 from server.keys.identity import Identity
 from server.keys.start_keys import StartKeys
 from server.papers import draw_store
@@ -97,8 +98,11 @@ class HallDay:
 
     async def open(self, *numbers: int) -> None:
         """Let the papers of these sittings be opened."""
-        async with self.act("kiosk:test") as act:
-            await delivery.open_papers(act, [f"sitting-{number}" for number in numbers])
+        ledger = Ledger(Journal("test-writer"), self.clock, self.identity.signing.sign)
+        work = ReleaseWork(SLOT, tuple(f"sitting-{number}" for number in numbers), self.clock.legal())
+        async with self.db.writing() as session:
+            connection = await session.connection()
+            await connection.run_sync(lambda live: ledger.store(live, [work]))
 
     async def answer(self, sitting: str, answers: Mapping[int, tuple[str, ...]]) -> None:
         """Put answers that stand for a sitting."""
