@@ -33,7 +33,7 @@ from server.accounts.roles import Role
 from server.accounts.service import begin_login, create_account
 from server.affairs.taking import accept_exam, write_ahead
 from server.app import create_app
-from server.cli.serve import hold_the_loop_free
+from server.cli.serve import prepare_process
 from server.clock import SystemClock
 from server.db.act import Act
 from server.db.engine import Database
@@ -202,7 +202,7 @@ def serve(folder: Path, port: int, *, tls: bool) -> None:
     app = create_app(settings, SystemClock(), lambda *words: (sys.executable, "-m", "server", *words))
     site: Site = app.state.site
     door = SeatDoor(app)
-    hold_the_loop_free()
+    prepare_process()
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket" and scope["path"] == "/echo":
