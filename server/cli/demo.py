@@ -2,8 +2,11 @@
 
 import argparse
 import asyncio
+import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from server.demo.run import demo
 from server.errors import BadInput
@@ -14,11 +17,20 @@ SPEED = 72.0
 def _demo(args: argparse.Namespace) -> int:
     if not 1 <= args.speed <= 600:
         raise BadInput("demo-speed", speed=args.speed)
+    day = demo(args.folder, args.speed, args.port, args.report, args.stay, args.power_cut)
     try:
-        return asyncio.run(demo(args.folder, args.speed, args.port, args.report, args.stay, args.power_cut))
-    except KeyboardInterrupt:
+        return asyncio.run(_until_told(day))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print(file=sys.stderr)
         return 130
+
+
+async def _until_told(day: Coroutine[Any, Any, int]) -> int:
+    """Run the day; a closed terminal or SIGTERM ends it as Ctrl+C does, with its children."""
+    running = asyncio.create_task(day)
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(told, running.cancel)
+    return await running
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
