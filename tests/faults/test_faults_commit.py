@@ -31,6 +31,18 @@ BREAK = {
         f"when (new.number = {SPOILED}) execute function fault()",
     ),
 }
+NOT_OPENED = {
+    True: (
+        "create trigger shut before update on delivery_sitting when new.state = 'opened' "
+        "begin select raise(abort, 'shut'); end",
+    ),
+    False: (
+        "create function shut() returns trigger language plpgsql as $$ begin raise exception 'shut'; end $$",
+        "create trigger shut before update on delivery_sitting for each row "
+        "when (new.state = 'opened') execute function shut()",
+    ),
+}
+OPENED_AGAIN = {True: "drop trigger shut", False: "drop trigger shut on delivery_sitting"}
 MEND = {True: "drop trigger fault", False: "drop trigger fault on delivery_answer_event"}
 
 
@@ -92,6 +104,27 @@ async def test_failed_commit_is_not_acknowledged(
         assert verify_answers(connection).faults == ()
         assert verify(connection).faults == ()
     engine.dispose()
+
+
+async def test_a_paper_whose_opening_is_not_recorded_stays_closed(
+    db: Database, clock: FakeClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the bell no key goes out while the opening cannot be recorded, and each goes out when the hall next looks."""
+    scene = await prepare_scene(db, clock, tmp_path)
+    async with open_hall(scene) as hall:
+        kiosk = await seated_kiosk(scene, hall, ("1", 1))
+        await run(db, *NOT_OPENED[db.is_sqlite])
+        await scene.ring()
+        await kiosk.until(lambda: "was not stored" in caplog.text)
+        await hall._following.look_again()
+        assert kiosk.paper is None
+        await run(db, OPENED_AGAIN[db.is_sqlite])
+        await hall._following.look_again()
+        await kiosk.until(lambda: kiosk.paper is not None)
+    async with db.engine.connect() as connection:
+        assert (
+            await connection.execute(text("select count(*) from delivery_sitting where state = 'opened'"))
+        ).scalar() == 1
 
 
 @pytest.fixture
